@@ -29,7 +29,7 @@ class Sizes:
         documents: documents to tokenise, None for all.
     """
 
-    contexts: int = 512
+    contexts: int = 256
     neurons: int = 256
     tokens: int = 1 << 17
     documents: int | None = None

@@ -11,12 +11,14 @@ ITEMS = (
         "evidence pass, all neurons of all layers",
         evidence.all_layers,
         Target(1.25, ratio=True),
+        rounds=9,
     ),
     Item(
         "evidence-first-layer",
         "evidence pass, all neurons of the first layer",
         evidence.first_layer,
         Target(1.25, ratio=True),
+        rounds=9,
     ),
     Item(
         "metrics",

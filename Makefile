@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that run the tests side by side, each with one thread for its arithmetic.
+JOBS ?= auto
 EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ run: setup ## run the benchmark on the built-in subject
 	$(BIN)/python -m benchmark run -m explainer=$(EXPLAINERS) $(ARGS)
 
 test: lint types ## lint, types and tests
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

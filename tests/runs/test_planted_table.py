@@ -1,0 +1,91 @@
+"""The benchmark held against itself: on planted rules, what every explainer scores is known.
+
+A rule that an explainer can express scores 1 on text that it has not seen, in correlation and in
+F1. A rule that it cannot express scores less, for a reason that is written beside it. So a mistake
+anywhere between the corpus and the score shows here, whichever explainer it favours.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from benchmark.results import find_runs, load_run
+from benchmark.subject.planted import RULES, WORDS
+from tests.command import call
+
+ONE, AFTER, THREE = "one token", "a token after another", "a token within three after another"
+EITHER, UNLESS = "either of two phrases", "a token unless preceded by another"
+REPEATED, START = "a repeated token", "a token only at the start of a context"
+KINDS = (ONE, AFTER, THREE, EITHER, UNLESS, REPEATED, START)
+
+EXPRESSED = {
+    "oracle": KINDS,
+    # A token's mean activation is its activation only where nothing else matters.
+    "token_lookup": (ONE,),
+    # No absence and no unlimited distance in a trie; see tests/explainers/n2g.
+    "n2g": (ONE, AFTER, THREE, EITHER, START),
+}
+CONTROLS = ("zero", "mean", "random", "shuffled")
+
+SIZES = (
+    "context_length=24",
+    "contexts.explain=3000",
+    "contexts.sample=1000",
+    "contexts.held_out=400",
+    "contexts.uniform=300",
+    "contexts.top=10",
+    "contexts.exemplars=40",
+    "bootstrap.resamples=100",
+    "device=cpu",
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Rows of scores of every explainer, one per rule."""
+    folder = tmp_path_factory.mktemp("table")
+    (folder / "texts").mkdir()
+    rng = random.Random(0)
+    words = [word for rule in RULES for word in rule.words]
+    words += WORDS[: len(words)]
+    for number in range(900):
+        text = " ".join(rng.choices(words, k=rng.randint(8, 160)))
+        (folder / "texts" / f"{number}.txt").write_text(text)
+    answer = call(
+        "run", "-m", f"explainer={','.join([*EXPRESSED, *CONTROLS])}", "model=planted",
+        "dataset=text", f"dataset.path={folder}/texts", *SIZES,
+        f"results_dir={folder}/results", f"cache_dir={folder}/cache",
+    )  # fmt: skip
+    assert answer.status == 0, answer.err
+    runs = [load_run(found) for found in find_runs([folder / "results"])]
+    return {run.record.explainer.name: run.scores.rows() for run in runs}
+
+
+def test_every_kind_of_rule_is_there():
+    assert {rule.name for rule in RULES} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", EXPRESSED)
+def test_what_an_explainer_can_express_scores_one_and_nothing_else_does(table, name):
+    for row in table[name]:
+        rule = RULES[row["neuron"]]
+        scores = {metric: row[f"uniform/{metric}"] for metric in ("pearson", "f1", "auprc")}
+        if rule.name in EXPRESSED[name]:
+            assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=1e-6), rule
+        else:
+            assert scores["pearson"] < 0.999, rule
+
+
+@pytest.mark.parametrize("name", ["zero", "mean"])
+def test_a_constant_scores_nothing(table, name):
+    for row in table[name]:
+        assert row["uniform/pearson"] == 0
+        assert row["uniform/f1"] == 0
+
+
+@pytest.mark.parametrize("name", ["random", "shuffled"])
+def test_a_guess_scores_next_to_nothing(table, name):
+    for row in table[name]:
+        assert abs(row["uniform/pearson"]) < 0.2, RULES[row["neuron"]]

@@ -39,18 +39,21 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
         raise BenchmarkError(
             "the explainer has no class; name one with explainer._target_=package.module.Class."
         )
-    _import_target(target)
+    label = f"'{target}'"
+    if config.get("name") not in (None, target.rpartition(".")[2]):
+        label = f"'{config['name']}' ({target})"
+    _import_target(target, label)
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:
         explainer = instantiate(options, _convert_="all")
     except InstantiationException as error:
         reason = error.__cause__ or error
-        raise BenchmarkError(f"explainer '{target}' could not be made: {reason}") from error
+        raise BenchmarkError(f"explainer {label} could not be made: {reason}") from error
     _check_explainer(explainer, target)
     return explainer  # type: ignore[no-any-return]
 
 
-def _import_target(target: str) -> None:
+def _import_target(target: str, label: str) -> None:
     module_name, _, class_name = target.rpartition(".")
     if not module_name:
         raise BenchmarkError(
@@ -58,13 +61,14 @@ def _import_target(target: str) -> None:
         )
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    # A module may also end the program when it is imported.
+    except (Exception, SystemExit) as error:
         raise BenchmarkError(
-            f"explainer '{target}': module '{module_name}' could not be imported: "
-            f"{type(error).__name__}: {error}"
+            f"explainer {label}: module '{module_name}' could not be imported: "
+            f"{' '.join(f'{type(error).__name__}: {error}'.split())}"
         ) from error
     if not hasattr(module, class_name):
-        raise BenchmarkError(f"explainer '{target}': module '{module_name}' has no '{class_name}'.")
+        raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
 
 
 def _check_explainer(explainer: object, target: str) -> None:

@@ -18,12 +18,22 @@ LEFT_OUT_PREFIX = "_sysconfigdata"
 
 def stdlib_documents(folder: Path | None = None) -> Iterator[Document]:
     """Yield every source file of the running interpreter's library, in the order of the paths."""
-    root = Path(sysconfig.get_paths()["stdlib"]) if folder is None else folder
+    root = _root() if folder is None else folder
+    for path in stdlib_paths(root):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        yield Document(path.relative_to(root).as_posix(), text)
+
+
+def stdlib_paths(folder: Path | None = None) -> Iterator[Path]:
+    """Yield the paths of these files, sorted."""
+    root = _root() if folder is None else folder
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
         if LEFT_OUT_FOLDERS.intersection(relative.parts):
             continue
-        if relative.name.startswith(LEFT_OUT_PREFIX):
-            continue
-        text = path.read_text(encoding="utf-8", errors="replace")
-        yield Document(relative.as_posix(), text)
+        if not relative.name.startswith(LEFT_OUT_PREFIX):
+            yield path
+
+
+def _root() -> Path:
+    return Path(sysconfig.get_paths()["stdlib"])

@@ -46,6 +46,7 @@ class EvidenceStore:
         cache: TensorCache,
     ) -> None:
         self.subject = subject
+        self.corpus = corpus
         self.settings = settings
         self.cache = cache
         seed = settings.seed

@@ -1,0 +1,89 @@
+"""Which files are opened meanwhile: the corpus and the measured truth are not an explainer's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmark.cache import TensorCache
+from benchmark.config import RunConfig
+from benchmark.corpus.stdlib import stdlib_paths
+from benchmark.experiment import cache_folder
+
+# Kinds of the cache that hold text or activations of other splits than `explain`.
+CLOSED_KINDS = ("truth", "tokens")
+# Python itself reads sources to import modules and to write stack traces.
+READERS = ("linecache.py", "inspect.py", "tokenize.py")
+
+_watching: list[list[str]] = []
+_installed = False
+
+
+@contextlib.contextmanager
+def opened_files() -> Iterator[list[str]]:
+    """The paths that Python code opens meanwhile, imports and stack traces aside.
+
+    What a library opens in C or Rust is not seen.
+    """
+    _install()
+    paths: list[str] = []
+    _watching.append(paths)
+    try:
+        yield paths
+    finally:
+        _watching.remove(paths)
+
+
+class Closed:
+    """The files that an explainer must leave alone."""
+
+    def __init__(self, config: RunConfig, cache: TensorCache) -> None:
+        folders = [cache.folder, cache_folder(RunConfig())]
+        self._folders = [folder / kind for folder in folders for kind in CLOSED_KINDS]
+        self._files: set[Path] = set()
+        kind, path = config.dataset.get("kind"), config.dataset.get("path")
+        if kind == "stdlib":
+            self._files = set(stdlib_paths())
+        elif path:
+            self._folders.append(Path(str(path)).expanduser())
+        self._folders = [folder.resolve() for folder in self._folders]
+
+    def among(self, paths: list[str]) -> list[str]:
+        """Those of the paths that are not an explainer's to open."""
+        found = []
+        for text in dict.fromkeys(paths):
+            path = Path(text).resolve()
+            inside = any(path.is_relative_to(folder) for folder in self._folders)
+            if inside or path in self._files or Path(text) in self._files:
+                found.append(text)
+        return found
+
+
+def _install() -> None:
+    """Audit hooks cannot be taken away again: one, which does nothing while nobody watches."""
+    global _installed
+    if not _installed:
+        sys.addaudithook(_audit)
+        _installed = True
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if not _watching or event != "open":
+        return
+    path = arguments[0]
+    if isinstance(path, str | bytes) and not _is_python_reading():
+        for paths in _watching:
+            paths.append(os.fsdecode(path))
+
+
+def _is_python_reading() -> bool:
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith("<frozen importlib") or os.path.basename(name) in READERS:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

@@ -1,4 +1,4 @@
-"""`check`: does an explainer keep to the interface?"""
+"""`check`: whether an explainer keeps to the interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does an explainer keep to the interface? A suite of checks on a small setting, in words.
+"""Whether an explainer keeps to the interface: checks on a small setting, told in words.
 
 `check_explainer` runs every check on one explainer; each gives a `Result`.
 """

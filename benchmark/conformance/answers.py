@@ -70,7 +70,7 @@ def describes(trial: Trial) -> str:
     for row, one in trial.explanations:
         text = described(one)
         if not isinstance(text, str):
-            raise Wrong(f"describe gave a {type(text).__name__}; return text.")
+            raise Wrong(f"describe gave no text but {type(text).__name__}; return text.")
         if not text.strip():
             raise Wrong(
                 f"describe is empty for {trial.names([row])}; say what the neuron does, for the "
@@ -83,7 +83,7 @@ def describes(trial: Trial) -> str:
                 f"show the strongest part, at most {SCREEN_LINES} lines of {SCREEN_COLUMNS} signs."
             )
         longest = max(longest, lines)
-    return f"every explanation describes itself; the longest takes {longest} of {SCREEN_LINES} lines"
+    return f"every explanation describes itself; the longest has {longest} of {SCREEN_LINES} lines"
 
 
 def described(explanation: Explanation) -> str:

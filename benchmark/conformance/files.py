@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.cache import TensorCache
 from benchmark.config import RunConfig
-from benchmark.corpus.stdlib import stdlib_paths
+from benchmark.corpus.stdlib import is_document, stdlib_folder
 from benchmark.experiment import cache_folder
 
 # Kinds of the cache that hold text or activations of other splits than `explain`.
@@ -43,23 +43,21 @@ class Closed:
     def __init__(self, config: RunConfig, cache: TensorCache) -> None:
         folders = [cache.folder, cache_folder(RunConfig())]
         self._folders = [folder / kind for folder in folders for kind in CLOSED_KINDS]
-        self._files: set[Path] = set()
         kind, path = config.dataset.get("kind"), config.dataset.get("path")
-        if kind == "stdlib":
-            self._files = set(stdlib_paths())
-        elif path:
+        self._library = stdlib_folder().resolve() if kind == "stdlib" else None
+        if path:
             self._folders.append(Path(str(path)).expanduser())
         self._folders = [folder.resolve() for folder in self._folders]
 
     def among(self, paths: list[str]) -> list[str]:
         """Those of the paths that are not an explainer's to open."""
-        found = []
-        for text in dict.fromkeys(paths):
-            path = Path(text).resolve()
-            inside = any(path.is_relative_to(folder) for folder in self._folders)
-            if inside or path in self._files or Path(text) in self._files:
-                found.append(text)
-        return found
+        return [text for text in dict.fromkeys(paths) if self._is_closed(Path(text).resolve())]
+
+    def _is_closed(self, path: Path) -> bool:
+        library = self._library
+        if library is not None and path.is_relative_to(library) and is_document(path, library):
+            return True
+        return any(path.is_relative_to(folder) for folder in self._folders)
 
 
 def _install() -> None:

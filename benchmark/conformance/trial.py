@@ -7,7 +7,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from benchmark.explaining import build_explainer
 from benchmark.interface import EXEMPLARS, Evidence, Explainer, Explanation, Failure
 from benchmark.results.encoding import explanation_text
 
-Value = TypeVar("Value")
 Answer = Explanation | Failure
 
 
@@ -68,7 +67,7 @@ class Trial:
         evidence = self.setting.evidence if evidence is None else evidence
         if explainer.evidence == EXEMPLARS:
             evidence = evidence.without_sample()
-        given = copied(evidence)
+        given: Evidence = copied(evidence)
         subject = self.setting.subject
         with random_numbers(seed), subject.watching() as seen, opened_files() as opened:
             try:
@@ -243,11 +242,11 @@ def random_numbers(seed: int) -> Iterator[None]:
             np.random.set_state(arrays)
 
 
-def copied(value: Value) -> Value:
+def copied(value: Any) -> Any:
     """The same evidence with every tensor copied."""
     if isinstance(value, Tensor):
-        return value.clone()  # type: ignore[return-value]
-    if not dataclasses.is_dataclass(value):
+        return value.clone()
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     names = [field.name for field in dataclasses.fields(value)]
     return dataclasses.replace(value, **{name: copied(getattr(value, name)) for name in names})

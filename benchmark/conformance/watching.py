@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -110,5 +109,5 @@ def windows(tokens: Int[Tensor, "batch pos"], width: int) -> set[bytes]:
     """Every run of `width` tokens in some contexts, each once."""
     if tokens.shape[1] < width:
         return set()
-    runs = tokens.long().unfold(1, width, 1).reshape(-1, width)
-    return {run.tobytes() for run in torch.unique(runs, dim=0).numpy()}
+    runs = tokens.long().unfold(1, width, 1).reshape(-1, width).numpy()
+    return {run.tobytes() for run in runs}

@@ -149,7 +149,9 @@ def test_one_without_its_class(example: Path, command: Command) -> None:
     assert "empty" not in rows
     assert "'empty' is left out: plug-in empty_module.Class cannot be imported: Attribute" in err
     message = command.run("explainer=empty").message
-    assert message == "explainer 'empty' (empty_module.Class): module 'empty_module' has no 'Class'."
+    assert (
+        message == "explainer 'empty' (empty_module.Class): module 'empty_module' has no 'Class'."
+    )
 
 
 def test_names_that_are_taken_or_cannot_be_typed(example: Path) -> None:

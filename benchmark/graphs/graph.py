@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from benchmark.graphs.writing import write_pattern
@@ -102,6 +102,11 @@ class NeuronGraph:
         for pattern in self.strongest_first():
             found.setdefault(root(pattern.nodes[0]), []).append(pattern)
         return tuple(map(tuple, found.values()))
+
+    def above(self, activation: float) -> NeuronGraph:
+        """The graph with only the patterns of at least this activation; the nodes stay."""
+        kept = tuple(each for each in self.patterns if each.activation >= activation)
+        return self if len(kept) == len(self.patterns) else replace(self, patterns=kept)
 
     def strongest_first(self) -> list[Pattern]:
         """The patterns by falling activation."""

@@ -68,6 +68,7 @@ class N2G:
         Raises:
             BenchmarkError: the augmenter cannot be had.
         """
+        augmenter = self._augmenter(subject)  # first: without it all else would be for nothing
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         exemplars = anchored(evidence.exemplars)
@@ -76,7 +77,6 @@ class N2G:
         examples = self._examples(used, pruned, evidence, asking, maxima)
         further: list[Example] = []
         substitutes: list[list[Substitute]] = [[] for _ in maxima]
-        augmenter = self._augmenter(subject)
         if augmenter is not None:
             further, substitutes = augment(examples, maxima, asking, augmenter, self.settings)
         tries = self._tries([*examples, *further], maxima)

@@ -169,7 +169,11 @@ def firing(exemplars: Anchored, maxima: Float[np.ndarray, " n"], threshold: floa
 
 
 def default_mask(subject: SubjectModel) -> int:
-    """The tokenizer's padding token, as in the authors' code, or BOS where there is none."""
+    """The tokenizer's padding token, or BOS where it names none.
+
+    The authors' code masks with id 1, the padding token of their models' tokenizer; that of
+    solu-tiny has none.
+    """
     padding = getattr(subject.tokenizer, "pad_token_id", None)
     return padding if isinstance(padding, int) and 0 <= padding < subject.d_vocab else subject.bos
 

@@ -68,6 +68,7 @@ class N2G:
         Raises:
             BenchmarkError: the augmenter cannot be had.
         """
+        augmenter = self._augmenter(subject)  # first: without it all else would be for nothing
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         exemplars = anchored(evidence.exemplars)
@@ -76,7 +77,6 @@ class N2G:
         examples = self._examples(used, pruned, evidence, asking, maxima)
         further: list[Example] = []
         substitutes: list[list[Substitute]] = [[] for _ in maxima]
-        augmenter = self._augmenter(subject)
         if augmenter is not None:
             further, substitutes = augment(examples, maxima, asking, augmenter, self.settings)
         tries = self._tries([*examples, *further], maxima)
@@ -169,7 +169,11 @@ def firing(exemplars: Anchored, maxima: Float[np.ndarray, " n"], threshold: floa
 
 
 def default_mask(subject: SubjectModel) -> int:
-    """The tokenizer's padding token, as in the authors' code, or BOS where there is none."""
+    """The tokenizer's padding token, or BOS where it names none.
+
+    The authors' code masks with id 1, the padding token of their models' tokenizer; that of
+    solu-tiny has none.
+    """
     padding = getattr(subject.tokenizer, "pad_token_id", None)
     return padding if isinstance(padding, int) and 0 <= padding < subject.d_vocab else subject.bos
 

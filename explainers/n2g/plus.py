@@ -78,6 +78,7 @@ class N2GPlus(N2G):
         sample = evidence.sample
         if sample is None:
             raise BenchmarkError("n2g_plus needs the sample, and the evidence has none; use n2g.")
+        augmenter = self._augmenter(subject)
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         top = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
@@ -90,7 +91,6 @@ class N2GPlus(N2G):
         examples = self._examples(used, pruned, evidence, asking, maxima)
         further: list[Example] = []
         substitutes: Sequence[Sequence[Substitute]] = [[] for _ in maxima]
-        augmenter = self._augmenter(subject)
         if augmenter is not None:
             further, substitutes = augment(examples, maxima, asking, augmenter, self.settings)
         tries, defaults = check_against(

@@ -34,11 +34,12 @@ class SubjectAugmenter:
         wanted: substitutes for each place.
 
     Raises:
-        BenchmarkError: the subject does not predict tokens.
+        BenchmarkError: the subject does not predict tokens, or its checkpoint has no unembedding.
     """
 
     def __init__(self, subject: SubjectModel, wanted: int) -> None:
-        if not isinstance(subject, PredictsTokens):
+        able = isinstance(subject, PredictsTokens)
+        if not able or not getattr(subject, "has_unembedding", True):
             raise BenchmarkError(
                 f"subject '{subject.name}' does not predict tokens, so it has no substitutes; "
                 "use explainer.augmenter=none or explainer.augmenter=distilbert."

@@ -62,11 +62,13 @@ def parse_neuron(word: str) -> tuple[int, int]:
 
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
+    from benchmark.cli.calibration import print_calibration
     from benchmark.cli.report import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
+    print_calibration(run)
     columns = run.scores.to_numpy()
     names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
     if not names or not len(run.scores):
@@ -100,6 +102,7 @@ def show_run(run: Run) -> None:
 
 def show_neuron(run: Run, layer: int, neuron: int) -> None:
     """One explanation for a person, and its scores."""
+    from benchmark.cli.calibration import print_neuron_calibration
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.explaining import build_explainer, load_explanation
 
@@ -132,6 +135,7 @@ def show_neuron(run: Run, layer: int, neuron: int) -> None:
         ],
     )
     sys.stdout.write(marks_legend(metrics))
+    print_neuron_calibration(row)
 
 
 def _overview(record: RunRecord) -> str:

@@ -120,11 +120,13 @@ def parse_neuron(word: str) -> tuple[int, int]:
 
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
+    from benchmark.cli.calibration import print_calibration
     from benchmark.cli.report import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
+    print_calibration(run)
     columns = run.scores.to_numpy()
     names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
     if not names or not len(run.scores):
@@ -158,6 +160,7 @@ def show_run(run: Run) -> None:
 
 def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
+    from benchmark.cli.calibration import print_neuron_calibration
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.explaining import build_explainer, load_explanation
 
@@ -191,6 +194,7 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
         ],
     )
     sys.stdout.write(marks_legend(metrics))
+    print_neuron_calibration(row)
     return explanation
 
 

@@ -14,7 +14,7 @@ import metrics
 from benchmark.config import RunConfig
 from benchmark.evidence import SCORING_SETS, Block
 from benchmark.experiment import Experiment
-from benchmark.explaining import source_digest
+from benchmark.explainer_source import source_digest
 from benchmark.interface import Explainer
 from benchmark.results import (
     CorpusRecord,

@@ -1,6 +1,6 @@
 """Proposers: likely substitutes for a place of a context, from the subject or a masked model."""
 
-from explainers.proposers.choosing import MASKED_MODEL, PROPOSERS, Proposers, special_ids
+from explainers.proposers.choosing import MASKED_MODEL, PROPOSERS, Proposers
 from explainers.proposers.proposal import Proposal, Proposer, Span
 
 __all__ = [
@@ -10,5 +10,4 @@ __all__ = [
     "Proposer",
     "Proposers",
     "Span",
-    "special_ids",
 ]

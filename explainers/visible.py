@@ -28,15 +28,21 @@ def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
     that cannot be decoded at all as `#id`: showing must never break an explanation.
     """
     try:
-        text = str(tokenizer.decode([token]))
+        text = text_within(tokenizer, token)
         spelt = _spelling(tokenizer, token)
     except Exception:
         return f"#{token}"
-    if spelt.startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
-        text = f" {text}"  # such tokenizers drop the space before what they take for a sentence
     if not text or "\N{REPLACEMENT CHARACTER}" in text:
         text = spelt or f"#{token}"
     return visible(text, width)
+
+
+def text_within(tokenizer: Any, token: int) -> str:
+    """What one token id adds to running text, the space before a word included."""
+    text = str(tokenizer.decode([token]))
+    if _spelling(tokenizer, token).startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
+        return f" {text}"  # such tokenizers drop the space before what they take for a sentence
+    return text
 
 
 def _spelling(tokenizer: Any, token: int) -> str:

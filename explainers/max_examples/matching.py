@@ -196,4 +196,5 @@ def _combined(
         "min": (first, first),
         "median": ((first + last) // 2, (first + last + 1) // 2),
     }[combine]
-    return np.add(ordered[low], ordered[high]) / 2
+    middle: Float[np.ndarray, " g"] = (ordered[low] + ordered[high]) / 2
+    return middle

@@ -136,4 +136,6 @@ def _sentences(exemplars: Anchored, bos: int, text_of: Any) -> Bool[np.ndarray, 
     if not len(exemplars.tokens):
         return np.zeros(exemplars.tokens.shape, dtype=bool)
     distinct, where = distinct_rows(exemplars.tokens)
-    return np.stack([sentence_starts(row, bos, text_of) for row in distinct])[where]
+    starts: Bool[np.ndarray, "d ctx"]
+    starts = np.stack([sentence_starts(row, bos, text_of) for row in distinct])
+    return starts[where]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 # A stop, quotes or brackets that close after it, and then whitespace; or the end of a line.
-_END = re.compile(r"[.!?…]+[\"'’”)\]]*(?=\s)|\n")
+_END = re.compile(r"[.!?…]+[\"'’”)\]]*(?=\s)|\n(?:[^\S\n]*\n)*")
 
 
 def sentence_starts(
@@ -28,7 +28,4 @@ def sentence_starts(
     # The token that holds an end's last character is the sentence's last.
     begins[np.searchsorted(after, ends) + 1] = True
     begins[np.flatnonzero(tokens == bos) + 1] = True
-    for at in np.flatnonzero(begins[:-1]).tolist():
-        if at > 1 and not texts[at].strip() and tokens[at] != bos and tokens[at - 1] != bos:
-            begins[at], begins[at + 1] = False, True
     return begins[:-1]

@@ -66,9 +66,12 @@ def _fill(
     coded = code(compiled, flat)
     table = _Table(compiled, coded)
     for patterns, ends in _candidates(compiled, coded):
-        places = ends + compiled.distances[table.first[patterns] + compiled.pivots[patterns]]
+        pivots = table.first[patterns] + compiled.pivots[patterns]
+        places = ends + compiled.distances[pivots]
+        # All of the pivot stands in the document of the predicted token.
         inside = places < len(flat)
-        inside[inside] = start[places[inside]] <= ends[inside]
+        begins = ends - compiled.widths[pivots] + 1
+        inside[inside] = start[places[inside]] <= begins[inside]
         patterns, places = patterns[inside], places[inside]
         parts = np.ones(len(places))
         for level in range(int(compiled.sizes[patterns].max(initial=0))):
@@ -143,4 +146,7 @@ class _Table:
         same = (self._codes[slots] == holds[:, None]) & inside[:, None]
         which = same.argmax(1)
         every = np.arange(len(slots))
-        return np.where(same[every, which], self._kept[slots, which], self._compiled.shares[slots])
+        kept: Float[np.ndarray, " m"] = np.where(
+            same[every, which], self._kept[slots, which], self._compiled.shares[slots]
+        )
+        return kept

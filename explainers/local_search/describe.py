@@ -52,7 +52,8 @@ def written(explanation: LocalSearchExplanation, text_of: TextOf) -> str:
         f"{kept} positive and {broke} negative substitutes, "
         f"{sum(slot.unused for slot in slots)} between them; "
         f"{explanation.resting:.4g} where nothing matches",
-        "‹token› activates; ~word~ may vary, as most substitutes kept the activation; [substitute]",
+        "‹token› activates; ~words~ may vary: most substitutes of each kept the activation; "
+        "[substitute]",
         *_fallback(examples),
     ]
     rows: list[str] = []

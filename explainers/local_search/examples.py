@@ -59,8 +59,8 @@ class Example:
         tail: what the window keeps after that one; it has no say.
         activation: of the neuron at the activating token, raw units.
         count: exemplars that were pruned to it.
-        slots: its words, from the start to the end; what stands before another document's start
-            has none.
+        slots: its words, from the start to the end. Where documents meet in it, those of the last
+            one alone.
     """
 
     tokens: tuple[int, ...]

@@ -25,7 +25,7 @@ from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
 from explainers.numbers import shortest
 from explainers.proposers import MASKED_MODEL, Proposers
-from explainers.visible import text_within, visible_token
+from explainers.visible import text_within, visible_within
 
 
 class LocalSearch:
@@ -116,7 +116,7 @@ class LocalSearch:
         if self.settings.resting == "zero":
             resting = torch.zeros_like(resting)
         counts = np.bincount(used.owners, minlength=len(examples)).tolist()
-        text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
+        text_of = functools.cache(functools.partial(visible_within, subject.tokenizer))
         results: list[LocalSearchExplanation | Failure] = []
         for own, maximum, rest, count in zip(
             examples, shortest(evidence.max_activation), shortest(resting), counts, strict=True
@@ -136,6 +136,6 @@ def _sentences(exemplars: Anchored, bos: int, text_of: Any) -> Bool[np.ndarray, 
     if not len(exemplars.tokens):
         return np.zeros(exemplars.tokens.shape, dtype=bool)
     distinct, where = distinct_rows(exemplars.tokens)
-    starts: Bool[np.ndarray, "d ctx"]
-    starts = np.stack([sentence_starts(row, bos, text_of) for row in distinct])
-    return starts[where]
+    of_distinct = [sentence_starts(row, bos, text_of) for row in distinct]
+    starts: Bool[np.ndarray, "e ctx"] = np.stack(of_distinct)[where]
+    return starts

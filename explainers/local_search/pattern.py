@@ -52,12 +52,15 @@ def patterns_of(examples: Sequence[Example]) -> list[Pattern]:
     A positive substitute of another length than its slot shifts what stands before it, so it makes
     a pattern of its own, in which that slot needs it. A negative one of another length is counted
     in the share alone.
+
+    An example that needs what stands before another document's start makes no pattern: no
+    prediction looks into another document.
     """
     elsewhere = share_elsewhere(examples)
     found: dict[tuple[PatternSlot, ...], float] = {}
     for example in examples:
-        if not example.slots:
-            continue
+        if not example.slots or example.slots[0].start:
+            continue  # a BOS stands before the first slot
         for pattern in _of_example(example, elsewhere):
             before = found.get(pattern.slots)
             if before is None or pattern.activation > before:

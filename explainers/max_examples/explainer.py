@@ -17,7 +17,7 @@ from explainers.max_examples.describe import shown_texts
 from explainers.max_examples.explanation import MaxExamplesExplanation
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
 from explainers.numbers import shortest as shortest_numbers
-from explainers.visible import visible_token
+from explainers.visible import visible_within
 
 RESTING = ("mean", "zero")
 
@@ -92,7 +92,7 @@ class MaxExamples:
             resting = torch.zeros_like(resting)
         matching = Matching(evidence.bos, self.longest, self.shortest, self.combine)
         finite = np.isfinite(activations).all((1, 2)) & resting.isfinite().cpu().numpy()
-        text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
+        text_of = functools.cache(functools.partial(visible_within, subject.tokenizer))
         results: list[MaxExamplesExplanation | Failure] = []
         for row, value in enumerate(shortest_numbers(resting)):
             if not finite[row]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.visible import visible, visible_token
+from benchmark.subject.planted import planted_tokenizer
+from explainers.visible import text_within, visible, visible_token, visible_within
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,11 @@ class Tokenizer:
 @pytest.mark.parametrize(("token", "shown"), [(0, "·cat"), (1, "Ã"), (2, "#2"), (3, "#3")])
 def test_tokens_of_several_tokenizers(token, shown):
     assert visible_token(Tokenizer(), token) == shown
+
+
+def test_whole_words_are_parted_where_they_are_shown_together():
+    tokenizer = planted_tokenizer()
+    token = tokenizer.get_vocab()["return"]
+    assert visible_token(tokenizer, token) == "return"
+    assert text_within(tokenizer, token) == " return"
+    assert visible_within(tokenizer, token) == "·return"

@@ -98,6 +98,7 @@ def test_words_of_several_tokens_are_one_slot():
     assert does(one, 1, 5, 4, 7) == pytest.approx(4.0 * 2 / 3)
 
 
-def test_what_stands_before_a_documents_start_is_no_slot():
+def test_what_needs_another_document_predicts_nothing():
     one = explanation(Example((3, BOS, 7), (), 4.0, 1, (Slot(2, 3),)))
-    assert does(one, 7) == 4.0
+    assert does(one, 7) == 0.0
+    assert does(one, 3, BOS, 7) == 0.0

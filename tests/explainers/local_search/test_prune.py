@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainers.anchored import Anchored, anchored, firing
@@ -61,6 +61,7 @@ def sums(tokens):
     return 1 + sum((token * (place + 3)) % 7 for place, token in enumerate(reversed(tokens))) % 11
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     contexts=st.lists(st.lists(st.integers(0, 7), min_size=9, max_size=9), min_size=1, max_size=4),
     max_drop=st.sampled_from([0.2, 0.6, 0.9]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainers.local_search.compiled import compile_patterns, pivot
@@ -64,6 +64,7 @@ TEXTS = st.lists(st.lists(st.integers(0, 4), min_size=8, max_size=8), min_size=1
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(neurons=NEURONS, tokens=TEXTS, least=st.sampled_from([0.05, 0.3]))
 def test_it_is_the_slow_matcher(neurons, tokens, least):
     resting = [0.125 * at for at in range(len(neurons))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import BenchmarkError
@@ -88,6 +88,7 @@ def test_exemplars_that_read_the_same_are_one_line():
     assert len(one.describe().splitlines()) == 5
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 200), st.integers(1, 25))
 def test_any_description_fits_a_screen(seed, ctx, k):
     rng = np.random.default_rng(seed)
@@ -150,6 +151,7 @@ def test_a_damaged_explanation_is_refused(change):
         MaxExamplesExplanation.from_dict({**explained().to_dict(), **change})
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=6))
 def test_ids_are_packed_in_the_smallest_type(ids):
     array = np.array(ids)

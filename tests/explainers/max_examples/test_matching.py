@@ -8,7 +8,7 @@ import statistics
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainers.max_examples import MaxExamples, MaxExamplesExplanation
@@ -70,6 +70,7 @@ MATCHINGS = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(block=neurons(), tokens=contexts(4, 8), matching=MATCHINGS)
 def test_it_is_the_slow_comparison(block, tokens, matching):
     found = predict(block, tokens, matching)
@@ -79,6 +80,7 @@ def test_it_is_the_slow_comparison(block, tokens, matching):
             assert found[row, :, column] == pytest.approx(slow)
 
 
+@settings(max_examples=60, deadline=None)
 @given(block=neurons(), tokens=contexts(4, 8), matchings=st.lists(MATCHINGS, min_size=3))
 def test_together_loaded_and_one_by_one_are_the_same_to_the_last_bit(block, tokens, matchings):
     ones = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 _WHITESPACE = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
@@ -31,13 +32,35 @@ def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
     Bytes that are only a part of a letter are named, `<0xE2>`, and a token that cannot be decoded
     at all is `#id`: showing must never break an explanation.
     """
+    return _shown(tokenizer, token, _own_text, width)
+
+
+def visible_within(tokenizer: Any, token: int, width: int = 40) -> str:
+    """The same of a token that is shown with its neighbours: with the space that parts them."""
+    return _shown(tokenizer, token, text_within, width)
+
+
+def text_within(tokenizer: Any, token: int) -> str:
+    """What one token id adds to running text, the space before a word included."""
+    text = _own_text(tokenizer, token)
+    rules = getattr(tokenizer, "backend_tokenizer", None)
+    # Without rules for joining them, tokens are whole words.
+    return f" {text}" if rules is not None and rules.decoder is None else text
+
+
+def _own_text(tokenizer: Any, token: int) -> str:
+    text = str(tokenizer.decode([token]))
+    if _spelling(tokenizer, token).startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
+        return f" {text}"  # such tokenizers drop the space before what they take for a sentence
+    return text
+
+
+def _shown(tokenizer: Any, token: int, text_of: Callable[[Any, int], str], width: int) -> str:
     try:
-        text = str(tokenizer.decode([token]))
+        text = text_of(tokenizer, token)
         spelt = _spelling(tokenizer, token)
     except Exception:
         return f"#{token}"
-    if spelt.startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
-        text = f" {text}"  # such tokenizers drop the space before what they take for a sentence
     if not text or "\N{REPLACEMENT CHARACTER}" in text:
         text = spelt or f"#{token}"
     return visible(text, width)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.n2g.asking import Asking
+from explainers.asking import Asking
 from explainers.n2g.examples import Example
 from explainers.n2g.settings import Settings
 

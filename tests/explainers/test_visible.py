@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.visible import visible, visible_token
+from benchmark.subject.planted import planted_tokenizer
+from explainers.visible import text_within, visible, visible_token, visible_within
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,11 @@ def test_no_two_tokens_of_a_byte_level_tokenizer_look_the_same():
     assert named["Â·"] == "\\u00b7"
     assert named["ĊĠ"] == "↵·"
     assert named["a"] == "a"
+
+
+def test_whole_words_are_parted_where_they_are_shown_together():
+    tokenizer = planted_tokenizer()
+    token = tokenizer.get_vocab()["return"]
+    assert visible_token(tokenizer, token) == "return"
+    assert text_within(tokenizer, token) == " return"
+    assert visible_within(tokenizer, token) == "·return"

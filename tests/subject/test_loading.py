@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmark.errors import BenchmarkError
 from benchmark.subject import Subject, load_subject
-from explainers.n2g.subject_augmenter import SubjectAugmenter
+from explainers.proposers.subject import SubjectProposer
 from tests.subject import checkpoints
 
 PROJECT = Path(__file__).parents[2]
@@ -240,7 +240,7 @@ def test_without_an_unembedding_no_token_is_likely_next(tmp_path: Path) -> None:
             headless.likely_next(tokens, 2)
     assert headless.tokens_run == 0
     with pytest.raises(BenchmarkError, match=r"use explainer\.augmenter=none"):
-        SubjectAugmenter(headless, 5)
+        SubjectProposer(headless, 5)
 
 
 def test_a_tied_unembedding_is_there(tmp_path: Path) -> None:

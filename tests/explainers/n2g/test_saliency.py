@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmark.subject import load_subject
-from explainers.n2g.asking import Asking
+from explainers.asking import Asking
 from explainers.n2g.examples import Example
 from explainers.n2g.explainer import default_mask
 from explainers.n2g.saliency import importance, measure_saliency
 from explainers.n2g.settings import Settings
-from tests.explainers.n2g.rules import BOS, RuleSubject
+from tests.explainers.rule_subject import BOS, RuleSubject
 
 MASK = 49
 TEXT = np.array([[BOS, 1, 2, 3, 31, 32, 33, 34], [BOS, 5, 6, BOS, 41, 42, 43, 44]])

@@ -16,8 +16,8 @@ from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import Block
 from benchmark.experiment import Experiment, cache_folder, open_experiment
-from benchmark.explaining import build_explainer, explain_block
-from benchmark.interface import Explainer, Explanation, Failure
+from benchmark.explaining import build_explainer, explain_block, prepare_explainer
+from benchmark.interface import Explainer, Explanation, ExplainText, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
 from benchmark.results import (
@@ -115,6 +115,9 @@ def _compute(
         began = time.perf_counter()
         experiment.store.prepare(todo)
         measured = time.perf_counter() - began
+        if todo:
+            prepare_explainer(explainer, _explain_text(experiment), experiment.store.cache)
+        prepared = time.perf_counter() - began - measured
         n_todo = sum(len(block.neurons) for block in todo)
         name = experiment.config.explainer["name"]
         with progress(n_todo, f"{name}: explain and score", "neurons") as bar:
@@ -132,6 +135,7 @@ def _compute(
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={
                 "measure_seconds": round(measured, 3),
+                "prepare_seconds": round(prepared, 3),
                 "total_seconds": round(time.perf_counter() - began, 3),
                 "resumed_blocks": len(done),
             },
@@ -139,6 +143,13 @@ def _compute(
         writer.finish(record)
     cache = experiment.store.cache
     return Outcome(load_run(folder), False, len(done), cache.hits, cache.misses)
+
+
+def _explain_text(experiment: Experiment) -> ExplainText:
+    """What an explainer may read of the corpus."""
+    subject = experiment.subject
+    contexts = experiment.corpus.splits["explain"]
+    return ExplainText(contexts.tokens, contexts.bos, subject.tokenizer, subject.d_vocab)
 
 
 def _run_block(

@@ -28,15 +28,24 @@ def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
     that cannot be decoded at all as `#id`: showing must never break an explanation.
     """
     try:
-        text = str(tokenizer.decode([token]))
-        spelt = _spelling(tokenizer, token)
+        text = token_text(tokenizer, token)
+        if not text or "\N{REPLACEMENT CHARACTER}" in text:
+            text = _spelling(tokenizer, token)
     except Exception:
-        return f"#{token}"
-    if spelt.startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
-        text = f" {text}"  # such tokenizers drop the space before what they take for a sentence
-    if not text or "\N{REPLACEMENT CHARACTER}" in text:
-        text = spelt or f"#{token}"
-    return visible(text, width)
+        text = ""
+    return visible(text or f"#{token}", width)
+
+
+def token_text(tokenizer: Any, token: int) -> str:
+    """One token id as the text that it adds to a document, its leading space included.
+
+    SentencePiece tokenizers drop the space before what they take for a whole sentence; it is put
+    back. A token that is only a part of a letter's bytes gives U+FFFD.
+    """
+    text = str(tokenizer.decode([token]))
+    if not text.startswith(" ") and _spelling(tokenizer, token).startswith(_SENTENCEPIECE_SPACE):
+        return f" {text}"
+    return text
 
 
 def _spelling(tokenizer: Any, token: int) -> str:

@@ -1,0 +1,87 @@
+"""Words and what stands around them, as a person, or whoever writes a summary, would read them."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from explainers.visible import visible
+
+if TYPE_CHECKING:
+    from explainers.fasttext.explanation import FastTextExplanation, Neighbour, Word
+
+WORDS = 14
+LINES_OF_NEIGHBOURS = 3
+WIDTH = 96
+WINDOW = 72
+
+
+def describe(explanation: FastTextExplanation) -> str:
+    """Coherence, the words with the tokens around each, neighbours that were kept and rejected."""
+    words = explanation.words
+    lines = [_headline(explanation), f"{'peak':>5} {'mean':>5} {'seen':>4}  where it peaks"]
+    for word in words[:WORDS]:
+        lines.append(f"{word.activation:5.2f} {word.value:5.2f} {word.count:4d}  {_window(word)}")
+    if len(words) > WORDS:
+        rest = ", ".join(visible(word.name, 20) for word in words[WORDS:])
+        lines.append(visible_line(f"and {len(words) - WORDS} weaker words: {rest}"))
+    for kept, title in ((True, "nearest words that also activate"), (False, "and that do not")):
+        lines += _neighbours(explanation.neighbours, kept, title)
+    lines.append(_generalises(explanation))
+    return "\n".join(lines)
+
+
+def visible_line(line: str) -> str:
+    """A line of bounded width."""
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+
+
+def _headline(explanation: FastTextExplanation) -> str:
+    n = len(explanation.words)
+    if explanation.coherence is None:
+        return f"{n} activating word{'s' * (n != 1)}: no two to compare, so no coherence"
+    verdict = "semantic" if explanation.semantic else "not semantic"
+    return (
+        f"{n} activating words, coherence {explanation.coherence:.2f} "
+        f"({verdict}: the threshold is {explanation.threshold:.2f})"
+    )
+
+
+def _window(word: Word) -> str:
+    """The seven tokens, the word between ‹ and ›; too wide a one loses what is furthest out."""
+    before, inside, after = (
+        visible(text, 10_000) for text in (word.before, word.inside, word.after)
+    )
+    room = max(0, WINDOW - 2 - len(inside))
+    left = before if len(before) <= room // 2 else f"…{before[len(before) - room // 2 + 1 :]}"
+    right_room = room - len(left)
+    right = after if len(after) <= right_room else f"{after[: max(0, right_room - 1)]}…"
+    return f"{left}‹{visible(inside, WINDOW - 2)}›{right}"
+
+
+def _neighbours(neighbours: tuple[Neighbour, ...], kept: bool, title: str) -> list[str]:
+    of_original: dict[str, list[str]] = {}
+    for one in neighbours:
+        if one.kept == kept:
+            shown = f"{visible(one.name, 20)} {one.activation:.2f}"
+            of_original.setdefault(one.original, []).append(shown)
+    if not of_original:
+        return []
+    groups = [
+        f"{visible(original, 20)} → {', '.join(found)}" for original, found in of_original.items()
+    ]
+    # Spaces within a group do not break, so that a neighbour stays beside its activation.
+    text = f"{title}: {'; '.join(groups)}"
+    lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    if len(lines) > LINES_OF_NEIGHBOURS:
+        lines = lines[:LINES_OF_NEIGHBOURS]
+        lines[-1] = visible_line(f"{lines[-1][: WIDTH - 2]} …")
+    return lines
+
+
+def _generalises(explanation: FastTextExplanation) -> str:
+    if explanation.floor >= 1:
+        return "no likeness to other words: nothing like these words activates in the exemplars"
+    return (
+        f"predicts the same, weakened by distance, of words at least {explanation.floor:.2f} alike"
+    )

@@ -12,7 +12,8 @@ from explainers.fasttext.joints import Joints
 from explainers.fasttext.words import NOTHING, Words, core, tokens_of_key, words_of
 
 # Places of a token in its word, by which a word of several tokens shares out its activation.
-FIRST, INNER, LAST = 0, 1, 2
+FIRST, INNER, LAST, ONLY = 0, 1, 2, 3
+PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,8 @@ def _profile(
 
 
 def places(words: Words) -> Int[np.ndarray, " tokens"]:
-    """Whether each token is its word's first, an inner one, or its last; flattened.
-
-    The only token of a word is its last.
-    """
+    """Whether each token is its word's first, an inner one, its last, or its only one; flattened."""
     place = words.place.reshape(-1)
     length = words.lengths[words.of_token.reshape(-1)]
-    return np.where(place == length - 1, LAST, np.where(place == 0, FIRST, INNER))
+    kind = np.where(place == length - 1, LAST, np.where(place == 0, FIRST, INNER))
+    return np.where(length == 1, ONLY, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from explainers.visible import visible
@@ -14,14 +15,16 @@ WORDS = 14
 LINES_OF_NEIGHBOURS = 3
 WIDTH = 96
 WINDOW = 72
+LEFT = 32  # of a window, before the word
+UNBOUNDED = 10_000
 
 
 def describe(explanation: FastTextExplanation) -> str:
     """Coherence, the words with the tokens around each, neighbours that were kept and rejected."""
     words = explanation.words
     lines = [_headline(explanation), f"{'peak':>5} {'mean':>5} {'seen':>4}  where it peaks"]
-    for word in words[:WORDS]:
-        lines.append(f"{word.activation:5.2f} {word.value:5.2f} {word.count:4d}  {_window(word)}")
+    for word, window in zip(words, _windows(words[:WORDS]), strict=False):
+        lines.append(f"{word.activation:5.2f} {word.value:5.2f} {word.count:4d}  {window}")
     if len(words) > WORDS:
         rest = ", ".join(visible(word.name, 20) for word in words[WORDS:])
         lines.append(visible_line(f"and {len(words) - WORDS} weaker words: {rest}"))
@@ -47,16 +50,18 @@ def _headline(explanation: FastTextExplanation) -> str:
     )
 
 
-def _window(word: Word) -> str:
-    """The seven tokens, the word between ‹ and ›; too wide a one loses what is furthest out."""
-    before, inside, after = (
-        visible(text, 10_000) for text in (word.before, word.inside, word.after)
-    )
-    room = max(0, WINDOW - 2 - len(inside))
-    left = before if len(before) <= room // 2 else f"…{before[len(before) - room // 2 + 1 :]}"
-    right_room = room - len(left)
-    right = after if len(after) <= right_room else f"{after[: max(0, right_room - 1)]}…"
-    return f"{left}‹{visible(inside, WINDOW - 2)}›{right}"
+def _windows(words: Sequence[Word]) -> list[str]:
+    """The seven tokens around each word, which stands between ‹ and ›, one below the other."""
+    lefts = [visible(word.before, UNBOUNDED) for word in words]
+    column = min(max(map(len, lefts), default=0), LEFT)
+    lines = []
+    for word, left in zip(words, lefts, strict=True):
+        shown = left if len(left) <= column else f"…{left[len(left) - column + 1 :]}"
+        inside = visible(word.inside, WINDOW - column - 2)
+        room = WINDOW - column - 2 - len(inside)
+        right = visible(word.after, room) if room > 1 else ""
+        lines.append(f"{shown:>{column}}‹{inside}›{right}")
+    return lines
 
 
 def _neighbours(neighbours: tuple[Neighbour, ...], kept: bool, title: str) -> list[str]:
@@ -70,7 +75,6 @@ def _neighbours(neighbours: tuple[Neighbour, ...], kept: bool, title: str) -> li
     groups = [
         f"{visible(original, 20)} → {', '.join(found)}" for original, found in of_original.items()
     ]
-    # Spaces within a group do not break, so that a neighbour stays beside its activation.
     text = f"{title}: {'; '.join(groups)}"
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     if len(lines) > LINES_OF_NEIGHBOURS:
@@ -81,7 +85,8 @@ def _neighbours(neighbours: tuple[Neighbour, ...], kept: bool, title: str) -> li
 
 def _generalises(explanation: FastTextExplanation) -> str:
     if explanation.floor >= 1:
-        return "no likeness to other words: nothing like these words activates in the exemplars"
+        return "similar words are predicted to rest: no word of the exemplars told of the others"
     return (
-        f"predicts the same, weakened by distance, of words at least {explanation.floor:.2f} alike"
+        f"words at least {explanation.floor:.2f} similar to these are predicted to activate too, "
+        "the more the closer"
     )

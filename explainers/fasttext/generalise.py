@@ -17,6 +17,8 @@ from explainers.fasttext.words import keys_of, number_rows, stacked
 FLOORS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 # Unseen words at rest that every piece of words is taken to be in besides those that were seen.
 PRIOR = 1.0
+# Predictions that lie closer together than this part of the maximum are the same.
+ALIKE = 0.01
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,11 @@ def make_table(
     predicted = names[language.name_of_key]
     pieces = language.pieces
     means = np.rint(pieces.means(predicted, rest, PRIOR) * UNIT) / UNIT
-    gain = np.where(means > rest + 1 / UNIT, (means - rest) ** 2 * pieces.words, 0)
+    gain = np.where(means > rest + ALIKE, (means - rest) ** 2 * pieces.words, 0)
     listed = _largest(gain, max_pieces)
     fallback = pieces.largest(listed, means, rest, len(predicted))
     matters = text.counts * (predicted - fallback) ** 2
-    matters[np.abs(predicted - fallback) * UNIT < 0.5] = 0
+    matters[np.abs(predicted - fallback) < ALIKE] = 0
     chosen = np.flatnonzero(_largest(matters, max_words))
     # What was measured comes first, also where it is not in the text.
     measured = [

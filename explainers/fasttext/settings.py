@@ -35,7 +35,7 @@ class Settings:
     hold: float = 0.8
     context: int | None = None
     coherence_threshold: float = 0.5
-    max_words: int = 1000
+    max_words: int = 500
     max_subwords: int = 200
 
     def __post_init__(self) -> None:

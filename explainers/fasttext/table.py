@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.fasttext.activating import places
+from explainers.fasttext.activating import PLACES, places
 from explainers.fasttext.joints import Joints
 from explainers.fasttext.pieces import runs_of
 from explainers.fasttext.words import Keys, number_rows, stacked, words_of
@@ -57,11 +57,13 @@ def simulate_tables(
         return np.zeros((*tokens.shape, n), dtype=np.float32)
     words = words_of(tokens, joints)
     above = _values(tables, words.keys) - rest
-    profile = np.array([table.profile for table in tables], dtype=np.float32).T / np.float32(UNIT)
+    # A word of one token keeps what is predicted of it.
+    shares = np.array([[*table.profile, UNIT] for table in tables], dtype=np.float32)
+    profile = shares.T / np.float32(UNIT)
     # Rows of what is predicted: one for each word and place in it that occurs.
-    where = words.distinct[words.of_token.reshape(-1)] * 3 + places(words)
+    where = words.distinct[words.of_token.reshape(-1)] * PLACES + places(words)
     kinds, where = np.unique(where, return_inverse=True)
-    word, place = np.divmod(kinds, 3)
+    word, place = np.divmod(kinds, PLACES)
     predicted = (rest + above[word] * profile[place]) * scale
     found: Float[np.ndarray, "tokens n"] = predicted[where]
     return found.reshape(*tokens.shape, n)

@@ -149,7 +149,8 @@ class HubFiles:
         if isinstance(error, RevisionNotFoundError):
             return BenchmarkError(f"{repository} has no revision '{self._asked_revision}'.")
         if isinstance(error, (RepositoryNotFoundError, HFValidationError)):
-            listed = "" if self._what == "vectors" else ", or see `python -m benchmark list models`"
+            ours = self._option == "model.source"
+            listed = ", or see `python -m benchmark list models`" if ours else ""
             return BenchmarkError(
                 f"{repository} does not exist on the hub, or is private, and is not in the local "
                 f"cache; check {self._option}{listed}."

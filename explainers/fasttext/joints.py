@@ -22,31 +22,34 @@ class Joints:
     """What decides whether a token continues the word that the token before it is part of.
 
     Attributes:
-        starts: the token begins with a letter, or with an apostrophe and a letter, `[d_vocab]`.
+        starts: the token begins with a letter, `[d_vocab]`.
+        elided: it begins with an apostrophe and a letter, as the end of `don't` does, `[d_vocab]`.
         ends: the token ends with a letter, `[d_vocab]`.
         apostrophes: the token is an apostrophe alone: it joins letters on both its sides,
             `[d_vocab]`.
     """
 
     starts: Bool[np.ndarray, " d_vocab"]
+    elided: Bool[np.ndarray, " d_vocab"]
     ends: Bool[np.ndarray, " d_vocab"]
     apostrophes: Bool[np.ndarray, " d_vocab"]
 
     @classmethod
     def of(cls, texts: Sequence[str], bos: int) -> Joints:
         """From the text of every token id; BOS joins nothing."""
-        starts = np.array([_starts(text) for text in texts], dtype=bool)
+        starts = np.array([text[:1].isalpha() for text in texts], dtype=bool)
+        elided = np.array([_elided(text) for text in texts], dtype=bool)
         ends = np.array([text[-1:].isalpha() for text in texts], dtype=bool)
         apostrophes = np.array([text in APOSTROPHES for text in texts], dtype=bool)
-        for mask in (starts, ends, apostrophes):
+        for mask in (starts, elided, ends, apostrophes):
             mask[bos] = False
-        return cls(starts, ends, apostrophes)
+        return cls(starts, elided, ends, apostrophes)
 
     def continues(self, tokens: Int[np.ndarray, "batch pos"]) -> Bool[np.ndarray, "batch pos"]:
         """Whether each token continues the word of the token before it."""
         starts, ends = _at(self.starts, tokens), _at(self.ends, tokens)
         joined = np.zeros(tokens.shape, dtype=bool)
-        joined[:, 1:] = starts[:, 1:] & ends[:, :-1]
+        joined[:, 1:] = (starts | _at(self.elided, tokens))[:, 1:] & ends[:, :-1]
         if self.apostrophes.any() and tokens.shape[1] > 2:
             inside = _at(self.apostrophes, tokens)[:, 1:-1] & ends[:, :-2] & starts[:, 2:]
             joined[:, 1:-1] |= inside
@@ -55,7 +58,7 @@ class Joints:
 
     def to_dict(self) -> dict[str, Any]:
         """The masks as compressed bits."""
-        masks = (self.starts, self.ends, self.apostrophes)
+        masks = (self.starts, self.elided, self.ends, self.apostrophes)
         packed = zlib.compress(b"".join(np.packbits(mask).tobytes() for mask in masks), 9)
         return {"ids": len(self.starts), "bits": base64.b64encode(packed).decode()}
 
@@ -64,7 +67,7 @@ class Joints:
         """The masks that `to_dict` saved.
 
         Raises:
-            ValueError: the bits are not three masks of so many ids.
+            ValueError: the bits are not four masks of so many ids.
         """
         n = int(data["ids"])
         width = (n + 7) // 8
@@ -74,11 +77,10 @@ class Joints:
             bits = decompress.decompress(packed, BYTES_OF_A_MASK)
         except zlib.error as error:
             raise ValueError(f"the bits are damaged: {error}") from error
-        if n < 1 or len(bits) != 3 * width:
-            raise ValueError(f"{len(bits)} bytes are not three masks of {n} token ids")
-        rows = np.frombuffer(bits, dtype=np.uint8).reshape(3, width)
-        starts, ends, apostrophes = (np.unpackbits(row, count=n).astype(bool) for row in rows)
-        return cls(starts, ends, apostrophes)
+        if n < 1 or len(bits) != 4 * width:
+            raise ValueError(f"{len(bits)} bytes are not four masks of {n} token ids")
+        rows = np.frombuffer(bits, dtype=np.uint8).reshape(4, width)
+        return cls(*(np.unpackbits(row, count=n).astype(bool) for row in rows))
 
 
 def token_texts(tokenizer: Any, d_vocab: int) -> list[str]:
@@ -110,8 +112,8 @@ def _writes_spaces(tokenizer: Any, texts: Sequence[str]) -> bool:
     return together == f"{texts[first]} {texts[second]}"
 
 
-def _starts(text: str) -> bool:
-    return text[:1].isalpha() or (text[:1] in APOSTROPHES and text[1:2].isalpha())
+def _elided(text: str) -> bool:
+    return text[:1] in APOSTROPHES and text[1:2].isalpha()
 
 
 def _at(

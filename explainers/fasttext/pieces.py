@@ -48,7 +48,7 @@ class Pieces:
 
 def pieces_of(keys: Keys, joints: Joints) -> Pieces:
     """The pieces of words; a sign or a space is no word here."""
-    joining = joints.starts | joints.ends | joints.apostrophes
+    joining = joints.starts | joints.elided | joints.ends
     rows = np.flatnonzero(joining[keys[:, 0]])
     word, runs = runs_of(keys[rows])
     word = rows[word]

@@ -104,35 +104,42 @@ def _text(path: Path) -> Any:
 def _from_hub(source: str) -> Path:
     """The file in the local cache, downloaded where the hub has it."""
     owner, name, *rest = source.split("/")
-    files = HubFiles(f"{owner}/{name}", what="vectors", option=OPTION, way_out=WAY_OUT)
-    wanted = "/".join(rest)
-    if not wanted:
-        try:
-            found = files.optional(USUAL_NAME)
-        except BenchmarkError:
-            wanted = _cached_name(files.source)
-            if not wanted:
-                raise
-        else:
-            if found is not None:
-                return found
-            wanted = _only(files.names(), f"the repository '{files.source}'")
+    repo_id = f"{owner}/{name}"
+    wanted = "/".join(rest) or _name_in(repo_id)
+    files = _files(repo_id)
     found = files.optional(wanted)
     if found is None:
         raise files.missing(wanted)
     return found
 
 
-def _cached_name(repo_id: str) -> str:
-    """The file that an earlier download left in the local cache; empty where there is none."""
+def _name_in(repo_id: str) -> str:
+    """The file with vectors of a repository; of one out of reach, what an earlier run left."""
+    files = _files(repo_id)
+    try:
+        if files.optional(USUAL_NAME) is not None:
+            return USUAL_NAME
+        names = files.names()
+    except BenchmarkError:
+        names = _cached_names(repo_id)
+        if not _candidates(names):
+            raise
+    return _only(names, f"the repository '{repo_id}'")
+
+
+def _files(repo_id: str) -> HubFiles:
+    return HubFiles(repo_id, what="vectors", option=OPTION, way_out=WAY_OUT)
+
+
+def _cached_names(repo_id: str) -> list[str]:
+    """The files of a repository that are in the local cache."""
     from huggingface_hub import snapshot_download
 
     try:
         folder = Path(snapshot_download(repo_id, local_files_only=True))
     except Exception:
-        return ""
-    names = [each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()]
-    return next(iter(_candidates(names)), "")
+        return []
+    return [each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()]
 
 
 def _candidates(names: Sequence[str]) -> list[str]:

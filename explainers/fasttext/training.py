@@ -16,6 +16,7 @@ import torch
 from benchmark.interface import Storage
 from benchmark.progress import progress
 from explainers.fasttext.language import Text
+from explainers.fasttext.settings import check_count
 from explainers.fasttext.vectors import Vectors
 
 KIND = "fasttext"
@@ -44,6 +45,10 @@ class Training:
     buckets: int = 50_000
     max_train_words: int = 3_000_000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            check_count(name, value, 0 if name == "seed" else 1)
 
 
 def trained(text: Text, training: Training, storage: Storage | None = None) -> Vectors:

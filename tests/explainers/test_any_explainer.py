@@ -25,7 +25,7 @@ from tests.explainers.planted import PlantedSubject, make_evidence, random_conte
 
 FOLDER = Path(configs.__file__).parent / "explainer"
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
-ASKING = ("n2g", "n2g_plus")  # methods that ask the subject about further contexts
+ASKING = ("n2g", "n2g_plus", "fasttext")  # methods that ask the subject about further contexts
 NAMES = (*CONTROLS, "token_lookup", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 

@@ -17,7 +17,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.evidence import Block
 from benchmark.experiment import Experiment, cache_folder, open_experiment
 from benchmark.explaining import build_explainer, explain_block, prepare_explainer
-from benchmark.interface import Explainer, Explanation, ExplainText, Failure
+from benchmark.interface import Explainer, ExplainText, Explanation, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
 from benchmark.results import (

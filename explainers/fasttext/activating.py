@@ -142,7 +142,7 @@ def _profile(
 
 
 def places(words: Words) -> Int[np.ndarray, " tokens"]:
-    """Whether each token is its word's first, an inner one, its last, or its only one; flattened."""
+    """Whether each token is its word's first, an inner one, the last or the only one; flat."""
     place = words.place.reshape(-1)
     length = words.lengths[words.of_token.reshape(-1)]
     kind = np.where(place == length - 1, LAST, np.where(place == 0, FIRST, INNER))

@@ -184,9 +184,7 @@ def _joints(ids: int, bits: str) -> Joints:
 
 def _entries(keys: Keys, values: Int[np.ndarray, " w"]) -> list[list[int]]:
     """A value and the token ids that it belongs to, as one list each."""
-    return [
-        [value, *tokens_of_key(key)] for key, value in zip(keys, values.tolist(), strict=True)
-    ]
+    return [[value, *tokens_of_key(key)] for key, value in zip(keys, values.tolist(), strict=True)]
 
 
 def _read_entries(

@@ -102,10 +102,12 @@ def make_table(
         seen: words of the exemplars.
         kept: words that hand their activation on to similar ones.
         rejected: neighbours on which the activation was lost.
-        maximum, rest: largest activation (raw units) and resting one (part of it).
+        maximum: the neuron's largest activation, raw units.
+        rest: its resting activation, as a part of the largest.
         floor: similarity from which on activation is handed on.
         language: the words of the text and their vectors.
-        max_words, max_pieces: entries at most.
+        max_words: words in the table at most.
+        max_pieces: pieces in the table at most.
     """
     values = np.array([one.value for one in kept], dtype=np.float32)
     names = from_similarity(_similarity(language, None, kept), values, rest, floor)

@@ -120,8 +120,10 @@ def _at(
     mask: Bool[np.ndarray, " d_vocab"], tokens: Int[np.ndarray, "batch pos"]
 ) -> Bool[np.ndarray, "batch pos"]:
     """The mask of every token, False for ids beyond it."""
+    found: Bool[np.ndarray, "batch pos"]
     if tokens.size and int(tokens.max()) >= len(mask):
         inside = tokens < len(mask)
-        found: Bool[np.ndarray, "batch pos"] = mask[np.where(inside, tokens, 0)] & inside
+        found = mask[np.where(inside, tokens, 0)] & inside
         return found
-    return mask[tokens]
+    found = mask[tokens]
+    return found

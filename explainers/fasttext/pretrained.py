@@ -66,24 +66,18 @@ def read_vectors(path: Path, source: str) -> Vectors:
         raise BenchmarkError(
             f"{OPTION}={source}: '{path.name}' cannot be read as {kind}: {reason}. {WAY_OUT}"
         ) from error
-    subwords = {}
-    if name.endswith(BINARY):
-        subwords = {
-            "ngrams": np.asarray(found.vectors_ngrams, dtype=np.float32),
-            "shortest": int(found.min_n),
-            "longest": int(found.max_n),
-            "buckets": int(found.bucket),
-        }
-    return Vectors(
-        **{
-            "source": source,
-            "fingerprint": _sha256(path),
-            "words": list(found.index_to_key),
-            "matrix": np.asarray(found.vectors, dtype=np.float32),
-            "ngrams": None,
-            **subwords,
-        }
+    vectors = Vectors(
+        source=source,
+        fingerprint=_sha256(path),
+        words=list(found.index_to_key),
+        matrix=np.asarray(found.vectors, dtype=np.float32),
+        ngrams=None,
     )
+    if name.endswith(BINARY):
+        vectors.ngrams = np.asarray(found.vectors_ngrams, dtype=np.float32)
+        vectors.shortest, vectors.longest = int(found.min_n), int(found.max_n)
+        vectors.buckets = int(found.bucket)
+    return vectors
 
 
 def _binary(path: Path) -> Any:

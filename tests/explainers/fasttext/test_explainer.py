@@ -93,7 +93,7 @@ def test_coherence_is_that_of_the_activating_words():
 
 def test_neighbours_are_tried_in_the_context_and_kept_where_the_activation_holds():
     subject = Subject(word_ending("cat", "cats", "dog"))
-    explainer, found, (one,) = explained(subject, " the red cat", " hen")
+    explainer, _, (one,) = explained(subject, " the red cat", " hen")
     nearest = explainer._language.neighbours(["cat"], 5, 1)[0]
     assert [(n.original, n.name) for n in one.neighbours] == [("cat", name) for name in nearest]
     left = [BOS, *ids(" the red")]
@@ -201,9 +201,7 @@ def test_the_tables_are_bounded():
     subject = Subject(word_ending(*ANIMALS, "cats", "cowlike"))
     texts = [f" the {word} the" for word in (*ANIMALS, *COLOURS)]
     for words, pieces in ((0, 0), (2, 1), (7, 3)):
-        _, _, (one,) = explained(
-            subject, *texts, max_words=words, max_subwords=pieces, words=10
-        )
+        _, _, (one,) = explained(subject, *texts, max_words=words, max_subwords=pieces, words=10)
         assert len(one.table.words) <= words
         assert len(one.table.pieces) <= pieces
         one.simulate(torch.tensor([[BOS, *ids(" the cat")]]))

@@ -62,9 +62,7 @@ def test_nearest_is_what_comparing_all_gives(language):
         }
         expected = sorted(scores, key=lambda other: -scores[other])[:5]
         assert vectors.nearest([word], 5, usable) == [expected]
-    assert vectors.nearest(["cat"], 10_000) == [
-        vectors.nearest(["cat"], len(vectors.words) - 1)[0]
-    ]
+    assert vectors.nearest(["cat"], 10_000) == [vectors.nearest(["cat"], len(vectors.words) - 1)[0]]
     assert vectors.nearest(["cat"], 3, np.zeros(len(usable), dtype=bool)) == [[]]
 
 
@@ -179,7 +177,7 @@ def test_a_place_without_vectors_says_so(tmp_path):
     for source in (str(tmp_path / "absent.vec"), "absent.vec", "corpora", "./a/b"):
         with pytest.raises(BenchmarkError, match="neither 'corpus' nor a file or folder"):
             pretrained(source)
-    with pytest.raises(BenchmarkError, match="has no .bin or .vec file"):
+    with pytest.raises(BenchmarkError, match=r"has no \.bin or \.vec file"):
         pretrained(str(tmp_path))
     for name in ("a.vec", "b.vec"):
         (tmp_path / name).write_text("1 1\na 1\n")

@@ -25,7 +25,9 @@ from explainers.fasttext.words import (
     words_of,
 )
 
-TEXTS = "<bos>| a|b|c|'|'t|.| |é|x1|1x|_y|\n|d.|.e| D".split("|")
+TEXTS = [
+    "<bos>", " a", "b", "c", "'", "'t", ".", " ", "é", "x1", "1x", "_y", "\n", "d.", ".e", " D",
+]  # fmt: skip
 
 
 def slow_words(texts):

@@ -113,11 +113,11 @@ def _compute(
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
-        experiment.store.prepare(todo)
-        measured = time.perf_counter() - began
         if todo:
             prepare_explainer(explainer, _explain_text(experiment), experiment.store.cache)
-        prepared = time.perf_counter() - began - measured
+        prepared = time.perf_counter() - began
+        experiment.store.prepare(todo)
+        measured = time.perf_counter() - began - prepared
         n_todo = sum(len(block.neurons) for block in todo)
         name = experiment.config.explainer["name"]
         with progress(n_todo, f"{name}: explain and score", "neurons") as bar:

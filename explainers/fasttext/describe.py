@@ -27,7 +27,8 @@ def describe(explanation: FastTextExplanation) -> str:
         lines.append(f"{word.activation:5.2f} {word.value:5.2f} {word.count:4d}  {window}")
     if len(words) > WORDS:
         rest = ", ".join(visible(word.name, 20) for word in words[WORDS:])
-        lines.append(visible_line(f"and {len(words) - WORDS} weaker words: {rest}"))
+        plural = "s" * (len(words) - WORDS > 1)
+        lines.append(visible_line(f"and {len(words) - WORDS} weaker word{plural}: {rest}"))
     for kept, title in ((True, "nearest words that also activate"), (False, "and that do not")):
         lines += _neighbours(explanation.neighbours, kept, title)
     lines.append(_generalises(explanation))
@@ -51,7 +52,7 @@ def _headline(explanation: FastTextExplanation) -> str:
 
 
 def _windows(words: Sequence[Word]) -> list[str]:
-    """The seven tokens around each word, which stands between ‹ and ›, one below the other."""
+    """Each word between ‹ and ›, and three tokens on either side, one below the other."""
     lefts = [visible(word.before, UNBOUNDED) for word in words]
     column = min(max(map(len, lefts), default=0), LEFT)
     lines = []

@@ -36,7 +36,7 @@ from explainers.fasttext.vectors import coherence
 from explainers.numbers import shortest
 
 CORPUS = "corpus"
-# Tokens shown around the one where a word activates most: it and three on either side.
+# Windows of seven tokens: the word, as one however it is split, and three on either side.
 BESIDE = 3
 
 
@@ -178,11 +178,10 @@ class FastText:
         )
         found = coherence(language.units_of([word.name for word in activating]))
         tokens = evidence.exemplars.tokens[row].cpu().numpy()
-        activations = evidence.exemplars.activations[row].float().cpu().numpy()
         vectors = language.vectors
         return FastTextExplanation(
             tuple(
-                shown(word, tokens, activations, maximum, language.text.texts, evidence.bos)
+                shown(word, tokens, maximum, language.text.texts, evidence.bos)
                 for word in activating
             ),
             tuple(
@@ -225,29 +224,26 @@ def known_words(
 def shown(
     word: SeenWord,
     tokens: Int[np.ndarray, "k ctx"],
-    activations: Float[np.ndarray, "k ctx"],
     maximum: float,
     texts: Sequence[str],
     bos: int,
 ) -> Word:
-    """A word with the seven tokens around the one where it activates most."""
+    """A word with the tokens on either side of it, where it activates most."""
     at = word.strongest
     context = tokens[at.exemplar]
-    peak = at.start + int(np.argmax(activations[at.exemplar, at.start : at.stop]))
 
     def text(start: int, stop: int) -> str:
         inside = context[max(0, start) : max(0, stop)].tolist()
         return "".join("" if token == bos else texts[token] for token in inside)
 
-    start, stop = max(at.start, peak - BESIDE), min(at.stop, peak + BESIDE + 1)
     return Word(
         word.name,
         _part(at.activation, maximum),
         _part(word.mean, maximum),
         word.count,
-        text(peak - BESIDE, start),
-        text(start, stop),
-        text(stop, peak + BESIDE + 1),
+        text(at.start - BESIDE, at.start),
+        text(at.start, at.stop),
+        text(at.stop, at.stop + BESIDE),
     )
 
 

@@ -29,7 +29,8 @@ class Word:
         activation: the largest in the exemplars, as a part of the neuron's largest.
         value: what is predicted of it: its mean over all its occurrences there, such a part.
         count: its occurrences in the exemplars.
-        before, inside, after: the text of the seven tokens around where it activates most.
+        before, inside, after: the text of its tokens where it activates most, and of three on
+            either side.
     """
 
     name: str

@@ -217,7 +217,8 @@ def test_a_description_has_windows_of_seven_tokens_and_fits_a_screen():
     assert max(map(len, lines)) <= 100
     assert any("·the·the·the‹·cat›·the·the·the" in line for line in lines)
     for word in one.words:
-        assert 5 <= len(ids(word.before + word.inside + word.after)) <= 7
+        assert [len(ids(text)) for text in (word.before, word.after)] == [3, 3]
+        assert word.inside == f" {word.name}"
 
 
 def test_a_neuron_that_never_fires_on_a_word_fails():

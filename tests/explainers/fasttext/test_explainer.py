@@ -21,7 +21,7 @@ from tests.explainers.fasttext.toy import (
     ids,
     word_ending,
 )
-from tests.explainers.n2g.rules import evidence_of
+from tests.explainers.rule_subject import evidence_of
 
 SMALL = {"dimensions": 12, "epochs": 8, "buckets": 500, "words": 4, "neighbour_min_count": 1}
 STORAGE = Memory()

@@ -17,7 +17,7 @@ from benchmark.subject.planted import RULES
 from explainers.fasttext import FastText
 from metrics import compute
 from tests.explainers.fasttext.toy import Memory
-from tests.explainers.n2g.test_planted_rules import contexts
+from tests.explainers.planted_rules import contexts
 
 EXPLAIN, EXEMPLARS, HELD_OUT = 4000, 20, 2000
 EXPRESSED = "one token"

@@ -7,7 +7,7 @@ import random
 import torch
 
 from benchmark.interface import ExplainText
-from tests.explainers.n2g.rules import RuleSubject, evidence_of
+from tests.explainers.rule_subject import RuleSubject, evidence_of
 
 BOS = 0
 # Two topics whose words stand among each other, and never among those of the other.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import configs
 from tests.command import Command, call
 
-KNOWN_EXPLAINERS = (
-    "known: fasttext, mean, n2g, n2g_plus, oracle, random, shuffled, token_lookup, zero."
-)
+NAMES = {path.stem for path in (Path(configs.__file__).parent / "explainer").glob("*.yaml")}
+KNOWN_EXPLAINERS = f"known: {', '.join(sorted(NAMES - {'custom'}))}."
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from benchmark.evidence import (
     dead_neurons,
     draw_neurons,
 )
+from benchmark.interface import ExplainText
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
@@ -63,6 +64,13 @@ class Experiment:
             )
             for layer in self.layers
         ]
+
+    def explain_text(self) -> ExplainText:
+        """What an explainer may read of the corpus: the `explain` split and nothing else."""
+        contexts = self.corpus.splits["explain"]
+        return ExplainText(
+            contexts.tokens, contexts.bos, self.subject.tokenizer, self.subject.d_vocab
+        )
 
     def blocks(self) -> list[Block]:
         """The neurons in blocks of at most `neurons.block_size` of one layer."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from benchmark.errors import BenchmarkError
@@ -15,8 +12,11 @@ from benchmark.interface import (
     EXEMPLARS,
     Evidence,
     Explainer,
+    ExplainText,
     Explanation,
     Failure,
+    ReadsExplainText,
+    Storage,
     SubjectModel,
 )
 from benchmark.results import explanation_bytes
@@ -86,43 +86,6 @@ def _check_explainer(explainer: object, target: str) -> None:
         )
 
 
-def source_digest(config: Mapping[str, Any]) -> str:
-    """Digest of the Python files an explainer is made of, so that changed code is a new run.
-
-    Classes that its options name by `_target_`, as `shuffled` names another explainer, count too.
-    """
-    digest = hashlib.sha256()
-    for target in _targets(config):
-        for path in _source_files(target):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _targets(config: Mapping[str, Any]) -> Iterator[str]:
-    """Every class that a config names, from the outside in."""
-    for key, value in config.items():
-        if key == "_target_":
-            yield str(value)
-        elif isinstance(value, Mapping):
-            yield from _targets(value)
-
-
-def _source_files(target: str) -> list[Path]:
-    """The files of a class: those of its package, or its own where it is in none.
-
-    Where a package's `__init__` only names the class, the files beside the class count as well.
-    """
-    module_name, _, class_name = target.rpartition(".")
-    module = importlib.import_module(module_name)
-    home = sys.modules.get(getattr(getattr(module, class_name), "__module__", ""), module)
-    files: set[Path] = set()
-    for each in (module, home):
-        file = getattr(each, "__file__", None)
-        if file is not None:
-            files.update(Path(file).parent.glob("*.py") if each.__package__ else [Path(file)])
-    return sorted(files)
-
-
 def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str) -> Explanation:
     """The explanation that an explainer's `to_dict` saved of a neuron such as `3.400`.
 
@@ -137,6 +100,26 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
             f"the saved explanation of neuron {neuron} cannot be read by "
             f"{kind.__module__}.{kind.__qualname__}: {type(error).__name__}: {error}. "
             "It is damaged, or the explainer has changed since; run the explainer again."
+        ) from error
+
+
+def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage) -> None:
+    """Let an explainer that learns from the `explain` split do so; others are left alone.
+
+    Raises:
+        BenchmarkError: it could not.
+    """
+    if not isinstance(explainer, ReadsExplainText):
+        return
+    try:
+        explainer.prepare(text, storage)
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        kind = type(explainer)
+        raise BenchmarkError(
+            f"explainer '{kind.__module__}.{kind.__qualname__}' could not be prepared: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

@@ -16,7 +16,7 @@ import metrics
 from benchmark.config import RunConfig
 from benchmark.evidence import CALIBRATED_SETS, SCORING_SETS, Block
 from benchmark.experiment import Experiment
-from benchmark.explaining import source_digest
+from benchmark.explainer_source import source_digest
 from benchmark.interface import Explainer
 from benchmark.results import (
     CorpusRecord,

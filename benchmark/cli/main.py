@@ -16,6 +16,8 @@ VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
     "list": "list explainers, models, datasets or metrics",
     "show": "show a finished run, or what it says about one neuron",
+    "search": "search the graphs of a run for tokens, repeats and unconnected parts",
+    "similar": "find neurons of a run whose graphs are near-equal or nested",
     "score": "score the saved explanations of a run again, without explaining",
     "compare": "rank runs on the same neurons and test every pair of them",
     "check": "check that an explainer keeps to the interface",

@@ -8,7 +8,9 @@ import pytest
 
 from tests.command import Command, call
 
-KNOWN_EXPLAINERS = "known: mean, n2g, n2g_plus, oracle, random, shuffled, token_lookup, zero."
+KNOWN_EXPLAINERS = (
+    "known: fasttext, mean, n2g, n2g_plus, oracle, random, shuffled, token_lookup, zero."
+)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 import metrics
 from benchmark.config import RunConfig
 from benchmark.evidence import SCORING_SETS, Block
@@ -27,6 +29,7 @@ from benchmark.results import (
     benchmark_version,
     collect_environment,
 )
+from benchmark.results.scores import CAUSAL_PREFIX, EFFECT_PREFIX
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
@@ -42,9 +45,16 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
         "metrics": sorted(config.metrics.metrics),
+        **_causal_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
     }
+
+
+def _causal_identity(config: RunConfig) -> dict[str, Any]:
+    """Nothing for a run without causal scores, whose identity is then what it has always been."""
+    causal = config.metrics.causal
+    return {} if causal is None else {"causal": dataclasses.asdict(causal)}
 
 
 def run_folder(experiment: Experiment, identity: dict[str, Any]) -> tuple[Path, bool]:
@@ -76,28 +86,42 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     for scoring_set in SCORING_SETS:
         for name in config.metrics.metrics:
             column = f"{scoring_set}/{name}"
-            resampling: dict[str, Any] = {
-                "resamples": config.bootstrap.resamples,
-                "level": config.bootstrap.confidence,
-                "seed": config.seed,
-            }
-            estimate = metrics.mean_over_neurons(columns[column], **resampling)
-            by_layer = metrics.mean_over_neurons(
-                columns[column], clusters=columns["layer"], **resampling
-            )
-            summary[column] = MetricSummary(
-                mean=estimate.mean,
-                low=estimate.low,
-                high=estimate.high,
-                n=estimate.n,
-                n_null=estimate.n_null,
-                layer_low=by_layer.low,
-                layer_high=by_layer.high,
-            )
+            summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
         summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
+    for column in scores.causal_columns:
+        summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
+        effects = columns[column.replace(CAUSAL_PREFIX, EFFECT_PREFIX)]
+        summary[f"{column}_weighted"] = _mean_with_intervals(
+            config, columns[column], columns["layer"], effects
+        )
     for column in (name for name in columns if name.startswith("cost/")):
         summary[column] = MetricSummary(mean=float(columns[column].mean()), n=len(scores))
     return summary
+
+
+def _mean_with_intervals(
+    config: RunConfig,
+    values: NDArray[Any],
+    layers: NDArray[Any],
+    weights: NDArray[Any] | None = None,
+) -> MetricSummary:
+    resampling: dict[str, Any] = {
+        "resamples": config.bootstrap.resamples,
+        "level": config.bootstrap.confidence,
+        "seed": config.seed,
+        "weights": weights,
+    }
+    estimate = metrics.mean_over_neurons(values, **resampling)
+    by_layer = metrics.mean_over_neurons(values, clusters=layers, **resampling)
+    return MetricSummary(
+        mean=estimate.mean,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+        n_null=estimate.n_null,
+        layer_low=by_layer.low,
+        layer_high=by_layer.high,
+    )
 
 
 def record_of(

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmark.causal.harness import replace_alone, replace_together
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import Block
@@ -128,6 +129,7 @@ def _compute(
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
+            together=replace_together(experiment, explainer, writer),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={
@@ -176,6 +178,7 @@ def score_explanations(
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     names = experiment.config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
+    scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
     rows, lines = [], []
     for i, (neuron, explanation) in enumerate(
         zip(block.neurons.tolist(), simulated.explanations, strict=True)

@@ -18,6 +18,10 @@ FAILED = "failed"
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 UNDEFINED = "undefined"
 COST_PREFIX = "cost/"
+# What ablating a neuron changes: a property of the neuron, not a score of its explanation.
+EFFECT_PREFIX = "effect/"
+# Scores on the subject's output instead of on a scoring set's activations.
+CAUSAL_PREFIX = "causal/"
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
 WHOLE_NUMBERS = ("cost/bytes",)
 
@@ -27,7 +31,8 @@ class Scores:
 
     Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
     be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
-    made the correlation undefined (it then counts as 0). Costs that a block of neurons shares are
+    made the correlation undefined (it then counts as 0). `effect/<...>` says what ablating the neuron
+    changes, which is no score. Costs that a block of neurons shares are
     divided among them.
     """
 
@@ -99,7 +104,13 @@ class Scores:
     @property
     def scoring_sets(self) -> list[str]:
         """The scoring sets that the metrics are measured on, in order."""
-        return list(dict.fromkeys(name.split("/")[0] for name in self.metric_columns))
+        of_sets = [name for name in self.metric_columns if not name.startswith(CAUSAL_PREFIX)]
+        return list(dict.fromkeys(name.split("/")[0] for name in of_sets))
+
+    @property
+    def causal_columns(self) -> list[str]:
+        """The names of the causal scores, such as `causal/uniform_mean`; none without them."""
+        return [name for name in self.columns if name.startswith(CAUSAL_PREFIX)]
 
     def column(self, name: str) -> np.ndarray[Any, Any]:
         """One column, `[n_neurons]`: float64 with NaN for null, or bool, or str for text.
@@ -140,7 +151,11 @@ def _is_undefined(name: str) -> bool:
 
 
 def _is_metric(name: str) -> bool:
-    return "/" in name and not name.startswith(COST_PREFIX) and not _is_undefined(name)
+    return (
+        "/" in name
+        and not name.startswith((COST_PREFIX, EFFECT_PREFIX))
+        and not _is_undefined(name)
+    )
 
 
 def _column_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,7 +18,7 @@ from benchmark.subject.files import Files, LocalFiles, needed, read_json
 from benchmark.subject.fingerprint import tokenizer_fingerprint, weights_fingerprint
 from benchmark.subject.hub import HubFiles
 from benchmark.subject.quiet import quiet
-from benchmark.subject.site import Sites, site_of
+from benchmark.subject.site import Sites, outward_of, site_of
 from benchmark.subject.subject import Subject
 from benchmark.subject.tokenizer import (
     TOKENIZER_FILES,
@@ -33,12 +33,16 @@ NATIVE = "TransformerLensNative"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint in memory: the bridge, the plain module with the same weights, the tokenizer."""
+    """A checkpoint in memory: the bridge, the plain module with the same weights, the tokenizer.
+
+    `has_unembedding` is false where the checkpoint has none and random numbers stand in its place.
+    """
 
     bridge: Any
     plain: nn.Module
     tokenizer: Any
     bos: int
+    has_unembedding: bool = True
 
 
 def assemble(
@@ -57,7 +61,12 @@ def assemble(
         kind = guess_kind(config, files.source)
     loaded = _LOADERS[kind](files, config, device, dtype)
     site, paths = site_of(loaded.bridge, files.source)
-    sites = Sites(loaded.plain, [loaded.plain.get_submodule(path) for path in paths])
+    modules = [loaded.plain.get_submodule(path) for path in paths]
+    sites = Sites(loaded.plain, modules, outward=outward_of(loaded.bridge, loaded.plain))
+    if sites.outward is None:
+        sites.without_outputs = "the way from its neurons to its logits is not known"
+    elif not loaded.has_unembedding:
+        sites.without_outputs = "its checkpoint has no unembedding"
     cfg = loaded.bridge.cfg
     d_mlp = checked_width(loaded, sites, site, files.source, device)
     return Subject(
@@ -226,11 +235,11 @@ def _load_transformers(
     huggingface.fetch_weights(files)
     _fetch_tokenizer(files)
     with quiet():
-        model = huggingface.load_plain(files.folder, files.source, device, dtype)
+        model, complete = huggingface.load_plain(files.folder, files.source, device, dtype)
         tokenizer = load_tokenizer(files.folder, files.source)
         bridge, plain = huggingface.boot(model, files.source, for_bridge(tokenizer), device, dtype)
     bos = bos_of(tokenizer, config, int(bridge.cfg.d_vocab), files.source)
-    return Loaded(bridge, plain, tokenizer, bos)
+    return Loaded(bridge, plain, tokenizer, bos, complete)
 
 
 def _fetch_tokenizer(files: Files) -> None:

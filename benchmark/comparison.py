@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import metrics
+from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import UNIFORM
 from benchmark.results import Run
@@ -18,6 +19,8 @@ HEADLINE = ("pearson", "auprc", "f1")
 TRUTH_KEYS = ("context_length", "contexts.held_out", "contexts.uniform", "contexts.top", "seed")
 # What decides from which activation on a neuron counts as firing.
 FIRING_KEYS = ("firing_threshold", "contexts.explain")
+# What decides in how many contexts neurons are replaced.
+CAUSAL_KEYS = ("metrics.causal.contexts",)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def compare_runs(
                 raise BenchmarkError(
                     f"the run in '{run.folder}' has no scores '{column}'; it has "
                     f"{', '.join(run.scores.metric_columns)}. Score it again with more metrics: "
-                    f"python -m benchmark score {run.folder} metrics=all"
+                    f"python -m benchmark score {run.folder} "
+                    f"metrics={'causal' if column in causal_columns() else 'all'}"
                 )
     labels = dict(zip(map(id, runs), _labels(runs), strict=True))
     layers = runs[0].scores.column("layer")
@@ -148,10 +152,15 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
     for place, folder in enumerate(folders):
         if folder in folders[:place]:
             raise BenchmarkError(f"the run in '{runs[place].folder}' is named twice.")
-    firing = any(_looks_at_firing(column) for column in columns)
+    keys = TRUTH_KEYS
+    if any(_looks_at_firing(column) for column in columns):
+        keys += FIRING_KEYS
+    causal = any(column in causal_columns() for column in columns)
+    if causal and all(run.scores.causal_columns for run in runs):
+        keys += CAUSAL_KEYS
     first = runs[0]
     for run in runs[1:]:
-        reason = _mismatch(first, run, firing)
+        reason = _mismatch(first, run, keys)
         if reason:
             raise BenchmarkError(
                 f"the run in '{run.folder}' cannot be compared with the one in "
@@ -159,7 +168,7 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
             )
 
 
-def _mismatch(first: Run, run: Run, firing: bool) -> str | None:
+def _mismatch(first: Run, run: Run, keys: Sequence[str]) -> str | None:
     """Why two runs cannot be compared, None if they can."""
     one, other = first.record, run.record
     for what, then, now in (
@@ -175,7 +184,7 @@ def _mismatch(first: Run, run: Run, firing: bool) -> str | None:
         then_value, now_value = getattr(one.subject, what), getattr(other.subject, what)
         if then_value != now_value:
             return f"the subject's {what} is {now_value} instead of {then_value}"
-    for key in TRUTH_KEYS + (FIRING_KEYS if firing else ()):
+    for key in keys:
         then_value, now_value = _setting(one.config, key), _setting(other.config, key)
         if then_value != now_value:
             scored = "other firing thresholds" if key in FIRING_KEYS else "other tokens are scored"
@@ -206,7 +215,8 @@ def _columns(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:
         return found or [f"{UNIFORM}/{HEADLINE[0]}"]
     columns = [name if "/" in name else f"{UNIFORM}/{name}" for name in names]
     for column in columns:
-        _known(_metric(column))
+        if column not in causal_columns():
+            _known(_metric(column))
     return list(dict.fromkeys(columns))
 
 
@@ -216,6 +226,11 @@ def _ranking_column(rank_by: str | None, columns: Sequence[str]) -> str:
             if column.startswith(f"{UNIFORM}/") and metrics.get(_metric(column)).sound:
                 return column
         return f"{UNIFORM}/{HEADLINE[0]}"
+    if rank_by in causal_columns():
+        raise BenchmarkError(
+            f"'{rank_by}' cannot be a ranking key: it has no lower bound, so the few neurons that "
+            f"do hardly anything decide its mean; rank by {UNIFORM}/{HEADLINE[0]}."
+        )
     scoring_set, _, name = rank_by.rpartition("/")
     if scoring_set not in ("", UNIFORM):
         raise BenchmarkError(
@@ -242,6 +257,8 @@ def _metric(column: str) -> str:
 
 
 def _looks_at_firing(column: str) -> bool:
+    if column in causal_columns():
+        return column.startswith(f"{CAUSAL}/{FIRING}_")
     return metrics.get(_metric(column)).needs_threshold
 
 

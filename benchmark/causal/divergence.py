@@ -64,6 +64,7 @@ class Reference:
 
         Args:
             rows: which context each of the logits is of.
+            logits: the changed subject's.
         """
         sums = torch.zeros(len(rows), dtype=torch.float64)
         for part in _parts(logits):

@@ -21,6 +21,8 @@ usage: python -m benchmark score <run> [key=value ...]
 Simulates the saved explanations of a finished run on the held-out text again and scores
 them, without explaining; the new scores take the place of the old ones. What can change:
 metrics=<name>, bootstrap.resamples=..., device=..., batch_tokens=..., cache_dir=...
+
+metrics=causal adds what the explanations carry of what their neurons do to the output.
 """
 
 CHANGEABLE = ("metrics", "bootstrap", "device", "batch_tokens", "cache_dir")

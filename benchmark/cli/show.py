@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from benchmark.results import Run, RunRecord
 
 HELP = """\
-usage: python -m benchmark show <run> [<layer>.<neuron>]
+usage: python -m benchmark show <run> [<layer>.<neuron> [direct=false]]
 
 Shows a finished run: its table, a table per layer, its best and worst neurons; or, with
-a neuron, the explanation and its scores. <run> is a folder under results/, or any folder
-above several runs, which are then listed in one table.
+a neuron, the explanation, its scores, and which next tokens the neuron makes likelier by
+itself. For the last the subject is loaded, if it is on this machine; direct=false leaves
+it out and answers at once. <run> is a folder under results/, or any folder above several
+runs, which are then listed in one table.
 """
+
+DIRECT = {"direct=true": True, "direct=false": False}
 
 EXTREMES = 5
 
@@ -29,14 +33,21 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
-    if not 1 <= len(words) <= 2:
+    direct = [DIRECT[word] for word in words if word in DIRECT]
+    words = [word for word in words if word not in DIRECT]
+    if not 1 <= len(words) <= 2 or len(direct) > 1:
         raise BenchmarkError("show takes a run and perhaps a neuron; see show --help.")
     from benchmark.results import find_runs, load_run
 
     folder = Path(words[0])
     if len(words) == 2:
         layer, neuron = parse_neuron(words[1])
-        show_neuron(load_run(folder), layer, neuron)
+        run = load_run(folder)
+        show_neuron(run, layer, neuron)
+        if all(direct):
+            from benchmark.cli.direct import print_direct
+
+            print_direct(run, layer, neuron)
         return 0
     folders = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
     if len(folders) > 1:
@@ -63,12 +74,14 @@ def parse_neuron(word: str) -> tuple[int, int]:
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
     from benchmark.cli.report import print_table
+    from benchmark.cli.causal import print_causal
     from benchmark.cli.table import marked, marks_legend, print_rows
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
     columns = run.scores.to_numpy()
     names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    print_causal(run)
     if not names or not len(run.scores):
         return
     rows = []
@@ -100,6 +113,7 @@ def show_run(run: Run) -> None:
 
 def show_neuron(run: Run, layer: int, neuron: int) -> None:
     """One explanation for a person, and its scores."""
+    from benchmark.cli.causal import print_causal_neuron
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.explaining import build_explainer, load_explanation
 
@@ -123,7 +137,8 @@ def show_neuron(run: Run, layer: int, neuron: int) -> None:
         sys.stdout.write(f"\n{description}\n")
     row = next(row for row in run.scores.rows() if (row["layer"], row["neuron"]) == (layer, neuron))
     sets = run.scores.scoring_sets
-    metrics = list(dict.fromkeys(name.partition("/")[2] for name in run.scores.metric_columns))
+    of_sets = (name.partition("/") for name in run.scores.metric_columns)
+    metrics = list(dict.fromkeys(name for chosen, _, name in of_sets if chosen in sets))
     print_rows(
         ["scores", *sets],
         [
@@ -132,6 +147,7 @@ def show_neuron(run: Run, layer: int, neuron: int) -> None:
         ],
     )
     sys.stdout.write(marks_legend(metrics))
+    print_causal_neuron(run, row)
 
 
 def _overview(record: RunRecord) -> str:

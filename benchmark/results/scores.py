@@ -31,9 +31,8 @@ class Scores:
 
     Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
     be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
-    made the correlation undefined (it then counts as 0). `effect/<...>` says what ablating the neuron
-    changes, which is no score. Costs that a block of neurons shares are
-    divided among them.
+    made the correlation undefined (it then counts as 0). `effect/<...>` says what ablating the
+    neuron changes, which is no score. Costs that a block of neurons shares are divided among them.
     """
 
     def __init__(self, table: pa.Table) -> None:

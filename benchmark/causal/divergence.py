@@ -12,7 +12,8 @@ from torch import Tensor
 CPU_LOGITS = 1 << 19
 CUDA_LOGITS = 1 << 27
 # Half the difference of two log probabilities below which the series is the exacter formula.
-SMALL = 0.1
+SMALL = 0.5
+LOWEST = -1e4
 LOG_2 = 0.6931471805599453
 
 
@@ -24,15 +25,16 @@ def jensen_shannon(
     JSD(p || q) = ½ KL(p || m) + ½ KL(q || m) with m = ½ (p + q), between 0 and log 2. What the
     textbook formula subtracts is nearly equal where p and q are close, as they are when one neuron
     changes. Here each token's share is written with t = ½ (log q - log p):
-    ½ [q (t - log cosh t) - p (t + log cosh t)], which for small t is √(p q) (½ t² + t⁶/144 + ...).
-    No share is negative, and equal distributions give exactly 0.
+    ½ [q (t - log cosh t) - p (t + log cosh t)], which for small t is
+    √(p q) (½ t² + t⁶/144 - t⁸/720 + ...). No share is negative, and equal distributions give
+    exactly 0.
 
     Source: Lin 1991, "Divergence measures based on the Shannon entropy".
     """
     t = (log_q - log_p).mul_(0.5)
     square = t * t
-    series = (square * square).mul_(1 / 72).add_(1).mul_(square).mul_(0.5)
-    series.mul_(torch.add(log_p, log_q).mul_(0.5).exp_())
+    series = (square * (-1 / 360)).add_(1 / 72).mul_(square).mul_(square).add_(1).mul_(square)
+    series.mul_((log_p + log_q).mul_(0.5).exp_()).mul_(0.5)
     if square.numel() and float(square.max()) > SMALL**2:
         large = square > SMALL**2
         at, of_p, of_q = t[large], log_p[large].exp(), log_q[large].exp()
@@ -96,8 +98,11 @@ def cross_entropy(
 
 
 def log_probabilities(logits: Float[Tensor, "*shape d_vocab"]) -> Float[Tensor, "*shape d_vocab"]:
-    """Log probabilities in float32, whatever the subject's precision."""
-    return torch.log_softmax(logits, dim=-1, dtype=torch.float32)
+    """Log probabilities in float32, whatever the subject's precision; an impossible token's is low.
+
+    Finite everywhere, because the difference of two infinities is not a number.
+    """
+    return torch.log_softmax(logits, dim=-1, dtype=torch.float32).clamp_(min=LOWEST)
 
 
 def _parts(logits: Tensor) -> list[slice]:

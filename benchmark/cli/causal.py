@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 RUN_LEGEND = """\
 1 - D(simulated) / D(ablated), D being the Jensen-Shannon divergence of the next-token distribution
-from the untouched subject's. uniform, firing: on uniformly drawn held-out contexts, on such in which
-the neuron fires; mean, zero: ablated to its mean activation or to 0. By effect: neurons count by
-D(ablated). null: ablating changes nothing there, or the neuron fires in no context.
+from the untouched subject's. uniform, firing: on uniformly drawn held-out contexts, on such in
+which the neuron fires; mean, zero: ablated to its mean activation or to 0. By effect: neurons count
+by D(ablated). null: ablating changes nothing there, or the neuron fires in no context.
 """
 TOGETHER_LEGEND = """\
 Neurons of a layer replaced all at once, those with the largest effect. Losses are nats per token on

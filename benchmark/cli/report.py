@@ -21,13 +21,12 @@ r: mean over neurons of the Pearson correlation with the true activations on uni
 held-out contexts, with its bootstrap interval; AUPRC and F1 on the same contexts; top F1 on each
 neuron's strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
 null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
-{causal}tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
+tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
 
 
 CAUSAL_LEGEND = """\
 causal: how much of what the neurons do to the next-token distribution their simulations carry, 1 if
-all, 0 if no more than their mean does; neurons count by their effect (`show` prints all of it).
-"""
+all, 0 if no more than their mean does; neurons count by their effect (`show` prints all of it)."""
 
 
 def print_started(config: RunConfig) -> None:
@@ -88,7 +87,9 @@ def print_table(runs: Sequence[Run]) -> None:
         )
     columns, rows = score_table(records)
     print_rows(columns, rows, text_columns=columns.index("neurons"))
-    _say(LEGEND.format(causal=CAUSAL_LEGEND if "causal" in columns else ""))
+    _say(LEGEND)
+    if "causal" in columns:
+        _say(CAUSAL_LEGEND)
     best = max(runs, key=lambda run: _headline(run))
     where = shown_path(best.folder)
     layer, neuron = best.scores.neurons()[0]

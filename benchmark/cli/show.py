@@ -73,8 +73,8 @@ def parse_neuron(word: str) -> tuple[int, int]:
 
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
-    from benchmark.cli.report import print_table
     from benchmark.cli.causal import print_causal
+    from benchmark.cli.report import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
 
     sys.stdout.write(_overview(run.record))

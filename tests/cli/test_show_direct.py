@@ -12,6 +12,7 @@ import pytest
 from benchmark.results import Run, load_run
 from benchmark.subject import load_subject
 from benchmark.subject.direct import direct_effects
+from benchmark.subject.planted import WORDS
 from tests.command import Command, call
 from tests.hub import Hub
 from tests.subject import checkpoints
@@ -104,8 +105,13 @@ def test_nothing_is_downloaded(run: Run, tmp_path: Path, hub: Hub) -> None:
 
 
 def test_a_planted_subject_has_no_output(command: Command) -> None:
-    small = [word for word in command.small if not word.startswith("model")]
-    answer = call("run", *small, "model=planted", "explainer=zero")
+    small = [word for word in command.small if not word.startswith(("model", "dataset.path"))]
+    texts = command.folder / "texts"
+    texts.mkdir()
+    for number in range(60):
+        (texts / f"{number}.txt").write_text(" ".join(WORDS[number:] + WORDS[:number]))
+    options = ("model=planted", "dataset=text", f"dataset.path={texts}", "explainer=zero")
+    answer = call("run", *small, *options)
     assert answer.status == 0, answer.err
     (folder,) = command.folders()
     layer, neuron = load_run(folder).scores.neurons()[0]

@@ -61,7 +61,8 @@ def test_columns_records_and_summary(lookup: Run) -> None:
         effects = scores.column(effect_column(contexts, ablation))
         values = scores.column(column)
         summary, weighted = (lookup.record.metric(name) for name in (column, f"{column}_weighted"))
-        assert summary is not None and weighted is not None
+        assert summary is not None
+        assert weighted is not None
         assert summary.n_null == int(np.isnan(values).sum())
         assert summary.mean == pytest.approx(np.nanmean(values))
         has = ~np.isnan(values)

@@ -152,7 +152,7 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
     for place, folder in enumerate(folders):
         if folder in folders[:place]:
             raise BenchmarkError(f"the run in '{runs[place].folder}' is named twice.")
-    keys = TRUTH_KEYS
+    keys: tuple[str, ...] = TRUTH_KEYS
     if any(_looks_at_firing(column) for column in columns):
         keys += FIRING_KEYS
     causal = any(column in causal_columns() for column in columns)

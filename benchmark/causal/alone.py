@@ -96,9 +96,9 @@ def score_alone(
         total = torch.zeros(N_VARIANTS, n, dtype=torch.float64)
         total.index_add_(1, neuron[used], divergence[:, used])
         tokens = torch.zeros(n).index_add_(0, neuron[used], text[row[used]].sum(1).float())
-        for place, ablation in enumerate(ABLATIONS, start=1):
-            effect = total[place] / tokens
-            score = 1 - total[SIMULATED] / total[place]
+        for ablated, ablation in enumerate(ABLATIONS, start=1):
+            effect = total[ablated] / tokens
+            score = 1 - total[SIMULATED] / total[ablated]
             scores[f"{CAUSAL}/{contexts}_{ablation}"] = score.masked_fill(
                 ~(effect > VANISHING), torch.nan
             )

@@ -46,7 +46,7 @@ class Intervention:
         self._subject = subject
         tokens = checked_tokens(tokens, subject.n_ctx, subject.d_vocab, subject.name)
         self._layer = checked_layer(layer, subject.n_layers, subject.name)
-        self._shape = tuple(tokens.shape)
+        n_contexts, self._n_positions = tokens.shape
         sites, blocks = subject._sites, outward_of(subject).blocks
         whole = BatchSize(max(1, tokens.numel()))
 
@@ -60,18 +60,20 @@ class Intervention:
                 sites.call,
             )
 
-        found = [replay for _, replay in subject.in_batches(*self._shape, whole, record)]
+        runs = subject.in_batches(n_contexts, self._n_positions, whole, record)
+        found = [replay for _, replay in runs]
         if len(found) != 1:
             raise BenchmarkError(
-                f"out of memory: {self._shape[0]} contexts do not fit at once; give fewer."
+                f"out of memory: {n_contexts} contexts do not fit at once; give fewer."
             )
         self._replay = found[0]
-        self._batch = BatchSize(contexts_at_once(subject, self._shape[1]) * self._shape[1])
+        self._batch = BatchSize(contexts_at_once(subject, self._n_positions) * self._n_positions)
 
     @property
     def activations(self) -> Float[Tensor, "batch pos d_mlp"]:
         """All neurons of the layer as they are."""
-        return self._replay.activations.float()
+        activations: Tensor = self._replay.activations.float()
+        return activations
 
     def logits(
         self,
@@ -102,9 +104,10 @@ class Intervention:
                 columns = neurons[part].to(device)[:, None, :]
                 new = values[part].to(device, activations.dtype)
                 activations.scatter_(2, columns.expand(-1, new.shape[1], -1), new)
-            return self._replay.continued(rows[part], activations)[..., :d_vocab]
+            logits: Tensor = self._replay.continued(rows[part], activations)[..., :d_vocab]
+            return logits
 
-        yield from self._subject.in_batches(len(rows), self._shape[1], self._batch, read)
+        yield from self._subject.in_batches(len(rows), self._n_positions, self._batch, read)
 
 
 def contexts_at_once(subject: Subject, n_positions: int) -> int:

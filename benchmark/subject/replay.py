@@ -78,7 +78,8 @@ class Replay:
                 output = self._model(self._tokens[rows], **self._call)
             finally:
                 handle.remove()
-        return output if isinstance(output, Tensor) else output.logits  # type: ignore[no-any-return]
+        logits: Tensor = output if isinstance(output, Tensor) else output.logits
+        return logits
 
     def _record(self, block: nn.Module) -> None:
         """Run up to the neurons; keep what the modules that are finished by then gave."""
@@ -158,11 +159,11 @@ class Replay:
 
         try:
             for module, outputs in self._kept.items():
-                module.forward = again(outputs, module.forward)  # type: ignore[method-assign]
+                module.forward = again(outputs, module.forward)
             yield
         finally:
             for module, own in before.items():
                 if own is None:
                     module.__dict__.pop("forward", None)
                 else:
-                    module.forward = own  # type: ignore[method-assign]
+                    module.forward = own

@@ -95,6 +95,10 @@ def open_experiment(config: RunConfig) -> Experiment:
     """
     subject = _subject(_key(config.model), config.device, config.dtype)
     subject.limit_batch(config.batch_tokens)
+    if config.metrics.causal is not None:
+        from benchmark.subject.intervene import check_continuations
+
+        check_continuations(subject)
     if config.context_length > subject.n_ctx:
         raise BenchmarkError(
             f"context_length={config.context_length} is longer than the {subject.n_ctx} tokens "

@@ -15,11 +15,12 @@ from benchmark.interface import (
     ExplainText,
     Explanation,
     Failure,
+    NeedsSubject,
     ReadsExplainText,
     Storage,
     SubjectModel,
 )
-from benchmark.results import explanation_bytes
+from benchmark.results import SavedExplanation, explanation_bytes
 
 # Fields of an explainer's config that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
@@ -121,6 +122,22 @@ def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage)
             f"explainer '{kind.__module__}.{kind.__qualname__}' could not be prepared: "
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def restore(
+    saved: SavedExplanation, explainer: Explainer, subject: SubjectModel
+) -> Explanation | Failure:
+    """The explanation that was saved of a neuron, ready to simulate, or its failure.
+
+    Raises:
+        BenchmarkError: as `load_explanation`.
+    """
+    if saved.explanation is None:
+        return Failure(saved.error or "failed")
+    explanation = load_explanation(explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
+    if isinstance(explanation, NeedsSubject):
+        explanation.bind(subject)
+    return explanation
 
 
 def explain_block(

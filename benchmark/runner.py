@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from benchmark.calibrating import calibration_columns, fit_block
+from benchmark.causal.harness import replace_alone, replace_together
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SUFFIX, Block, Truth
@@ -132,6 +133,7 @@ def _compute(
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
+            together=replace_together(experiment, explainer, writer),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={
@@ -181,6 +183,7 @@ def score_explanations(
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     names = experiment.config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
+    scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
     columns = {column: values.tolist() for column, values in scores.items()}
     if experiment.config.calibrated:
         # Last, because it changes the predictions where they are.

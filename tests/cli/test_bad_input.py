@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import configs
+from benchmark.cli.main import VERBS
 from tests.command import Command, call
 
 NAMES = {path.stem for path in (Path(configs.__file__).parent / "explainer").glob("*.yaml")}
@@ -110,7 +111,10 @@ def test_one_clear_message_and_nothing_else(
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["foo"], ["verb 'foo' is not known. known: check, compare, list, run, sanity, score, show."]),
+        (
+            ["foo"],
+            [f"verb 'foo' is not known. known: {', '.join(sorted(VERBS))}."],
+        ),
         (["rnu"], ["did you mean 'run'?"]),
         (["explainer=zero"], ["The verb comes first: python -m benchmark run explainer=zero"]),
         (["--explainer"], ["verb '--explainer' is not known"]),

@@ -110,7 +110,7 @@ def test_one_clear_message_and_nothing_else(
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["foo"], ["verb 'foo' is not known. known: check, compare, list, run, sanity, score, show."]),
+        (["foo"], ["verb 'foo' is not known. known: check, compare, list, run"]),
         (["rnu"], ["did you mean 'run'?"]),
         (["explainer=zero"], ["The verb comes first: python -m benchmark run explainer=zero"]),
         (["--explainer"], ["verb '--explainer' is not known"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.results import Run
+from benchmark.results import MetricSummary, Run
 
 # The probability of calling a difference real that is none, over all rows of one table.
 ALPHA = 0.05
@@ -16,23 +16,8 @@ BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"
 EVIDENCE_TRACK, SIZE_TRACK = "evidence", "size"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """One column of a run over its neurons.
-
-    Attributes:
-        mean: over the neurons that have a value; None if none has.
-        low: lower end of the 95 % bootstrap interval over neurons; None if it is not known.
-        high: upper end of it.
-        n: neurons that have a value.
-        n_null: neurons that have none.
-    """
-
-    mean: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    n_null: int = 0
+Score = MetricSummary
+"""One column of a run over its neurons, as runs themselves summarise it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -44,7 +45,7 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
     metric = metrics.get(tests.column.rpartition("/")[2])
     sign = 1 if metric.higher_is_better else -1
     ordered = sorted(rows, key=lambda row: (_place(row.key.mean, sign), row.label, row.run_id))
-    pairs = [tests.of(above, row) for above, row in zip(ordered, ordered[1:], strict=False)]
+    pairs = [tests.of(above, row) for above, row in itertools.pairwise(ordered)]
     adjusted = metrics.holm([pair.p for pair in pairs])
     above: list[Difference | None] = [None]
     above += [_difference(pair, p) for pair, p in zip(pairs, adjusted, strict=True)]

@@ -18,6 +18,7 @@ VERBS = {
     "show": "show a finished run, or what it says about one neuron",
     "score": "score the saved explanations of a run again, without explaining",
     "compare": "rank runs on the same neurons and test every pair of them",
+    "leaderboard": "tables of all comparable runs, as Markdown, CSV, JSON, HTML or LaTeX",
     "sanity": "test which metrics notice that an explanation was spoilt",
 }
 

@@ -45,7 +45,7 @@ def made_up_run(
     run_id: str | None = None,
     neurons: Sequence[tuple[int, int]] = NEURONS,
     pearson: Sequence[float | None] | None = None,
-    bytes: int | Sequence[int] = 100,
+    sizes: int | Sequence[int] = 100,
     tokens: float = 10.0,
     seconds: float = 0.5,
     options: Mapping[str, Any] | None = None,
@@ -65,7 +65,7 @@ def made_up_run(
     """A run whose Pearson on `uniform` is `shift` above that of another one."""
     found = quality(shift, seed=sum(map(ord, name)), noise=noise)[: len(neurons)]
     values = list(found) if pearson is None else list(pearson)
-    sizes = [bytes] * len(neurons) if isinstance(bytes, int) else list(bytes)
+    of_each = [sizes] * len(neurons) if isinstance(sizes, int) else list(sizes)
     rows = []
     for place, (layer, neuron) in enumerate(neurons):
         value = values[place]
@@ -87,7 +87,7 @@ def made_up_run(
             "cost/subject_tokens": tokens,
             "cost/explain_seconds": seconds,
             "cost/simulate_seconds": 0.25,
-            "cost/bytes": sizes[place],
+            "cost/bytes": of_each[place],
             **{column: of_neurons[place] for column, of_neurons in (columns or {}).items()},
         }
         rows.append({key: value for key, value in row.items() if key not in without})

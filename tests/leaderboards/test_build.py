@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_a_row_has_the_means_interval_counts_and_costs_of_its_run() -> None:
     n = len(NEURONS)
     run = made_up_run(
         "a",
-        bytes=[10] * (n - 1) + [10 + 24 * n],
+        sizes=[10] * (n - 1) + [10 + 24 * n],
         tokens=7.0,
         seconds=0.125,
         failed=[(0, 2), (1, 1)],
@@ -115,7 +116,7 @@ def test_a_difference_is_that_to_the_row_above_corrected_over_the_table() -> Non
         metrics.paired_difference(
             above.run.scores.column("uniform/pearson"), row.run.scores.column("uniform/pearson")
         )
-        for above, row in zip(rows, rows[1:], strict=False)
+        for above, row in itertools.pairwise(rows)
     ]
     adjusted = metrics.holm([pair.p for pair in pairs])
     assert [row.above.mean for row in rows[1:]] == [pair.mean for pair in pairs]
@@ -255,11 +256,11 @@ def test_an_unsound_metric_or_chosen_text_ranks_nothing() -> None:
 
 def test_tracks_hold_the_rows_of_one_evidence_or_within_one_size() -> None:
     runs = [
-        made_up_run("tiny", 0.0, bytes=1024),
-        made_up_run("small", 0.1, bytes=[1024] * (len(NEURONS) - 1) + [1025]),
-        made_up_run("large", 0.2, bytes=65_536, evidence="exemplars+sample"),
-        made_up_run("huge", 0.3, bytes=65_537, evidence="exemplars+sample"),
-        made_up_run("zero", -0.2, bytes=9, **CONTROLS),
+        made_up_run("tiny", 0.0, sizes=1024),
+        made_up_run("small", 0.1, sizes=[1024] * (len(NEURONS) - 1) + [1025]),
+        made_up_run("large", 0.2, sizes=65_536, evidence="exemplars+sample"),
+        made_up_run("huge", 0.3, sizes=65_537, evidence="exemplars+sample"),
+        made_up_run("zero", -0.2, sizes=9, **CONTROLS),
     ]
     found = {track.name: track for track in board(runs).tracks}
     assert {name: [row.label for row in track.rows] for name, track in found.items()} == {
@@ -286,10 +287,10 @@ def test_tracks_hold_the_rows_of_one_evidence_or_within_one_size() -> None:
 
 def test_the_fronts_leave_controls_out() -> None:
     runs = [
-        made_up_run("oracle", 0.5, bytes=1, tokens=0, seconds=0, **CONTROLS),
-        made_up_run("good", 0.2, bytes=1000, tokens=50, seconds=0.1),
-        made_up_run("cheap", 0.1, bytes=10, tokens=50, seconds=0.2),
-        made_up_run("beaten", 0.0, bytes=20, tokens=0, seconds=0.3),
+        made_up_run("oracle", 0.5, sizes=1, tokens=0, seconds=0, **CONTROLS),
+        made_up_run("good", 0.2, sizes=1000, tokens=50, seconds=0.1),
+        made_up_run("cheap", 0.1, sizes=10, tokens=50, seconds=0.2),
+        made_up_run("beaten", 0.0, sizes=20, tokens=0, seconds=0.3),
     ]
     fronts = {row.label: row.fronts for row in board(runs).rows}
     assert fronts == {

@@ -17,9 +17,10 @@ from benchmark.interface import (
     Explainer,
     Explanation,
     Failure,
+    NeedsSubject,
     SubjectModel,
 )
-from benchmark.results import explanation_bytes
+from benchmark.results import SavedExplanation, explanation_bytes
 
 # Fields of an explainer's config that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
@@ -134,6 +135,22 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
             f"{kind.__module__}.{kind.__qualname__}: {type(error).__name__}: {error}. "
             "It is damaged, or the explainer has changed since; run the explainer again."
         ) from error
+
+
+def restore(
+    saved: SavedExplanation, explainer: Explainer, subject: SubjectModel
+) -> Explanation | Failure:
+    """The explanation that was saved of a neuron, ready to simulate, or its failure.
+
+    Raises:
+        BenchmarkError: as `load_explanation`.
+    """
+    if saved.explanation is None:
+        return Failure(saved.error or "failed")
+    explanation = load_explanation(explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
+    if isinstance(explanation, NeedsSubject):
+        explanation.bind(subject)
+    return explanation
 
 
 def explain_block(

@@ -69,7 +69,7 @@ def resimulate(
     config = dataclasses.replace(
         config_of(run), cache_dir=cache_dir, device=None, batch_tokens=None, tracking={}
     )
-    missing = _not_at_hand(config)
+    missing = not_at_hand(config)
     if missing:
         return Resimulation([], seed, reason=missing)
     try:
@@ -100,7 +100,7 @@ def resimulate(
     return Resimulation(drawn, seed, columns, largest)
 
 
-def _not_at_hand(config: RunConfig) -> str:
+def not_at_hand(config: RunConfig) -> str:
     """Why the subject cannot be had without a download, empty if it can."""
     model = config.model
     kind = str(model.get("kind") or "local")

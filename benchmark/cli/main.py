@@ -21,6 +21,7 @@ VERBS = {
     "leaderboard": "tables of all comparable runs, as Markdown, CSV, JSON, HTML or LaTeX",
     "plot": "pictures for papers: bars, quality against size and cost, layers, a neuron's spectrum",
     "submit": "check a finished run and put it among the submissions of a leaderboard",
+    "publish": "log finished runs to Weights & Biases",
     "sanity": "test which metrics notice that an explanation was spoilt",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shlex
 import sys
@@ -19,7 +20,9 @@ from benchmark.cli.values import unreadable
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
+    from benchmark.results import Run
     from benchmark.runner import Outcome
+    from benchmark.tracking import Extras
 
 HELP = """\
 usage: python -m benchmark run [-m] [--dry-run] [key=value ...]
@@ -113,8 +116,12 @@ class _Session:
         from benchmark.cli.report import print_finished, print_started
         from benchmark.runner import run
 
+        if self._sweep and config.tracking.get("group", "") is None:
+            # The same command, continued after an interruption, goes on in the same group.
+            digest = hashlib.sha256(self._typed.encode()).hexdigest()
+            config.tracking["group"] = f"sweep-{digest[:8]}"
         print_started(config)
-        outcome = run(config, shlex.split(self._typed))
+        outcome = run(config, shlex.split(self._typed), _extras)
         self._outcomes.append(outcome)
         print_finished(outcome)
 
@@ -130,6 +137,13 @@ class _Session:
             if message_of(error) is None:
                 raise error
         return 1 if self._errors else 0
+
+
+def _extras(run: Run) -> Extras:
+    """Tables and plots of the leaderboard that the run is in, for a tracker that asks for them."""
+    from leaderboards.tracked import extras_of
+
+    return extras_of(run)
 
 
 def _compose_and_call(session: _Session, overrides: list[str], sweep: bool) -> None:

@@ -29,7 +29,7 @@ def render(page: Page) -> str:
         raise BenchmarkError(
             f"one CSV file holds one table, not {' and '.join(parts)}; name one: --table {parts[0]}"
         )
-    records = list(_RECORDS[parts[0]](page))
+    records = list(records_of(page, parts[0]))
     columns = list(dict.fromkeys(name for record in records for name in record))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -37,6 +37,11 @@ def render(page: Page) -> str:
     for record in records:
         writer.writerow([_cell(record.get(name)) for name in columns])
     return buffer.getvalue()
+
+
+def records_of(page: Page, part: str) -> Iterator[Record]:
+    """The rows of one of the page's tables, values by the names of their columns."""
+    return _RECORDS[part](page)
 
 
 def _cell(value: Any) -> str:

@@ -83,7 +83,7 @@ def test_the_command_pushes_the_explanations_too(
         "leaderboards.hub.push", lambda *words, **more: seen.append((words, more)) or "there"
     )
     monkeypatch.setattr(
-        "leaderboards.resimulation._not_at_hand", lambda config: "not here in this test"
+        "leaderboards.resimulation.not_at_hand", lambda config: "not here in this test"
     )
     answer = call("submit", str(finished.folder), "--hub", "team/board", "--pull-request")
     assert answer.status == 0, answer.err

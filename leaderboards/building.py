@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 from benchmark.comparison import ranking_column
@@ -61,7 +62,7 @@ def _boards(
     named = labels([run.record for run in group.runs])
     rows = [row_of(run, label, column) for run, label in zip(group.runs, named, strict=True)]
     tests = PairedTests(column)
-    rows = ranked(_with_fronts(rows, column), tests)
+    rows = ranked(_with_fronts(_causal_alike(rows), column), tests)
     tracks = tracks_of(rows, tests)
     scores = group.runs[0].scores
     record = group.runs[0].record
@@ -113,6 +114,36 @@ def _apart(first: Group, run: Run, names: dict[int, str], column: str) -> Apart:
     reason = why_apart(first.runs[0], run, column)
     assert reason is not None
     return Apart(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
+
+
+def _causal_alike(rows: Sequence[Row]) -> list[Row]:
+    """Rows without the causal scores that were measured by other settings than most rows' were."""
+    settings = [_causal_settings(row) for row in rows]
+    measured = [
+        setting
+        for row, setting in zip(rows, settings, strict=True)
+        if any(map(_is_causal, row.scores))
+    ]
+    usual = max(measured, key=lambda setting: (measured.count(setting), setting), default="")
+    return [
+        row
+        if setting == usual
+        else dataclasses.replace(
+            row,
+            scores={name: score for name, score in row.scores.items() if not _is_causal(name)},
+        )
+        for row, setting in zip(rows, settings, strict=True)
+    ]
+
+
+def _is_causal(column: str) -> bool:
+    return column.startswith("causal/")
+
+
+def _causal_settings(row: Row) -> str:
+    chosen = row.run.record.config.get("metrics")
+    causal = chosen.get("causal") if isinstance(chosen, dict) else None
+    return json.dumps(causal, sort_keys=True)
 
 
 def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:

@@ -87,6 +87,18 @@ def test_a_row_has_the_means_interval_counts_and_costs_of_its_run() -> None:
     assert not row.tied()
 
 
+def test_causal_scores_by_other_settings_than_most_are_left_out() -> None:
+    def run(name: str, contexts: int, shift: float):
+        config = {"metrics": {"causal": {"contexts": contexts}}}
+        columns = {"causal/uniform_mean": [0.5] * len(NEURONS)}
+        return made_up_run(name, shift, config=config, columns=columns)
+
+    runs = [run("a", 16, 0.3), run("b", 4, 0.2), run("c", 16, 0.1), made_up_run("d")]
+    rows = board(runs).rows
+    assert [row.label for row in rows] == ["a", "b", "c", "d"]
+    assert ["causal/uniform_mean" in row.scores for row in rows] == [True, False, True, False]
+
+
 def test_a_summary_that_lies_moves_no_row() -> None:
     """The tables are made of the scores, not of what run.json says about them."""
     run = made_up_run("liar")

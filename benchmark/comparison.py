@@ -9,7 +9,7 @@ from typing import Any
 
 import metrics
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import UNIFORM
+from benchmark.evidence import CALIBRATED_SETS, UNIFORM
 from benchmark.results import Run
 
 HEADLINE = ("pearson", "auprc", "f1")
@@ -18,6 +18,8 @@ HEADLINE = ("pearson", "auprc", "f1")
 TRUTH_KEYS = ("context_length", "contexts.held_out", "contexts.uniform", "contexts.top", "seed")
 # What decides from which activation on a neuron counts as firing.
 FIRING_KEYS = ("firing_threshold", "contexts.explain")
+# What decides how predictions are calibrated.
+CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,14 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
     for place, folder in enumerate(folders):
         if folder in folders[:place]:
             raise BenchmarkError(f"the run in '{runs[place].folder}' is named twice.")
-    firing = any(_looks_at_firing(column) for column in columns)
+    keys: tuple[str, ...] = TRUTH_KEYS
+    if any(_looks_at_firing(column) for column in columns):
+        keys += FIRING_KEYS
+    if any(_is_calibrated(column) for column in columns):
+        keys += CALIBRATION_KEYS
     first = runs[0]
     for run in runs[1:]:
-        reason = mismatch(first, run, firing=firing)
+        reason = mismatch(first, run, keys)
         if reason:
             raise BenchmarkError(
                 f"the run in '{run.folder}' cannot be compared with the one in "
@@ -159,13 +165,14 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
             )
 
 
-def mismatch(first: Run, run: Run, *, firing: bool) -> str | None:
+def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | None:
     """Why the second run cannot be compared with the first, None if it can.
 
     Args:
         first: a run.
         run: another one.
-        firing: whether scores that depend on the firing threshold are to be compared.
+        keys: of the configuration that must be the same: `TRUTH_KEYS`, with `FIRING_KEYS` for
+            scores of firing and `CALIBRATION_KEYS` for calibrated ones.
     """
     one, other = first.record, run.record
     for what, then, now in (
@@ -181,10 +188,14 @@ def mismatch(first: Run, run: Run, *, firing: bool) -> str | None:
         then_value, now_value = getattr(one.subject, what), getattr(other.subject, what)
         if then_value != now_value:
             return f"the subject's {what} is {now_value} instead of {then_value}"
-    for key in TRUTH_KEYS + (FIRING_KEYS if firing else ()):
+    for key in keys:
         then_value, now_value = _setting(one.config, key), _setting(other.config, key)
         if then_value != now_value:
-            scored = "other firing thresholds" if key in FIRING_KEYS else "other tokens are scored"
+            scored = "other tokens are scored"
+            if key in FIRING_KEYS:
+                scored = "other firing thresholds"
+            elif key in CALIBRATION_KEYS:
+                scored = "predictions are calibrated otherwise"
             return f"{key} is {now_value} instead of {then_value}, so that {scored}"
     there, here = set(first.scores.neurons()), set(run.scores.neurons())
     if there != here:
@@ -233,6 +244,11 @@ def ranking_column(rank_by: str | None, columns: Sequence[str] = ()) -> str:
                 return column
         return f"{UNIFORM}/{HEADLINE[0]}"
     scoring_set, _, name = rank_by.rpartition("/")
+    if _is_calibrated(rank_by):
+        raise BenchmarkError(
+            f"'{rank_by}' cannot be a ranking key: calibrated predictions are not what the "
+            f"explanation says; rank by {UNIFORM}/{name}."
+        )
     if scoring_set not in ("", UNIFORM):
         raise BenchmarkError(
             f"'{rank_by}' cannot be a ranking key: text chosen for a neuron's activation hides "
@@ -255,6 +271,10 @@ def _known(name: str) -> None:
 
 def _metric(column: str) -> str:
     return column.rpartition("/")[2]
+
+
+def _is_calibrated(column: str) -> bool:
+    return column.rpartition("/")[0] in CALIBRATED_SETS
 
 
 def _looks_at_firing(column: str) -> bool:

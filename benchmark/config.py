@@ -15,6 +15,8 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from benchmark.errors import BenchmarkError, unknown
 
+NO_CALIBRATION = "none"
+CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
 DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
@@ -45,6 +47,7 @@ class ContextsConfig:
     held_out: int | None = 2048
     uniform: int = 1024
     top: int = 20
+    calibrate: int | None = 512
 
 
 @dataclass
@@ -76,6 +79,7 @@ class RunConfig:
     context_length: int = 128
     contexts: ContextsConfig = field(default_factory=ContextsConfig)
     firing_threshold: float = 0.5
+    calibration: str = NO_CALIBRATION
     bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
     seed: int = 0
     device: str | None = None
@@ -85,6 +89,11 @@ class RunConfig:
     cache_dir: str | None = None
     fresh: bool = False
     dry_run: bool = False
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether predictions are also scored after calibration."""
+        return self.calibration != NO_CALIBRATION
 
 
 def check_config(composed: DictConfig) -> RunConfig:
@@ -229,6 +238,8 @@ def _check_names(config: RunConfig) -> None:
             raise BenchmarkError(f"{key} is empty; name a folder, or leave it out.")
     if config.dtype not in DTYPES:
         raise unknown("dtype", config.dtype, DTYPES)
+    if config.calibration not in CALIBRATIONS:
+        raise unknown("calibration", config.calibration, CALIBRATIONS)
 
 
 def _check_ranges(config: RunConfig) -> None:
@@ -242,6 +253,7 @@ def _check_ranges(config: RunConfig) -> None:
         "contexts.held_out": (config.contexts.held_out, 1),
         "contexts.uniform": (config.contexts.uniform, 1),
         "contexts.top": (config.contexts.top, 1),
+        "contexts.calibrate": (config.contexts.calibrate, 1),
         "bootstrap.resamples": (config.bootstrap.resamples, 1),
         "batch_tokens": (config.batch_tokens, 1),
         "seed": (config.seed, 0),

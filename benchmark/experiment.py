@@ -105,6 +105,7 @@ def open_experiment(config: RunConfig) -> Experiment:
         held_out=contexts.held_out,
         uniform=contexts.uniform,
         top=contexts.top,
+        calibrate=contexts.calibrate,
         firing=config.firing_threshold,
         seed=config.seed,
     )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from benchmark.errors import BenchmarkError
@@ -40,18 +37,21 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
         raise BenchmarkError(
             "the explainer has no class; name one with explainer._target_=package.module.Class."
         )
-    _import_target(target)
+    label = f"'{target}'"
+    if config.get("name") not in (None, target.rpartition(".")[2]):
+        label = f"'{config['name']}' ({target})"
+    _import_target(target, label)
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:
         explainer = instantiate(options, _convert_="all")
     except InstantiationException as error:
         reason = error.__cause__ or error
-        raise BenchmarkError(f"explainer '{target}' could not be made: {reason}") from error
+        raise BenchmarkError(f"explainer {label} could not be made: {reason}") from error
     _check_explainer(explainer, target)
     return explainer  # type: ignore[no-any-return]
 
 
-def _import_target(target: str) -> None:
+def _import_target(target: str, label: str) -> None:
     module_name, _, class_name = target.rpartition(".")
     if not module_name:
         raise BenchmarkError(
@@ -59,13 +59,14 @@ def _import_target(target: str) -> None:
         )
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    # A module may also end the program when it is imported.
+    except (Exception, SystemExit) as error:
         raise BenchmarkError(
-            f"explainer '{target}': module '{module_name}' could not be imported: "
-            f"{type(error).__name__}: {error}"
+            f"explainer {label}: module '{module_name}' could not be imported: "
+            f"{' '.join(f'{type(error).__name__}: {error}'.split())}"
         ) from error
     if not hasattr(module, class_name):
-        raise BenchmarkError(f"explainer '{target}': module '{module_name}' has no '{class_name}'.")
+        raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
 
 
 def _check_explainer(explainer: object, target: str) -> None:
@@ -81,43 +82,6 @@ def _check_explainer(explainer: object, target: str) -> None:
             f"explainer '{target}' asks for evidence '{evidence}'; it can be "
             f"{' or '.join(EVIDENCE_KINDS)}."
         )
-
-
-def source_digest(config: Mapping[str, Any]) -> str:
-    """Digest of the Python files an explainer is made of, so that changed code is a new run.
-
-    Classes that its options name by `_target_`, as `shuffled` names another explainer, count too.
-    """
-    digest = hashlib.sha256()
-    for target in _targets(config):
-        for path in _source_files(target):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _targets(config: Mapping[str, Any]) -> Iterator[str]:
-    """Every class that a config names, from the outside in."""
-    for key, value in config.items():
-        if key == "_target_":
-            yield str(value)
-        elif isinstance(value, Mapping):
-            yield from _targets(value)
-
-
-def _source_files(target: str) -> list[Path]:
-    """The files of a class: those of its package, or its own where it is in none.
-
-    Where a package's `__init__` only names the class, the files beside the class count as well.
-    """
-    module_name, _, class_name = target.rpartition(".")
-    module = importlib.import_module(module_name)
-    home = sys.modules.get(getattr(getattr(module, class_name), "__module__", ""), module)
-    files: set[Path] = set()
-    for each in (module, home):
-        file = getattr(each, "__file__", None)
-        if file is not None:
-            files.update(Path(file).parent.glob("*.py") if each.__package__ else [Path(file)])
-    return sorted(files)
 
 
 def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str) -> Explanation:

@@ -153,7 +153,9 @@ class Explainer(Protocol):
     """A method that turns evidence about a block of neurons into one explanation for each.
 
     An explainer may also define `simulate_block(explanations, tokens) -> [batch, pos, n]`, a
-    faster joint simulation that agrees exactly with simulating one by one.
+    faster joint simulation that agrees exactly with simulating one by one. One whose explanations
+    depend on the other neurons of the block, which only a control may want, says so by
+    `needs_block = True`; `python -m benchmark check` checks what else every explainer keeps to.
     """
 
     evidence: str

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import metrics
 from benchmark.config import RunConfig
-from benchmark.evidence import SCORING_SETS, Block
+from benchmark.evidence import CALIBRATED_SETS, SCORING_SETS, Block
 from benchmark.experiment import Experiment
-from benchmark.explaining import source_digest
+from benchmark.explainer_source import source_digest
 from benchmark.interface import Explainer
 from benchmark.results import (
     CorpusRecord,
@@ -27,18 +29,24 @@ from benchmark.results import (
     benchmark_version,
     collect_environment,
 )
+from benchmark.results.scores import CALIBRATION_PREFIX, CLIPPED
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
     """Everything that determines the numbers of a run; equal identities give equal results."""
     config = experiment.config
+    settings = dataclasses.asdict(experiment.store.settings)
+    calibrate = settings.pop("calibrate")
+    # Without it a run is what it was before there was calibration.
+    calibration = {"calibration": [config.calibration, calibrate]} if config.calibrated else {}
     return {
+        **calibration,
         "benchmark": benchmark_version(),
         "subject": experiment.subject.fingerprint,
         "site": experiment.subject.site,
         "dtype": config.dtype,
         "corpus": experiment.corpus.fingerprint,
-        "settings": dataclasses.asdict(experiment.store.settings),
+        "settings": settings,
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
         "metrics": sorted(config.metrics.metrics),
@@ -73,14 +81,15 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     """Means over neurons with their intervals, counts of undefined correlations, mean costs."""
     columns = scores.to_numpy()
     summary: dict[str, MetricSummary | int] = {}
-    for scoring_set in SCORING_SETS:
+    resampling: dict[str, Any] = {
+        "resamples": config.bootstrap.resamples,
+        "level": config.bootstrap.confidence,
+        "seed": config.seed,
+    }
+    calibrated = CALIBRATED_SETS if config.calibrated else ()
+    for scoring_set in (*SCORING_SETS, *calibrated):
         for name in config.metrics.metrics:
             column = f"{scoring_set}/{name}"
-            resampling: dict[str, Any] = {
-                "resamples": config.bootstrap.resamples,
-                "level": config.bootstrap.confidence,
-                "seed": config.seed,
-            }
             estimate = metrics.mean_over_neurons(columns[column], **resampling)
             by_layer = metrics.mean_over_neurons(
                 columns[column], clusters=columns["layer"], **resampling
@@ -95,6 +104,15 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
                 layer_high=by_layer.high,
             )
         summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
+    if config.calibrated:
+        for column in (f"{CALIBRATION_PREFIX}slope", f"{CALIBRATION_PREFIX}intercept"):
+            known = columns[column][~np.isnan(columns[column])]
+            summary[column] = MetricSummary(
+                mean=float(known.mean()) if len(known) else None,
+                n=len(known),
+                n_null=len(scores) - len(known),
+            )
+        summary[CLIPPED] = int(columns[CLIPPED].sum())
     for column in (name for name in columns if name.startswith("cost/")):
         summary[column] = MetricSummary(mean=float(columns[column].mean()), n=len(scores))
     return summary

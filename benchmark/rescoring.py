@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import Block
+from benchmark.evidence import CALIBRATED_SETS, Block
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.explaining import build_explainer, load_explanation
 from benchmark.interface import Explainer, Explanation, Failure, NeedsSubject
@@ -55,7 +56,7 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
     check_same(run, experiment)
     explainer = build_explainer(config.explainer)
     blocks = blocks_of(run, experiment)
-    experiment.store.prepare(blocks)
+    experiment.store.prepare(blocks, calibrate=config.calibrated)
     saved = {(line.layer, line.neuron): line for line in run.explanations()}
     old = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
     for layer, neuron in old:
@@ -83,7 +84,8 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
                 summary=summarise(config, scores),
             )
         )
-    compared, difference = _difference(run.scores, scores)
+    same = run.record.config.get("calibration") == config.calibration
+    compared, difference = _difference(run.scores, scores, () if same else CALIBRATED_SETS)
     _put(run.folder)
     return Rescored(load_run(run.folder), compared, difference)
 
@@ -142,9 +144,16 @@ def _restore(
     return explanation
 
 
-def _difference(old: Scores, new: Scores) -> tuple[int, float]:
-    """Number of common metric columns and the largest difference; null against a number is inf."""
-    common = [name for name in new.metric_columns if name in old.metric_columns]
+def _difference(old: Scores, new: Scores, without: Sequence[str]) -> tuple[int, float]:
+    """Number of common metric columns and the largest difference; null against a number is inf.
+
+    The columns of the scoring sets `without` are left out: they are not meant to be the same.
+    """
+    common = [
+        name
+        for name in new.metric_columns
+        if name in old.metric_columns and name.partition("/")[0] not in without
+    ]
     largest = 0.0
     for name in common:
         before, after = old.column(name), new.column(name)

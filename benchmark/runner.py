@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from benchmark.calibrating import calibration_columns, fit_block
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import Block
+from benchmark.evidence import CALIBRATED_SUFFIX, Block, Truth
 from benchmark.experiment import Experiment, cache_folder, open_experiment
 from benchmark.explaining import build_explainer, explain_block
 from benchmark.interface import Explainer, Explanation, Failure
@@ -31,7 +32,7 @@ from benchmark.results import (
     load_run,
 )
 from benchmark.scoring import score_block
-from benchmark.simulation import simulate
+from benchmark.simulation import Simulation, simulate
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
 
 
@@ -120,7 +121,7 @@ def _compute(
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
-        experiment.store.prepare(todo)
+        experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
         measured = time.perf_counter() - began
         n_todo = sum(len(block.neurons) for block in todo)
         name = experiment.config.explainer["name"]
@@ -183,6 +184,10 @@ def score_explanations(
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     names = experiment.config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
+    columns = {column: values.tolist() for column, values in scores.items()}
+    if experiment.config.calibrated:
+        # Last, because it changes the predictions where they are.
+        columns |= _calibrated_columns(experiment, explainer, block, truth, simulated, threshold)
     rows, lines = [], []
     for i, (neuron, explanation) in enumerate(
         zip(block.neurons.tolist(), simulated.explanations, strict=True)
@@ -195,8 +200,36 @@ def score_explanations(
             saved = explanation.to_dict()
             row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(saved)}
             lines.append(explanation_line(block.layer, neuron, saved))
-        row |= {column: values[i].item() for column, values in scores.items()}
+        row |= {column: values[i] for column, values in columns.items()}
         row |= costs if isinstance(costs, dict) else costs[i]
         row["cost/simulate_seconds"] = simulate_seconds
         rows.append(row)
     return rows, lines
+
+
+def _calibrated_columns(
+    experiment: Experiment,
+    explainer: Explainer,
+    block: Block,
+    truth: Truth,
+    simulated: Simulation,
+    threshold: torch.Tensor,
+) -> dict[str, list[Any]]:
+    """Scores of the calibrated predictions, which take the place of the others, and the maps."""
+    config = experiment.config
+    calibration, kept = fit_block(
+        config.calibration,
+        experiment.store.calibration_truth(block),
+        explainer,
+        simulated.explanations,
+    )
+    calibration.apply_(simulated.predictions, kept)
+    scores = score_block(
+        truth,
+        simulated.predictions,
+        threshold,
+        config.metrics.metrics,
+        suffix=CALIBRATED_SUFFIX,
+    )
+    columns = {column: values.tolist() for column, values in scores.items()}
+    return columns | calibration_columns(calibration, kept)

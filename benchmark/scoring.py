@@ -19,6 +19,8 @@ def score_block(
     prediction: Float[Tensor, "n u ctx"],
     threshold: Float[Tensor, " n"],
     names: Sequence[str],
+    *,
+    suffix: str = "",
 ) -> Scores:
     """Every metric on every scoring set, as `<set>/<metric>`, and `<set>/undefined`.
 
@@ -27,6 +29,7 @@ def score_block(
         prediction: simulated activations on `truth.tokens`, raw units.
         threshold: the firing threshold of each neuron, raw units.
         names: names of metrics.
+        suffix: added to the name of every set, to tell scores of another kind of prediction.
     """
     scores: Scores = {}
     n = len(prediction)
@@ -49,7 +52,7 @@ def score_block(
             found["undefined"] = metrics.undefined(flat_true, flat_predicted)
             for name, values in found.items():
                 column = scores.setdefault(
-                    f"{scoring_set}/{name}", torch.empty(n, dtype=values.dtype)
+                    f"{scoring_set}{suffix}/{name}", torch.empty(n, dtype=values.dtype)
                 )
                 column[members] = values
     return scores

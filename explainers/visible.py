@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 _WHITESPACE = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
+# The same letters in a text are escaped, so that they are not mistaken for what they stand for.
+_STAND_INS = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "·↵→␍"})
 _SENTENCEPIECE_SPACE = "▁"
 
 
 def visible(text: str, width: int = 40) -> str:
     """Text on one line, at most `width` characters, every character to be seen.
 
-    A space is `·`, a line end `↵`, a tab `→`; other control characters are escaped.
+    A space is `·`, a line end `↵`, a tab `→`; other control characters are escaped, and so are
+    these three letters where the text itself has them.
     """
-    shown = text.translate(_WHITESPACE)
+    shown = text.translate(_STAND_INS).translate(_WHITESPACE)
     shown = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in shown
@@ -24,23 +29,72 @@ def visible(text: str, width: int = 40) -> str:
 def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
     """One token id as text, as a `transformers` or `tokenizers` tokenizer decodes it.
 
-    A token that is only a part of a letter's bytes is shown as the vocabulary spells it, and one
-    that cannot be decoded at all as `#id`: showing must never break an explanation.
+    Bytes that are only a part of a letter are named, `<0xE2>`, and a token that cannot be decoded
+    at all is `#id`: showing must never break an explanation.
     """
+    return _shown(tokenizer, token, _own_text, width)
+
+
+def visible_within(tokenizer: Any, token: int, width: int = 40) -> str:
+    """The same of a token that is shown with its neighbours: with the space that parts them."""
+    return _shown(tokenizer, token, text_within, width)
+
+
+def text_within(tokenizer: Any, token: int) -> str:
+    """What one token id adds to running text, the space before a word included."""
+    text = _own_text(tokenizer, token)
+    rules = getattr(tokenizer, "backend_tokenizer", None)
+    # Without rules for joining them, tokens are whole words.
+    return f" {text}" if rules is not None and rules.decoder is None else text
+
+
+def _own_text(tokenizer: Any, token: int) -> str:
+    text = str(tokenizer.decode([token]))
+    if _spelling(tokenizer, token).startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
+        return f" {text}"  # such tokenizers drop the space before what they take for a sentence
+    return text
+
+
+def _shown(tokenizer: Any, token: int, text_of: Callable[[Any, int], str], width: int) -> str:
     try:
-        text = str(tokenizer.decode([token]))
+        text = text_of(tokenizer, token)
         spelt = _spelling(tokenizer, token)
     except Exception:
         return f"#{token}"
-    if spelt.startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
-        text = f" {text}"  # such tokenizers drop the space before what they take for a sentence
     if not text or "\N{REPLACEMENT CHARACTER}" in text:
         text = spelt or f"#{token}"
     return visible(text, width)
 
 
 def _spelling(tokenizer: Any, token: int) -> str:
+    """How the vocabulary spells a token; bytes that are no whole letter are named `<0xE2>`."""
     for name in ("convert_ids_to_tokens", "id_to_token"):
         if hasattr(tokenizer, name):
-            return str(getattr(tokenizer, name)(token) or "")
+            return _with_bytes_named(str(getattr(tokenizer, name)(token) or ""))
     return ""
+
+
+def _with_bytes_named(spelt: str) -> str:
+    """A spelling of byte-level BPE, where each letter is a byte, with stray bytes named.
+
+    The bytes of `âĢ` are neither `â` nor `Ģ`, and other tokens are these letters.
+    """
+    values = _bytes_by_letter()
+    if not all(letter in values for letter in spelt):
+        return spelt
+    text = bytes(values[letter] for letter in spelt).decode("utf-8", "surrogateescape")
+    if not any("\udc80" <= letter <= "\udcff" for letter in text):
+        return spelt
+    return "".join(
+        f"<0x{ord(letter) - 0xDC00:02X}>" if "\udc80" <= letter <= "\udcff" else letter
+        for letter in text
+    )
+
+
+@functools.cache
+def _bytes_by_letter() -> dict[str, int]:
+    """The letters that byte-level BPE writes bytes as (Radford et al. 2019, code of GPT-2)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    letters = printable + [0x100 + number for number in range(len(others))]
+    return {chr(letter): byte for letter, byte in zip(letters, printable + others, strict=True)}

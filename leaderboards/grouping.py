@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.comparison import mismatch
+from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS, mismatch
 from benchmark.results import Run
 
 
@@ -51,7 +51,7 @@ def why_apart(first: Run, run: Run, column: str) -> str | None:
         return f"it has no scores '{column}', by which the table is ranked"
     if here and not there:
         return f"it has scores '{column}', which the others lack"
-    return mismatch(first, run, firing=True)
+    return mismatch(first, run, TRUTH_KEYS + FIRING_KEYS)
 
 
 def _size(runs: Sequence[Run]) -> tuple[int, int, str, str]:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from benchmark.config import RunConfig, check_config
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import SCORING_SETS
+from benchmark.evidence.truth import CALIBRATED_SUFFIX
 from benchmark.recording import summarise
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
@@ -132,7 +133,7 @@ def _check_values(run: Run) -> None:
     for column in run.scores.metric_columns:
         values = run.scores.column(column)
         metric = METRICS.get(column.rpartition("/")[2])
-        scoring_set = column.partition("/")[0]
+        scoring_set = column.partition("/")[0].removesuffix(CALIBRATED_SUFFIX)
         known = values[~np.isnan(values)]
         low = high = None
         if metric is not None and scoring_set in SCORING_SETS:

@@ -16,6 +16,7 @@ from metrics.errors import MetricInputError, UnknownMetricError, UnsoundMetricEr
 
 if TYPE_CHECKING:
     from metrics.aggregate import Estimate, mean_over_neurons
+    from metrics.calibration import Calibration, fit_calibration
     from metrics.constant import undefined
     from metrics.correction import holm
     from metrics.paired import PairedDifference, paired_difference
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "Calibration",
     "Estimate",
     "Metric",
     "MetricInputError",
@@ -33,6 +35,7 @@ __all__ = [
     "UnknownMetricError",
     "UnsoundMetricError",
     "compute",
+    "fit_calibration",
     "get",
     "holm",
     "mean_over_neurons",
@@ -44,6 +47,8 @@ __all__ = [
 ]
 
 _LOADED_ON_FIRST_USE = {
+    "Calibration": "metrics.calibration",
+    "fit_calibration": "metrics.calibration",
     "Estimate": "metrics.aggregate",
     "mean_over_neurons": "metrics.aggregate",
     "PairedDifference": "metrics.paired",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from metrics.catalogue import Metric, get
 from metrics.errors import MetricInputError
+from metrics.rows import at_least_two
 from metrics.sharing import sharing
 from metrics.validation import check_arrays, check_finite
 
@@ -65,22 +66,13 @@ def compute(
         rows = slice(start, min(start + chunk, n_neurons))
         check_finite("truth", truth[rows], start)
         check_finite("prediction", prediction[rows], start)
-        arrays = [_at_least_two(truth[rows]), _at_least_two(prediction[rows])]
-        limits = [] if threshold is None else [_at_least_two(threshold[rows])]
+        arrays = [at_least_two(truth[rows]), at_least_two(prediction[rows])]
+        limits = [] if threshold is None else [at_least_two(threshold[rows])]
         with sharing():
             for metric in chosen:
                 found = metric.function(*arrays, *(limits if metric.needs_threshold else ()))
                 scores[metric.name][rows] = found[: rows.stop - start].cpu()
     return scores
-
-
-def _at_least_two(rows: Tensor) -> Tensor:
-    """The rows, contiguous; a single one twice.
-
-    torch sums a single row in as many parts as there are threads, but several rows each from
-    start to end: only so do the last digits not depend on the chunk and the machine.
-    """
-    return rows.expand(2, *rows.shape[1:]).contiguous() if len(rows) == 1 else rows.contiguous()
 
 
 def _refuse_without_threshold(chosen: Sequence[Metric]) -> None:

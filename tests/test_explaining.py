@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.explaining import build_explainer, explain_block, load_explanation, source_digest
+from benchmark.explainer_source import source_digest
+from benchmark.explaining import build_explainer, explain_block, load_explanation
 from benchmark.interface import Failure
 from tests.explainers.planted import PlantedSubject, make_evidence
 from tests.runs import methods
@@ -79,14 +80,24 @@ class TestSourceDigest:
         folder = tmp_path / "theirs"
         folder.mkdir()
         (folder / "__init__.py").write_text("from theirs.method import Class\n")
-        (folder / "method.py").write_text("class Class: pass\n")
         (folder / "helper.py").write_text("X = 1\n")
+        (folder / "method.py").write_text(
+            "import theirs.shared.numbers\nfrom .shared import words as own\n"
+            "import beside\nclass Class: pass\n"
+        )
+        (folder / "shared").mkdir()
+        (folder / "shared" / "__init__.py").write_text("")
+        (folder / "shared" / "numbers.py").write_text("from theirs.shared.deep import X\n")
+        (folder / "shared" / "deep.py").write_text("X = 1\n")
+        (folder / "shared" / "words.py").write_text("X = 1\n")
+        (folder / "shared" / "other.py").write_text("X = 1\n")
         (tmp_path / "script.py").write_text("class Class: pass\n")
         (tmp_path / "beside.py").write_text("X = 1\n")
         monkeypatch.syspath_prepend(str(tmp_path))
         yield tmp_path
-        for name in ("theirs", "theirs.method", "script"):
-            sys.modules.pop(name, None)
+        for name in list(sys.modules):
+            if name.partition(".")[0] in ("theirs", "script", "beside"):
+                del sys.modules[name]
 
     @pytest.mark.parametrize(
         ("target", "file", "counts"),
@@ -94,6 +105,11 @@ class TestSourceDigest:
             ("theirs.Class", "theirs/method.py", True),
             ("theirs.Class", "theirs/helper.py", True),
             ("theirs.method.Class", "theirs/__init__.py", True),
+            ("theirs.Class", "theirs/shared/numbers.py", True),
+            ("theirs.Class", "theirs/shared/words.py", True),
+            ("theirs.Class", "theirs/shared/deep.py", True),
+            ("theirs.Class", "theirs/shared/__init__.py", True),
+            ("theirs.Class", "theirs/shared/other.py", False),
             ("theirs.Class", "beside.py", False),
             ("script.Class", "script.py", True),
             ("script.Class", "beside.py", False),

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import unknown
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUPS = ("model", "dataset", "explainer", "metrics", "tracking")
 PLUGINS = "neuron_simulator_benchmark.explainers"
+NAME = r"[\w.-]+"  # what can be typed as explainer=<name>
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,7 @@ def entries(group: str) -> list[Entry]:
     paths = sorted((config_folder() / group).glob("*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
-        own = {entry.name for entry in found}
-        found += [entry for entry in plugins() if entry.name not in own]
+        found += plugins()
     return found
 
 
@@ -54,18 +57,28 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
 
 
 def plugins() -> list[Entry]:
-    """Explainers of installed packages, each an entry point that names its class."""
-    from importlib.metadata import entry_points
+    """Explainers of installed packages, each an entry point that names its class.
 
-    found = {}
-    for point in entry_points(group=PLUGINS):
-        if not re.fullmatch(r"[\w.-]+", point.name):
-            continue  # it could not be typed as explainer=<name>
+    Nothing of theirs is imported. Those whose name cannot be typed or is taken are not among them:
+    `benchmark.cli.plugins` tells which and why.
+    """
+    own = {path.stem for path in (config_folder() / "explainer").glob("*.yaml")}
+    found: dict[str, Entry] = {}
+    for point in plugin_points():
+        if point.name in own or point.name in found or not re.fullmatch(NAME, point.name):
+            continue
         target = f"{point.module}.{point.attr}"
         description = f"plug-in {target}"
         config = {"name": point.name, "description": description, "control": False}
         found[point.name] = Entry(point.name, description, {**config, "_target_": target})
-    return [found[name] for name in sorted(found)]
+    return list(found.values())
+
+
+def plugin_points() -> list[EntryPoint]:
+    """The entry points of all plug-ins, by name and then by what they name."""
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=PLUGINS), key=lambda point: (point.name, point.value))
 
 
 def write_configs(explainers: Iterable[Entry], folder: Path) -> None:
@@ -97,7 +110,7 @@ def find(group: str, name: str) -> Entry:
         BenchmarkError: there is none of that name.
     """
     path = config_folder() / group / f"{name}.yaml"
-    if re.fullmatch(r"[\w.-]+", name) and path.is_file():
+    if re.fullmatch(NAME, name) and path.is_file():
         return _entry(path)
     known = {entry.name: entry for entry in entries(group)}
     if name not in known:

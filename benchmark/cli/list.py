@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmark.cli.catalogue import Entry, entries
+from benchmark.cli.plugins import usable
 from benchmark.errors import BenchmarkError, unknown
 
 HELP = """\
@@ -57,8 +58,13 @@ def rows(kind: str) -> list[dict[str, Any]]:
         from metrics import METRICS
 
         return [_metric_row(name, metric) for name, metric in METRICS.items()]
+    found = entries(SINGULAR[kind])
+    if kind == "explainers":
+        found, problems = usable(found)
+        for problem in problems:
+            print(f"warning: {problem}", file=sys.stderr)  # noqa: T201
     # `custom` is how the command line reaches a class of one's own, not something to choose.
-    return [_row(entry) for entry in entries(SINGULAR[kind]) if entry.name != "custom"]
+    return [_row(entry) for entry in found if entry.name != "custom"]
 
 
 def _row(entry: Entry) -> dict[str, Any]:

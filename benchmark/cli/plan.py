@@ -32,6 +32,7 @@ def print_plan(config: RunConfig) -> None:
         ["  sample", _contexts(len(store.sample_rows), length, len(store.explain))],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
+        *_calibration(experiment),
         ["subject tokens", passes],
         ["cache", _cache(experiment)],
         ["disk", f"about {_bytes(experiment) / 1e6:,.0f} MB in {cache_folder(config)}"],
@@ -73,10 +74,21 @@ def _contexts(n: int, length: int, of: int) -> str:
     return f"{n:,} contexts, {n * length:,} tokens, of {of:,} contexts"
 
 
+def _calibration(experiment: Experiment) -> list[list[str]]:
+    """The text that calibration is fitted on, where there is calibration."""
+    config, store = experiment.config, experiment.store
+    if not config.calibrated:
+        return []
+    of = len(experiment.corpus.splits["calibrate"])
+    text = _contexts(len(store.calibrate), config.context_length, of)
+    return [["  calibrate", f"{text}, for calibration={config.calibration}"]]
+
+
 def _passes(experiment: Experiment) -> str:
     blocks = _known_blocks(experiment)
     store, length = experiment.store, experiment.config.context_length
-    if blocks is not None and all(store.is_cached(block) for block in blocks):
+    calibrate = experiment.config.calibrated
+    if blocks is not None and all(store.is_cached(b, calibrate=calibrate) for b in blocks):
         return "none before the explainer asks: all activations are in the cache"
     n = len(store.explain) * (blocks is None)
     n += min(
@@ -84,6 +96,7 @@ def _passes(experiment: Experiment) -> str:
         len(store.sample_rows) + _asked(experiment) * experiment.config.contexts.exemplars,
     )
     n += len(store.held_out)
+    n += len(store.calibrate) * experiment.config.calibrated
     return f"about {n * length:,} to measure activations, then what the explainer asks"
 
 
@@ -112,4 +125,5 @@ def _bytes(experiment: Experiment) -> int:
     store, config = experiment.store, experiment.config
     per_neuron = len(store.sample_rows) + len(store.uniform_rows)
     per_neuron += config.contexts.exemplars + config.contexts.top
+    per_neuron += len(store.calibrate) * config.calibrated
     return 4 * config.context_length * per_neuron * _asked(experiment)

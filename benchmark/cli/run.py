@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.catalogue import config_folder, plugins, write_configs
+from benchmark.cli.catalogue import config_folder
+from benchmark.cli.compose import compose_and_call
 from benchmark.cli.imports import import_whole
 from benchmark.cli.messages import message_of
 from benchmark.cli.overrides import prepare_overrides
-from benchmark.cli.values import unreadable
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -45,6 +41,7 @@ often used keys:
   contexts.explain=4096         contexts searched for exemplars
   contexts.uniform=1024         held-out contexts of the headline score
   context_length=128            tokens in a context
+  calibration=linear            score the predictions also after mending their scale
   seed=0                        contexts, random controls, bootstrap
   device=cuda|cpu               default: cuda where there is one
   results_dir=results           where runs are saved
@@ -77,7 +74,7 @@ def command(words: Sequence[str]) -> int:
     overrides = prepare_overrides(rest, sweep=sweep)
     typed = ["python", "-m", "benchmark", "run", *words]
     session = _Session(shlex.join(typed), sweep)
-    _compose_and_call(session, overrides, sweep)
+    compose_and_call(session.job, overrides, sweep=sweep)
     return session.close()
 
 
@@ -144,38 +141,3 @@ def _extras(run: Run) -> Extras:
     from leaderboards.tracked import extras_of
 
     return extras_of(run)
-
-
-def _compose_and_call(session: _Session, overrides: list[str], sweep: bool) -> None:
-    """Let Hydra compose and call; its complaints become one message."""
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    # Without this Hydra prints a stack trace of its own and exits; with it, it raises.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
-    arguments = sys.argv
-    found = plugins()
-    with (
-        tempfile.TemporaryDirectory(prefix="neuron-benchmark-")
-        if found or sweep
-        else contextlib.nullcontext("")
-    ) as folder:
-        flags = ["--config-dir", folder] if found else []
-        flags += ["--multirun", f"hydra.sweep.dir={folder}"] if sweep else []
-        write_configs(found, Path(folder))
-        sys.argv = [arguments[0], *flags, *overrides]
-        try:
-            main(session.job)()
-        except (HydraException, OmegaConfBaseException) as error:
-            raise unreadable(overrides, sweep) or BenchmarkError(_one_message(error)) from error
-        finally:
-            sys.argv = arguments
-
-
-def _one_message(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [str(error.__cause__).splitlines()[0]] if error.__cause__ else []
-    text = " ".join(dict.fromkeys([*lines, *causes]))
-    return f"{text} (`python -m benchmark run --help` lists the keys)"

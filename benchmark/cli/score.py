@@ -20,10 +20,11 @@ usage: python -m benchmark score <run> [key=value ...]
 
 Simulates the saved explanations of a finished run on the held-out text again and scores
 them, without explaining; the new scores take the place of the old ones. What can change:
-metrics=<name>, bootstrap.resamples=..., device=..., batch_tokens=..., cache_dir=...
+metrics=<name>, calibration=none|linear|isotonic, bootstrap.resamples=..., device=...,
+batch_tokens=..., cache_dir=...
 """
 
-CHANGEABLE = ("metrics", "bootstrap", "device", "batch_tokens", "cache_dir")
+CHANGEABLE = ("metrics", "calibration", "bootstrap", "device", "batch_tokens", "cache_dir")
 
 
 def command(words: Sequence[str]) -> int:

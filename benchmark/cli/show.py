@@ -5,38 +5,54 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
+    from benchmark.interface import Explanation
     from benchmark.results import Run, RunRecord
 
 HELP = """\
-usage: python -m benchmark show <run> [<layer>.<neuron>]
+usage: python -m benchmark show <run> [<layer>.<neuron> [--graph [<file or folder>]] [--dot]]
 
 Shows a finished run: its table, a table per layer, its best and worst neurons; or, with
 a neuron, the explanation and its scores. <run> is a folder under results/, or any folder
 above several runs, which are then listed in one table.
+
+  --graph           also draw the explanation as a graph, into <run>/graphs as SVG and PNG
+  --graph <folder>  the same into another folder, which is made if need be
+  --graph <file>    one file, by its ending: .svg, .png or .dot (Graphviz)
+  --dot             write DOT as well
+
+docs/graphs.md says how to read a graph.
 """
 
 EXTREMES = 5
 
 
 def command(words: Sequence[str]) -> int:
-    """Print a run or a neuron."""
+    """Print a run or a neuron, and draw the neuron's graph if that is asked for."""
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
-    if not 1 <= len(words) <= 2:
+    places, drawing = parse_drawing(words)
+    if not 1 <= len(places) <= 2:
         raise BenchmarkError("show takes a run and perhaps a neuron; see show --help.")
+    if drawing is not None and len(places) < 2:
+        raise BenchmarkError("a graph is of one neuron: show <run> <layer>.<neuron> --graph.")
     from benchmark.results import find_runs, load_run
 
-    folder = Path(words[0])
-    if len(words) == 2:
-        layer, neuron = parse_neuron(words[1])
-        show_neuron(load_run(folder), layer, neuron)
+    folder = Path(places[0])
+    if len(places) == 2:
+        layer, neuron = parse_neuron(places[1])
+        run = load_run(folder)
+        files = drawing.files(run, f"{layer}.{neuron}") if drawing is not None else []
+        explanation = show_neuron(run, layer, neuron)
+        if files:
+            draw_neuron(run, f"{layer}.{neuron}", explanation, files)
         return 0
     folders = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
     if len(folders) > 1:
@@ -46,6 +62,48 @@ def command(words: Sequence[str]) -> int:
         return 0
     show_run(load_run(folders[0] if folders else folder))
     return 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Where a graph is to be drawn; None stands for the run's own folder."""
+
+    target: Path | None
+    dot: bool
+
+    def files(self, run: Run, neuron: str) -> list[Path]:
+        """The files to write."""
+        from benchmark.graphs.files import files_for
+
+        return files_for(self.target or run.folder / "graphs", neuron, dot=self.dot)
+
+
+def parse_drawing(words: Sequence[str]) -> tuple[list[str], Drawing | None]:
+    """The words that are no options, and what is to be drawn.
+
+    A word after `--graph` is where to draw only if a run and a neuron are named besides.
+
+    Raises:
+        BenchmarkError: an option is not known.
+    """
+    places: list[str] = []
+    target: str | None = None
+    after: int | None = None
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name == "--graph":
+            after, target = len(places), value if equals else target
+        elif word.startswith("--") and word != "--dot":
+            raise unknown("option of show", word, ("--graph", "--dot", "--help"))
+        elif word != "--dot":
+            places.append(word)
+    if after is not None and target is None and after < len(places) == 3:
+        target = places.pop(after)
+    if target == "":
+        raise BenchmarkError("--graph= names no file or folder.")
+    if after is None and "--dot" not in words:
+        return places, None
+    return places, Drawing(None if target is None else Path(target), "--dot" in words)
 
 
 def parse_neuron(word: str) -> tuple[int, int]:
@@ -62,11 +120,13 @@ def parse_neuron(word: str) -> tuple[int, int]:
 
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
+    from benchmark.cli.calibration import print_calibration
     from benchmark.cli.report import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
+    print_calibration(run)
     columns = run.scores.to_numpy()
     names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
     if not names or not len(run.scores):
@@ -98,8 +158,9 @@ def show_run(run: Run) -> None:
         )
 
 
-def show_neuron(run: Run, layer: int, neuron: int) -> None:
-    """One explanation for a person, and its scores."""
+def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
+    """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
+    from benchmark.cli.calibration import print_neuron_calibration
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.explaining import build_explainer, load_explanation
 
@@ -108,6 +169,7 @@ def show_neuron(run: Run, layer: int, neuron: int) -> None:
     sys.stdout.write(
         f"neuron {layer}.{neuron} of {record.subject.name}, explained by {record.explainer.name}\n"
     )
+    explanation = None
     if saved.explanation is None:
         sys.stdout.write(f"failed: {saved.error}\n")
     else:
@@ -132,6 +194,29 @@ def show_neuron(run: Run, layer: int, neuron: int) -> None:
         ],
     )
     sys.stdout.write(marks_legend(metrics))
+    print_neuron_calibration(row)
+    return explanation
+
+
+def draw_neuron(
+    run: Run, neuron: str, explanation: Explanation | None, files: Sequence[Path]
+) -> None:
+    """Write the graph of a neuron that was shown, and say where it is.
+
+    Raises:
+        BenchmarkError: the neuron has no graph, or a file could not be drawn or written.
+    """
+    from benchmark.cli.graphing import explainer_with_graphs
+    from benchmark.graphs.collect import graph_of
+    from benchmark.graphs.files import write_graph
+
+    explainer_with_graphs(run)
+    if explanation is None:
+        raise BenchmarkError(f"neuron {neuron} has no explanation, so it has no graph.")
+    record = run.record
+    title = f"neuron {neuron} of {record.subject.name}, {record.explainer.name}"
+    for path in write_graph(graph_of(explanation, neuron), files, title):
+        sys.stdout.write(f"graph  {path}\n")
 
 
 def _overview(record: RunRecord) -> str:

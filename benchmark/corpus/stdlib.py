@@ -18,12 +18,23 @@ LEFT_OUT_PREFIX = "_sysconfigdata"
 
 def stdlib_documents(folder: Path | None = None) -> Iterator[Document]:
     """Yield every source file of the running interpreter's library, in the order of the paths."""
-    root = Path(sysconfig.get_paths()["stdlib"]) if folder is None else folder
+    root = stdlib_folder() if folder is None else folder
     for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
-        if LEFT_OUT_FOLDERS.intersection(relative.parts):
-            continue
-        if relative.name.startswith(LEFT_OUT_PREFIX):
-            continue
-        text = path.read_text(encoding="utf-8", errors="replace")
-        yield Document(relative.as_posix(), text)
+        if is_document(path, root):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            yield Document(path.relative_to(root).as_posix(), text)
+
+
+def is_document(path: Path, root: Path) -> bool:
+    """Whether a path below the library's folder `root` is a file of the corpus."""
+    relative = path.relative_to(root)
+    return (
+        relative.suffix == ".py"
+        and not LEFT_OUT_FOLDERS.intersection(relative.parts)
+        and not relative.name.startswith(LEFT_OUT_PREFIX)
+    )
+
+
+def stdlib_folder() -> Path:
+    """The folder of the running interpreter's library."""
+    return Path(sysconfig.get_paths()["stdlib"])

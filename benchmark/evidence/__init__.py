@@ -4,14 +4,26 @@ from benchmark.evidence.profile import LayerProfile, profile_layers
 from benchmark.evidence.selection import Selection, dead_neurons, draw_neurons
 from benchmark.evidence.settings import EvidenceSettings
 from benchmark.evidence.store import Block, EvidenceStore
-from benchmark.evidence.truth import SCORING_SETS, TOP, TOP_AND_RANDOM, UNIFORM, Truth
+from benchmark.evidence.truth import (
+    CALIBRATED_SETS,
+    CALIBRATED_SUFFIX,
+    SCORING_SETS,
+    TOP,
+    TOP_AND_RANDOM,
+    UNIFORM,
+    CalibrationTruth,
+    Truth,
+)
 
 __all__ = [
+    "CALIBRATED_SETS",
+    "CALIBRATED_SUFFIX",
     "SCORING_SETS",
     "TOP",
     "TOP_AND_RANDOM",
     "UNIFORM",
     "Block",
+    "CalibrationTruth",
     "EvidenceSettings",
     "EvidenceStore",
     "LayerProfile",

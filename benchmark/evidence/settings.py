@@ -23,6 +23,7 @@ class EvidenceSettings:
         uniform: contexts of these that make up the `uniform` scoring set.
         top: a neuron's own top contexts of these, the `top` scoring set; `top_and_random` adds as
             many contexts of the uniform set.
+        calibrate: contexts of the `calibrate` split that calibration is fitted on (None: all).
         firing: the part of a neuron's maximum from which on an activation counts as firing.
         seed: decides all draws of contexts.
     """
@@ -33,6 +34,7 @@ class EvidenceSettings:
     held_out: int | None = 2048
     uniform: int = 1024
     top: int = 20
+    calibrate: int | None = 512
     firing: float = 0.5
     seed: int = 0
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.cache import TensorCache
@@ -16,7 +16,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.evidence.gather import Request, gather
 from benchmark.evidence.profile import LayerProfile, profile_layers
 from benchmark.evidence.settings import EvidenceSettings, draw_rows
-from benchmark.evidence.truth import Truth, strongest_contexts
+from benchmark.evidence.truth import CalibrationTruth, Truth, strongest_contexts
 from benchmark.interface import Evidence, Exemplars, Sample
 
 if TYPE_CHECKING:
@@ -46,15 +46,20 @@ class EvidenceStore:
         cache: TensorCache,
     ) -> None:
         self.subject = subject
+        self.corpus = corpus
         self.settings = settings
         self.cache = cache
         seed = settings.seed
         explain, held_out = corpus.splits["explain"], corpus.splits["held_out"]
+        calibrate = corpus.splits["calibrate"]
         self.explain: Contexts = explain.select(
             draw_rows(len(explain), settings.explain, seed, "explain")
         )
         self.held_out: Contexts = held_out.select(
             draw_rows(len(held_out), settings.held_out, seed, "held_out")
+        )
+        self.calibrate: Contexts = calibrate.select(
+            draw_rows(len(calibrate), settings.calibrate, seed, "calibrate")
         )
         self.sample_rows = draw_rows(len(self.explain), settings.sample, seed, "sample")
         self.uniform_rows = draw_rows(len(self.held_out), settings.uniform, seed, "uniform")
@@ -81,6 +86,9 @@ class EvidenceStore:
     def _truth_key(self, block: Block) -> dict[str, Any]:
         names = ("held_out", "uniform", "top")
         return {**self._common, **self._block(block), **self._settings(names)}
+
+    def _calibration_key(self, block: Block) -> dict[str, Any]:
+        return {**self._common, **self._block(block), **self._settings(("calibrate",))}
 
     def _settings(self, names: Iterable[str]) -> dict[str, Any]:
         values = asdict(self.settings)
@@ -131,25 +139,46 @@ class EvidenceStore:
 
     # Passes for chosen neurons.
 
-    def is_cached(self, block: Block) -> bool:
-        """Whether evidence and truth of a block are on disk."""
-        return self.cache.has("evidence", self._evidence_key(block)) and self.cache.has(
-            "truth", self._truth_key(block)
+    def is_cached(self, block: Block, *, calibrate: bool = False) -> bool:
+        """Whether evidence and truth of a block are on disk, as `prepare` leaves them."""
+        return (
+            self.cache.has("evidence", self._evidence_key(block))
+            and self.cache.has("truth", self._truth_key(block))
+            and (not calibrate or self.cache.has("calibration", self._calibration_key(block)))
         )
 
-    def prepare(self, blocks: Sequence[Block]) -> None:
-        """Make and store the evidence and truth that is not on disk, many blocks in one pass."""
+    def prepare(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
+        """Make and store the evidence and truth that is not on disk, many blocks in one pass.
+
+        Args:
+            blocks: whose.
+            calibrate: also the truth on the `calibrate` split.
+
+        Raises:
+            BenchmarkError: the `calibrate` split is wanted, and is empty.
+        """
+        if calibrate and not len(self.calibrate):
+            raise BenchmarkError(
+                "calibration needs text, and the calibrate split has no context; give it a share "
+                "of the documents (dataset.fractions.calibrate), or leave calibration=none."
+            )
         missing = [b for b in blocks if not self.cache.has("evidence", self._evidence_key(b))]
         self.profiles(sorted({block.layer for block in missing}))
         for group in self._groups(missing, len(self.sample_rows)):
             self._make_evidence(group)
-        self.prepare_truth(blocks)
+        self.prepare_truth(blocks, calibrate=calibrate)
 
-    def prepare_truth(self, blocks: Sequence[Block]) -> None:
-        """Make and store the truth alone that is not on disk: what scoring needs."""
+    def prepare_truth(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
+        """Make and store the truth alone, as `prepare` does: what scoring needs."""
         missing = [b for b in blocks if not self.cache.has("truth", self._truth_key(b))]
         for group in self._groups(missing, len(self.held_out)):
             self._make_truth(group)
+        if calibrate:
+            missing = [
+                b for b in blocks if not self.cache.has("calibration", self._calibration_key(b))
+            ]
+            for group in self._groups(missing, len(self.calibrate)):
+                self._make_calibration_truth(group)
 
     def _groups(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
         neuron_bytes = 4 * n_contexts * self.explain.tokens.shape[1]
@@ -182,20 +211,8 @@ class EvidenceStore:
             self.cache.misses += 1
 
     def _make_truth(self, blocks: Sequence[Block]) -> None:
-        everything = torch.arange(len(self.held_out))
-        requests = {
-            block.index: Request(
-                block.layer,
-                block.neurons,
-                everything,
-                torch.empty(len(block.neurons), 0, dtype=torch.long),
-            )
-            for block in blocks
-        }
         tokens = self.held_out.tokens
-        gathered = gather(self.subject, tokens, requests, description="held-out split: truth")
-        for block in blocks:
-            activations = gathered.pop(block.index).shared
+        for block, activations in self._everywhere(blocks, tokens, "held-out split: truth"):
             top = strongest_contexts(activations, tokens, self.held_out.bos, self.settings.top)
             neuron = torch.arange(len(block.neurons))[:, None]
             tensors = {
@@ -205,6 +222,31 @@ class EvidenceStore:
             }
             self.cache.write("truth", self._truth_key(block), tensors)
             self.cache.misses += 1
+
+    def _make_calibration_truth(self, blocks: Sequence[Block]) -> None:
+        tokens = self.calibrate.tokens
+        for block, activations in self._everywhere(blocks, tokens, "calibrate split: truth"):
+            tensors = {"activations": activations.permute(2, 0, 1)}
+            self.cache.write("calibration", self._calibration_key(block), tensors)
+            self.cache.misses += 1
+
+    def _everywhere(
+        self, blocks: Sequence[Block], tokens: Int[Tensor, "m ctx"], description: str
+    ) -> Iterator[tuple[Block, Float[Tensor, "m ctx n"]]]:
+        """What the neurons of each block do on all of some contexts, from one pass."""
+        everything = torch.arange(len(tokens))
+        requests = {
+            block.index: Request(
+                block.layer,
+                block.neurons,
+                everything,
+                torch.empty(len(block.neurons), 0, dtype=torch.long),
+            )
+            for block in blocks
+        }
+        gathered = gather(self.subject, tokens, requests, description=description)
+        for block in blocks:
+            yield block, gathered.pop(block.index).shared
 
     # What a run reads.
 
@@ -242,10 +284,15 @@ class EvidenceStore:
             top_activations=stored["top_activations"],
         )
 
+    def calibration_truth(self, block: Block) -> CalibrationTruth:
+        """The truth of a block on the `calibrate` split."""
+        stored = self._read("calibration", self._calibration_key(block), block)
+        return CalibrationTruth(self.calibrate.bos, self.calibrate.tokens, stored["activations"])
+
     def _read(self, kind: str, key: Mapping[str, Any], block: Block) -> dict[str, Tensor]:
         stored = self.cache.read(kind, key)
         if stored is None:
-            self.prepare([block])
+            self.prepare([block], calibrate=kind == "calibration")
             stored = self.cache.read(kind, key)
         elif not self.cache.was_written(kind, key):
             self.cache.hits += 1

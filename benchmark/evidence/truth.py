@@ -13,6 +13,10 @@ TOP = "top"
 TOP_AND_RANDOM = "top_and_random"
 SCORING_SETS = (UNIFORM, TOP, TOP_AND_RANDOM)
 
+# The scores of a set after calibration are in columns of their own.
+CALIBRATED_SUFFIX = "_calibrated"
+CALIBRATED_SETS = tuple(f"{name}{CALIBRATED_SUFFIX}" for name in SCORING_SETS)
+
 CONTEXTS_AT_ONCE = 64
 
 
@@ -59,6 +63,21 @@ class Truth:
             return self.top_activations
         spread = torch.linspace(0, len(self.uniform) - 1, self.n_random).long()
         return torch.cat([self.top_activations, self.uniform_activations[:, spread]], dim=1)
+
+
+@dataclass(frozen=True)
+class CalibrationTruth:
+    """What a block of neurons truly does on contexts of the `calibrate` split.
+
+    Attributes:
+        bos: the id of the BOS token, whose positions count for nothing.
+        tokens: the contexts, the same for all neurons, `[m, ctx]`.
+        activations: raw units, `[n, m, ctx]`.
+    """
+
+    bos: int
+    tokens: Int[Tensor, "m ctx"]
+    activations: Float[Tensor, "n m ctx"]
 
 
 def strongest_contexts(

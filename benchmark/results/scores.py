@@ -18,6 +18,8 @@ FAILED = "failed"
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 UNDEFINED = "undefined"
 COST_PREFIX = "cost/"
+CALIBRATION_PREFIX = "calibration/"
+CLIPPED = f"{CALIBRATION_PREFIX}clipped"
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
 WHOLE_NUMBERS = ("cost/bytes",)
 
@@ -27,8 +29,9 @@ class Scores:
 
     Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
     be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
-    made the correlation undefined (it then counts as 0). Costs that a block of neurons shares are
-    divided among them.
+    made the correlation undefined (it then counts as 0). With calibration there are further sets,
+    `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and `/clipped`. Costs that a
+    block of neurons shares are divided among them.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -116,7 +119,7 @@ class Scores:
             return np.array(values, dtype=np.int64)
         if name in ("status", "error"):
             return np.array(["" if value is None else value for value in values], dtype=np.str_)
-        if _is_undefined(name):
+        if is_flag(name):
             return np.array([bool(value) for value in values], dtype=np.bool_)
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
@@ -150,12 +153,15 @@ def _in_order(table: pa.Table) -> pa.Table:
     return table.sort_by([("layer", "ascending"), ("neuron", "ascending")])
 
 
-def _is_undefined(name: str) -> bool:
-    return name.endswith(f"/{UNDEFINED}")
+def is_flag(name: str) -> bool:
+    """Whether a column is true or false for each neuron, so that its sum is a count."""
+    return name.endswith(f"/{UNDEFINED}") or name == CLIPPED
 
 
 def _is_metric(name: str) -> bool:
-    return "/" in name and not name.startswith(COST_PREFIX) and not _is_undefined(name)
+    return (
+        "/" in name and not name.startswith((COST_PREFIX, CALIBRATION_PREFIX)) and not is_flag(name)
+    )
 
 
 def _column_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -172,4 +178,4 @@ def _column_type(name: str) -> pa.DataType:
         return pa.int64()
     if name in ("status", "error"):
         return pa.string()
-    return pa.bool_() if _is_undefined(name) else pa.float64()
+    return pa.bool_() if is_flag(name) else pa.float64()

@@ -33,12 +33,16 @@ NATIVE = "TransformerLensNative"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint in memory: the bridge, the plain module with the same weights, the tokenizer."""
+    """A checkpoint in memory: the bridge, the plain module with the same weights, the tokenizer.
+
+    `has_unembedding` is false where the checkpoint has none and random numbers stand in its place.
+    """
 
     bridge: Any
     plain: nn.Module
     tokenizer: Any
     bos: int
+    has_unembedding: bool = True
 
 
 def assemble(
@@ -83,6 +87,7 @@ def assemble(
         fingerprint=weights_fingerprint(loaded.plain, config, kind=kind, site=site),
         tokenizer_fingerprint=tokenizer_fingerprint(loaded.tokenizer, loaded.bos),
         model=loaded.bridge,
+        has_unembedding=loaded.has_unembedding,
     )
 
 
@@ -226,11 +231,11 @@ def _load_transformers(
     huggingface.fetch_weights(files)
     _fetch_tokenizer(files)
     with quiet():
-        model = huggingface.load_plain(files.folder, files.source, device, dtype)
+        model, complete = huggingface.load_plain(files.folder, files.source, device, dtype)
         tokenizer = load_tokenizer(files.folder, files.source)
         bridge, plain = huggingface.boot(model, files.source, for_bridge(tokenizer), device, dtype)
     bos = bos_of(tokenizer, config, int(bridge.cfg.d_vocab), files.source)
-    return Loaded(bridge, plain, tokenizer, bos)
+    return Loaded(bridge, plain, tokenizer, bos, complete)
 
 
 def _fetch_tokenizer(files: Files) -> None:

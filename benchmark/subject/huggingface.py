@@ -35,8 +35,12 @@ def fetch_weights(files: Files) -> None:
     raise files.missing("weights (" + " or ".join(WEIGHTS) + ")")
 
 
-def load_plain(folder: Path, source: str, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The PyTorch model of a folder, on a device; downloads nothing and runs no foreign code.
+def load_plain(
+    folder: Path, source: str, device: torch.device, dtype: torch.dtype
+) -> tuple[nn.Module, bool]:
+    """The PyTorch model of a folder, on a device, and whether it has its unembedding.
+
+    Downloads nothing and runs no foreign code.
 
     Raises:
         BenchmarkError: the architecture is not known, or weights are damaged or incomplete.
@@ -61,25 +65,29 @@ def load_plain(folder: Path, source: str, device: torch.device, dtype: torch.dty
             f"'{source}' cannot be loaded: {text} (in {folder}; if a file is damaged, delete it "
             "and run again)"
         ) from error
-    _check_complete(model, found, source, folder)
-    return cast(nn.Module, model.to(device).eval())
+    has_unembedding = _check_complete(model, found, source, folder)
+    return cast(nn.Module, model.to(device).eval()), has_unembedding
 
 
-def _check_complete(model: nn.Module, found: Mapping[str, Any], source: str, folder: Path) -> None:
+def _check_complete(model: nn.Module, found: Mapping[str, Any], source: str, folder: Path) -> bool:
     """The library fills in what a checkpoint lacks with random numbers: refuse that.
 
-    Only the unembedding may be missing; it is never run.
+    Only the unembedding may be missing, since activations do not need it; whether it is there is
+    returned.
     """
+    complete = True
     head = cast(Any, model).get_output_embeddings()
     unneeded = {name for name, module in model.named_modules() if module is head}
     for keys, verb in ((found["missing_keys"], "missing"), (found["mismatched_keys"], "misshapen")):
         names = sorted(key if isinstance(key, str) else key[0] for key in keys)
-        names = [name for name in names if name.rpartition(".")[0] not in unneeded]
-        if names:
+        needed_names = [name for name in names if name.rpartition(".")[0] not in unneeded]
+        complete = complete and needed_names == names
+        if names := needed_names:
             raise BenchmarkError(
                 f"the weights of '{source}' do not fit its config.json: {len(names)} tensors are "
                 f"{verb}, {names[0]} among them (in {folder})."
             )
+    return complete
 
 
 def boot(

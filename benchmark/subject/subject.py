@@ -44,6 +44,7 @@ class Subject:
         tokens_run: how many tokens the subject has been asked for since it was loaded.
         calls_run: how many forward passes that took.
         model: the TransformerBridge; it shares its weights with the module that is run.
+        has_unembedding: whether it can say which tokens follow; activations do not need it.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Subject:
         fingerprint: str,
         tokenizer_fingerprint: str,
         model: Any,
+        has_unembedding: bool = True,
     ) -> None:
         self.name = name
         self.source = source
@@ -83,6 +85,7 @@ class Subject:
         self.tokens_run = 0
         self.calls_run = 0
         self.model = model
+        self.has_unembedding = has_unembedding
         self._sites = sites
         self._automatic = self._batch_size = BatchSize(batch_tokens)
         self._automatic_last = self._last_size = BatchSize(last_batch_tokens(batch_tokens, device))
@@ -207,8 +210,14 @@ class Subject:
         those of every other call.
 
         Raises:
-            BenchmarkError: bad tokens, or memory ran out.
+            BenchmarkError: the checkpoint has no unembedding, bad tokens, or memory ran out.
         """
+        if not self.has_unembedding:
+            raise BenchmarkError(
+                f"the checkpoint of subject '{self.name}' has no unembedding, so it cannot say "
+                "which tokens are likely next; use a checkpoint that was saved with its head for "
+                "language modelling."
+            )
         tokens = checked_tokens(tokens, self.n_ctx, self.d_vocab, self.name)
         k = min(k, self.d_vocab)
         result = torch.empty(*tokens.shape, k, dtype=torch.long, device=self.device)

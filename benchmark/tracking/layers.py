@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from benchmark.results import FAILED, MetricSummary, RunRecord, Scores
-from benchmark.results.scores import COST_PREFIX, UNDEFINED
+from benchmark.results.scores import COST_PREFIX, is_flag
 
 
 def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
     """Means over the neurons of one layer, under the names of the scores' columns.
 
     A metric that cannot be computed for a neuron is left out of its mean; without any value the
-    mean is None. `<scoring set>/undefined` and `failed` are counts, `neurons` is how many rows
-    the layer has.
+    mean is None. `<scoring set>/undefined`, `calibration/clipped` and `failed` are counts,
+    `neurons` is how many rows the layer has.
     """
     rows = scores.column("layer") == layer
     found: dict[str, float | int | None] = {
@@ -26,7 +26,7 @@ def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
         if "/" not in name:
             continue
         values = scores.column(name)[rows]
-        if name.endswith(f"/{UNDEFINED}"):
+        if is_flag(name):
             found[name] = int(values.sum())
         else:
             usable = values[~np.isnan(values)]

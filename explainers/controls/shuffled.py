@@ -76,6 +76,7 @@ class Shuffled:
     """
 
     explanation_class: ClassVar[type[Any]] = ShuffledExplanation
+    needs_block: ClassVar[bool] = True
 
     def __init__(self, inner: Explainer | None = None, seed: int = 0) -> None:
         """Choose whose explanations are shuffled.

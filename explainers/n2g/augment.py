@@ -7,18 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.n2g.asking import Asking
+from explainers.asking import Asking
 from explainers.n2g.examples import Example
 from explainers.n2g.settings import Settings
-from explainers.n2g.substitutes import Augmenter, Proposal, Substitute
+from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import single
+from explainers.proposers import Proposal, Proposer
 
 
 def augment(
     examples: Sequence[Example],
     maxima: Float[np.ndarray, " n"],
     asking: Asking,
-    augmenter: Augmenter,
+    proposer: Proposer,
     settings: Settings,
 ) -> tuple[list[Example], list[list[Substitute]]]:
     """Try substitutes for every important token of every example.
@@ -30,20 +31,27 @@ def augment(
     Returns:
         The further examples, and for each neuron all substitutes that were tried.
     """
-    proposals = augmenter.propose(
-        examples, [important_places(example, settings.augment_threshold) for example in examples]
-    )
+    contexts = [example.tokens for example in examples]
+    threshold = settings.augment_threshold
+    places = [
+        [(place, place + 1) for place in important_places(example, threshold)]
+        for example in examples
+    ]
     room = asking.subject.n_ctx
-    proposals = [one for one in proposals if _length(examples[one.example], one) <= room]
-    variants = [_replaced(examples[one.example], one) for one in proposals]
-    owners = np.array([examples[one.example].owner for one in proposals], dtype=np.int64)
+    proposals = [
+        one
+        for one in proposer.propose(contexts, places)
+        if one.length(contexts[one.context]) <= room
+    ]
+    variants = [one.put_into(contexts[one.context]) for one in proposals]
+    owners = np.array([examples[one.context].owner for one in proposals], dtype=np.int64)
     found = asking.of_lengths(variants, owners)
     further: list[Example] = []
     tried: list[dict[tuple[int, tuple[int, ...], tuple[int, ...]], Substitute]] = [
         {} for _ in maxima
     ]
     for proposal, tokens, activation in zip(proposals, variants, found.tolist(), strict=True):
-        example = examples[proposal.example]
+        example = examples[proposal.context]
         kept = bool(activation >= settings.substitute_threshold * example.activation)
         if kept:
             further.append(_further(example, proposal, tokens, activation))
@@ -68,16 +76,6 @@ def important_places(example: Example, threshold: float) -> list[int]:
     """Positions of the tokens to substitute: the important ones and the activating token."""
     places = np.flatnonzero(example.importances >= threshold)
     return [int(place) for place in places if place > 0]
-
-
-def _length(example: Example, proposal: Proposal) -> int:
-    return len(example.tokens) - (proposal.stop - proposal.start) + len(proposal.replacement)
-
-
-def _replaced(example: Example, proposal: Proposal) -> Int[np.ndarray, " pos"]:
-    new = np.array(proposal.replacement, dtype=np.int64)
-    before, after = example.tokens[: proposal.start], example.tokens[proposal.stop :]
-    return np.concatenate([before, new, after])
 
 
 def _further(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmark.interface import Sample
-from explainers.n2g.prune import Anchored
+from explainers.anchored import Anchored
 
 
 def across_deciles(

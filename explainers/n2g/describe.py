@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.graphs.merge import ALIKE
+from benchmark.graphs.writing import GAP, START_TEXT, write_pattern
 from explainers.n2g.trie import ANY, Path
 
 if TYPE_CHECKING:
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
 LINES = 15
 WIDTH = 96
 SUBSTITUTES = 6
-# Patterns that differ in one token are one line if their activations differ by no more than this.
-ALIKE = 0.1
-START = "[start]"
-GAP = "…"
 
 
 @dataclass(frozen=True)
@@ -101,16 +99,12 @@ def _written(explanation: N2GExplanation) -> list[tuple[str, float]]:
 
 def write(places: Sequence[Sequence[int]], texts: Mapping[int, str], bos: int) -> str:
     """A pattern in reading order: `[was | were] … on the ‹List›`."""
-    words: list[str] = []
-    for distance, options in reversed(list(enumerate(places))):
-        if not options:
-            if not words or words[-1] != GAP:
-                words.append(GAP)
-            continue
-        shown = [START if token == bos else texts.get(token, f"#{token}") for token in options]
-        word = shown[0] if len(shown) == 1 else f"[{' | '.join(shown)}]"
-        words.append(f"‹{word}›" if distance == 0 else word)
-    return " ".join(words)
+    return write_pattern(
+        [
+            [START_TEXT if token == bos else texts.get(token, f"#{token}") for token in options]
+            for options in reversed(places)
+        ]
+    )
 
 
 def _substitutes(substitutes: Sequence[Substitute], texts: Mapping[int, str]) -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from explainers.n2g.prune import Anchored, Pruned
+from explainers.anchored import Anchored
+from explainers.n2g.prune import Pruned
 
 
 @dataclass

@@ -11,24 +11,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from benchmark.errors import unknown
-from benchmark.interface import EXEMPLARS, Evidence, Exemplars, Failure, SubjectModel
-from explainers.n2g.asking import Asking
+from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
+from explainers.anchored import Anchored, anchored, firing
+from explainers.asking import Asking
 from explainers.n2g.augment import augment
 from explainers.n2g.examples import Example, examples_of
 from explainers.n2g.explanation import Counts, N2GExplanation
-from explainers.n2g.masked_augmenter import FillsGaps, MaskedAugmenter
-from explainers.n2g.prune import Anchored, Pruned, prune
+from explainers.n2g.prune import Pruned, prune
 from explainers.n2g.saliency import measure_saliency
 from explainers.n2g.settings import Settings
 from explainers.n2g.simulate import simulate_tries
-from explainers.n2g.subject_augmenter import SubjectAugmenter, special_ids
-from explainers.n2g.substitutes import Augmenter, Substitute
+from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import Path, build_paths, single
+from explainers.proposers import MASKED_MODEL, Proposers
 from explainers.visible import visible_token
-
-MASKED_MODEL = "distilbert/distilbert-base-cased"
-AUGMENTERS = ("subject", "distilbert", "none")
 
 
 class N2G:
@@ -55,12 +51,10 @@ class N2G:
         Raises:
             BenchmarkError: an option has a value that it cannot have.
         """
-        if augmenter not in AUGMENTERS:
-            raise unknown("augmenter of n2g", str(augmenter), AUGMENTERS)
-        self.augmenter = augmenter
-        self.masked_model = masked_model
-        self._masked_words: FillsGaps | None = None
         self.settings = Settings(**thresholds)
+        self.proposers = Proposers(
+            augmenter, masked_model, self.settings.substitutes, ("augmenter", "n2g")
+        )
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
         """One trie per neuron; one that does not fire fails.
@@ -68,6 +62,7 @@ class N2G:
         Raises:
             BenchmarkError: the augmenter cannot be had.
         """
+        proposer = self.proposers.of(subject)  # first: without it all else would be for nothing
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         exemplars = anchored(evidence.exemplars)
@@ -76,9 +71,8 @@ class N2G:
         examples = self._examples(used, pruned, evidence, asking, maxima)
         further: list[Example] = []
         substitutes: list[list[Substitute]] = [[] for _ in maxima]
-        augmenter = self._augmenter(subject)
-        if augmenter is not None:
-            further, substitutes = augment(examples, maxima, asking, augmenter, self.settings)
+        if proposer is not None:
+            further, substitutes = augment(examples, maxima, asking, proposer, self.settings)
         tries = self._tries([*examples, *further], maxima)
         shown = np.full(len(maxima), evidence.exemplars.tokens.shape[1])
         counts = counted(shown, used, pruned)
@@ -118,24 +112,6 @@ class N2G:
         measure_saliency(examples, maxima, texts, asking, self.settings)
         return examples
 
-    def _augmenter(self, subject: SubjectModel) -> Augmenter | None:
-        if self.augmenter == "subject":
-            return SubjectAugmenter(subject, self.settings.substitutes)
-        if self.augmenter == "distilbert":
-            # Loaded once, when it is first needed.
-            if self._masked_words is None:
-                from explainers.n2g.masked_words import MaskedWords
-
-                device = torch.device(getattr(subject, "device", "cpu"))
-                self._masked_words = MaskedWords(self.masked_model, device)
-            return MaskedAugmenter(
-                self._masked_words,
-                subject.tokenizer,
-                special_ids(subject),
-                self.settings.substitutes,
-            )
-        return None
-
     def _tries(
         self, examples: Sequence[Example], maxima: Float[np.ndarray, " n"]
     ) -> list[tuple[Path, ...]]:
@@ -148,28 +124,12 @@ class N2G:
         ]
 
 
-def anchored(exemplars: Exemplars) -> Anchored:
-    """A block's exemplars, one row for each, neuron by neuron."""
-    n, k, _ = exemplars.tokens.shape
-    tokens = exemplars.tokens.cpu().numpy().reshape(n * k, -1)
-    anchors = exemplars.anchors.cpu().numpy().reshape(-1)
-    activations = exemplars.activations.float().cpu().numpy().reshape(n * k, -1)
-    at_anchor = activations[np.arange(n * k), anchors]
-    return Anchored(np.repeat(np.arange(n), k), tokens, anchors, at_anchor)
-
-
-def firing(exemplars: Anchored, maxima: Float[np.ndarray, " n"], threshold: float) -> Anchored:
-    """The exemplars above the threshold; others could not enter the trie.
-
-    Pruning an exemplar below it costs the most and would give nothing.
-    """
-    maximum = maxima[exemplars.owners]
-    above = exemplars.activations.astype(np.float64) > threshold * maximum.astype(np.float64)
-    return exemplars.select(np.flatnonzero(above & (maximum > 0) & (exemplars.anchors > 0)))
-
-
 def default_mask(subject: SubjectModel) -> int:
-    """The tokenizer's padding token, as in the authors' code, or BOS where there is none."""
+    """The tokenizer's padding token, or BOS where it names none.
+
+    The authors' code masks with id 1, the padding token of their models' tokenizer; that of
+    solu-tiny has none.
+    """
     padding = getattr(subject.tokenizer, "pad_token_id", None)
     return padding if isinstance(padding, int) and 0 <= padding < subject.d_vocab else subject.bos
 

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.graphs import NeuronGraph
 from explainers.n2g.describe import describe
+from explainers.n2g.graph import graph_of
 from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import ANY, Path
@@ -64,6 +66,10 @@ class N2GExplanation:
     def describe(self) -> str:
         """The patterns as a person would write them, strongest first."""
         return describe(self)
+
+    def graph(self) -> NeuronGraph:
+        """The paths as a neuron graph, to be drawn and searched."""
+        return graph_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as numbers, strings and lists; `from_dict` loses nothing of it."""

@@ -10,13 +10,14 @@ import numpy as np
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, Sample, SubjectModel
+from explainers.anchored import Anchored, anchored, firing
 from explainers.n2g.augment import augment
 from explainers.n2g.checking import check_against
 from explainers.n2g.decile_exemplars import across_deciles
 from explainers.n2g.examples import Example
-from explainers.n2g.explainer import N2G, anchored, counted, explanations, firing
+from explainers.n2g.explainer import N2G, counted, explanations
 from explainers.n2g.explanation import N2GExplanation
-from explainers.n2g.prune import Anchored, prune
+from explainers.n2g.prune import prune
 from explainers.n2g.substitutes import Substitute
 
 
@@ -78,6 +79,7 @@ class N2GPlus(N2G):
         sample = evidence.sample
         if sample is None:
             raise BenchmarkError("n2g_plus needs the sample, and the evidence has none; use n2g.")
+        proposer = self.proposers.of(subject)
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         top = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
@@ -90,9 +92,8 @@ class N2GPlus(N2G):
         examples = self._examples(used, pruned, evidence, asking, maxima)
         further: list[Example] = []
         substitutes: Sequence[Sequence[Substitute]] = [[] for _ in maxima]
-        augmenter = self._augmenter(subject)
-        if augmenter is not None:
-            further, substitutes = augment(examples, maxima, asking, augmenter, self.settings)
+        if proposer is not None:
+            further, substitutes = augment(examples, maxima, asking, proposer, self.settings)
         tries, defaults = check_against(
             sample,
             self._tries([*examples, *further], maxima),

@@ -14,31 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from explainers.n2g.asking import Asking
+from explainers.anchored import Anchored, suffixes
+from explainers.asking import Asking
 from explainers.n2g.settings import Settings
-
-
-@dataclass(frozen=True)
-class Anchored:
-    """The exemplars of a block that are looked at, one row for each.
-
-    Attributes:
-        owners: row of the neuron in the block, `[e]`.
-        tokens: the whole context, BOS first, `[e, ctx]`.
-        anchors: position of the activating token, at least 1, `[e]`.
-        activations: the true activation there, raw units, `[e]`.
-    """
-
-    owners: Int[np.ndarray, " e"]
-    tokens: Int[np.ndarray, "e ctx"]
-    anchors: Int[np.ndarray, " e"]
-    activations: Float[np.ndarray, " e"]
-
-    def select(self, rows: Int[np.ndarray, " r"]) -> Anchored:
-        """Some of the exemplars."""
-        return Anchored(
-            self.owners[rows], self.tokens[rows], self.anchors[rows], self.activations[rows]
-        )
 
 
 @dataclass(frozen=True)
@@ -91,13 +69,3 @@ def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> 
         lengths[done], activations[done], accepted[done] = length, found[keeps], True
         open_rows = np.setdiff1d(open_rows, done, assume_unique=True)
     return Pruned(lengths, activations, accepted)
-
-
-def suffixes(
-    tokens: Int[np.ndarray, "e ctx"], anchors: Int[np.ndarray, " e"], length: int, bos: int
-) -> Int[np.ndarray, "e pos"]:
-    """BOS and the last `length` tokens up to each anchor, `[e, length + 1]`."""
-    places = anchors[:, None] + np.arange(1 - length, 1)
-    taken = np.take_along_axis(tokens, places, axis=1)
-    start = np.full((len(tokens), 1), bos, dtype=taken.dtype)
-    return np.concatenate([start, taken], axis=1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.n2g.asking import Asking
+from explainers.asking import Asking
 from explainers.n2g.examples import Example
 from explainers.n2g.settings import Settings
 
@@ -31,6 +31,10 @@ def measure_saliency(
     token, within 0 and 1: a token whose masking raises the activation is not important. Where the
     activation is too near zero to divide by, nothing is important. The activating token itself is
     not masked, its importance is 1.
+
+    What stands for a masked token is the asking's `mask_token`, which the subject has an opinion
+    of, too: where the tokenizer has no padding token, as that of solu-tiny, it is BOS, and the
+    subject sees a new document begin there. Importances are measured against that.
 
     BOS stands before every context, so masking says nothing about it. Where a context was only
     met at a start, other text is put between BOS and the context; the importance of the start is

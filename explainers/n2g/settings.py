@@ -25,11 +25,12 @@ class Settings:
 
     From the same authors' code, or our own choice:
 
-        cutoff: the longest context that pruning tries, in tokens with the anchor and without BOS;
-            None tries every length up to the whole context.
+        cutoff: the longest context that pruning tries, in tokens with the anchor and without BOS
+            (30 in the authors' code); None tries every length up to the whole context.
         substitute_threshold: the part of the activation that a positive substitute keeps.
         mask_token: the id that stands for a masked token; None takes the tokenizer's padding
-            token, else BOS.
+            token (id 1 in the authors' code, which is that of their models), else BOS, as on
+            solu-tiny.
         start_probes: pieces of other text put before a context to see whether it needs its start.
         combine: how several activations at one path become one: their `mean` weighted by count,
             or their `max`.

@@ -2,27 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from explainers.n2g.examples import Example
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Tokens proposed for a place of an example.
-
-    Attributes:
-        example: number of the example.
-        start, stop: the positions that are replaced, in `Example.tokens`.
-        replacement: the ids that stand there instead, at least one.
-    """
-
-    example: int
-    start: int
-    stop: int
-    replacement: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -42,13 +22,3 @@ class Substitute:
     replacement: tuple[int, ...]
     activation: float
     kept: bool
-
-
-class Augmenter(Protocol):
-    """Proposes likely substitutes."""
-
-    def propose(
-        self, examples: Sequence[Example], places: Sequence[Sequence[int]]
-    ) -> list[Proposal]:
-        """Substitutes for the given positions of each example, the original never among them."""
-        ...

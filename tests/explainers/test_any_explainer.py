@@ -12,6 +12,7 @@ import yaml
 from hydra.utils import instantiate
 
 import configs
+from benchmark.graphs import NeuronGraph, OffersGraph, to_svg
 from benchmark.interface import (
     EVIDENCE_KINDS,
     EXEMPLARS,
@@ -25,8 +26,8 @@ from tests.explainers.planted import PlantedSubject, make_evidence, random_conte
 
 FOLDER = Path(configs.__file__).parent / "explainer"
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
-ASKING = ("n2g", "n2g_plus")  # methods that ask the subject about further contexts
-NAMES = (*CONTROLS, "token_lookup", *ASKING)
+ASKING = ("n2g", "n2g_plus", "local_search")  # methods that ask the subject about further contexts
+NAMES = (*CONTROLS, "token_lookup", "max_examples", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 
 
@@ -160,3 +161,14 @@ def moved(value, device):
         return value
     names = [field.name for field in dataclasses.fields(value)]
     return type(value)(**{name: moved(getattr(value, name), device) for name in names})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_can_be_drawn_is_drawn(name):
+    _, _, explanations = explained(name, PlantedSubject())
+    for one in explanations:
+        if isinstance(one, OffersGraph):
+            graph = one.graph()
+            assert isinstance(graph, NeuronGraph)
+            assert to_svg(graph).startswith("<svg")
+            assert type(one).from_dict(one.to_dict()).graph() == graph

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmark.errors import BenchmarkError
 from benchmark.subject import Subject, load_subject
+from explainers.proposers.subject import SubjectProposer
 from tests.subject import checkpoints
 
 PROJECT = Path(__file__).parents[2]
@@ -225,6 +226,37 @@ def test_a_missing_unembedding_does_not_matter(tmp_path: Path) -> None:
     expected = load(folder).activations(torch.tensor([[0, 3]]), 2)
     without_tensor("lm_head.weight")(folder)
     assert torch.equal(load(folder).activations(torch.tensor([[0, 3]]), 2), expected)
+
+
+def test_without_an_unembedding_no_token_is_likely_next(tmp_path: Path) -> None:
+    folder = llama(tmp_path / "model")
+    whole = load(folder)
+    assert whole.has_unembedding
+    assert whole.likely_next(torch.tensor([[0, 3]]), 2).shape == (1, 2, 2)
+    without_tensor("lm_head.weight")(folder)
+    headless = load(folder)
+    for tokens in (torch.tensor([[0, 3]]), torch.empty(0, 2, dtype=torch.long)):
+        with pytest.raises(BenchmarkError, match="has no unembedding, so it cannot say"):
+            headless.likely_next(tokens, 2)
+    assert headless.tokens_run == 0
+    with pytest.raises(BenchmarkError, match=r"use explainer\.augmenter=none"):
+        SubjectProposer(headless, 5)
+
+
+def test_a_tied_unembedding_is_there(tmp_path: Path) -> None:
+    import transformers
+
+    config = transformers.LlamaConfig(
+        vocab_size=checkpoints.D_VOCAB,
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        tie_word_embeddings=True,
+    )
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    checkpoints.write(tmp_path, dict(checkpoints.tokenizer_files()))
+    assert load(tmp_path).has_unembedding
 
 
 def test_a_mixture_of_experts_is_refused(tmp_path: Path) -> None:

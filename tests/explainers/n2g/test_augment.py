@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
-from explainers.n2g.asking import Asking
+from explainers.asking import Asking
 from explainers.n2g.augment import augment, important_places
 from explainers.n2g.examples import Example
 from explainers.n2g.settings import Settings
-from explainers.n2g.subject_augmenter import SubjectAugmenter
-from explainers.n2g.substitutes import Proposal
-from tests.explainers.n2g.rules import BOS, RuleSubject
+from explainers.proposers import Proposal
+from explainers.proposers.subject import SubjectProposer
+from tests.explainers.rule_subject import BOS, RuleSubject
 
 
 def example(tokens, importances, activation=1.0, owner=0):
@@ -26,7 +26,6 @@ class Fixed:
         self.proposals = list(proposals)
 
     def propose(self, examples, places):
-        self.places = [list(some) for some in places]
         return self.proposals
 
 
@@ -102,9 +101,9 @@ def test_of_several_contexts_the_strongest_speaks():
 
 def test_the_subject_proposes_no_original_and_nothing_special():
     subject = RuleSubject(len)
-    augmenter = SubjectAugmenter(subject, 3)
+    proposer = SubjectProposer(subject, 3)
     two = [example([2, 7, 8], [1.0, 1.0]), example([5, 8], [1.0])]
-    found = augmenter.propose(two, [[1], [1, 2]])
+    found = proposer.propose([one.tokens for one in two], [[(1, 2)], [(1, 2), (2, 3)]])
     assert found == [
         *[Proposal(0, 1, 2, (token,)) for token in (1, 3, 4)],
         *[Proposal(1, 1, 2, (token,)) for token in (1, 2, 3)],
@@ -119,7 +118,8 @@ def test_what_the_subject_expects_depends_on_the_left_alone():
         def likely_next(self, tokens, k):
             return (tokens[..., None] + torch.arange(1, k + 1)) % self.d_vocab
 
-    found = SubjectAugmenter(Echo(len), 2).propose([example([20, 30, 8], [1.0, 1.0])], [[2, 3]])
+    context = np.array([BOS, 20, 30, 8])
+    found = SubjectProposer(Echo(len), 2).propose([context], [[(2, 3), (3, 4)]])
     assert [(one.start, one.replacement) for one in found] == [
         (2, (21,)),
         (2, (22,)),
@@ -133,4 +133,4 @@ def test_a_subject_that_predicts_nothing_says_so():
         name = "silent"
 
     with pytest.raises(BenchmarkError, match="'silent' does not predict tokens"):
-        SubjectAugmenter(Silent(), 3)
+        SubjectProposer(Silent(), 3)

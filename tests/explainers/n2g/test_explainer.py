@@ -16,7 +16,7 @@ from benchmark.interface import EXEMPLARS, Explainer, Explanation, Failure
 from benchmark.simulation import simulate
 from explainers.n2g import N2G
 from explainers.n2g.settings import Settings
-from tests.explainers.n2g.rules import BOS, RuleSubject, evidence_of
+from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 CONTEXTS = [[BOS, 10, 11, 12, 5, 13], [BOS, 5, 9, 10, 12, 11], [BOS, 12, 11, 5, 3, 10]]
 

@@ -9,63 +9,17 @@ repeated token": there is a path for each distance that was seen, and no other).
 from __future__ import annotations
 
 import pytest
-import torch
 
-from benchmark.interface import Evidence, Exemplars
-from benchmark.subject import load_subject
 from benchmark.subject.planted import RULES
 from explainers.n2g import N2G
 from explainers.n2g.trie import ANY
-from metrics import compute
-
-CONTEXT, EXPLAIN, EXEMPLARS, HELD_OUT = 24, 8000, 60, 2000
+from tests.explainers.planted_rules import explained_rules, neurons_of, planted
 
 
 @pytest.fixture(scope="module")
-def subject():
-    return load_subject({"name": "planted", "kind": "planted"}, device="cpu")
-
-
-def contexts(subject, n, seed):
-    """Random text in which the rules' words are common, documents beginning anywhere."""
-    generator = torch.Generator().manual_seed(seed)
-    vocabulary = subject.tokenizer.get_vocab()
-    words = [vocabulary[word] for rule in RULES for word in rule.words]
-    words += list(range(3, 3 + 2 * len(words)))
-    tokens = torch.tensor(words)[torch.randint(len(words), (n, CONTEXT), generator=generator)]
-    tokens[torch.rand(n, CONTEXT, generator=generator) < 0.05] = subject.bos
-    tokens[:, 0] = subject.bos
-    return tokens
-
-
-@pytest.fixture(scope="module")
-def explained(subject):
+def explained():
     """An explanation per rule, and F1, precision and recall on other text."""
-    tokens = contexts(subject, EXPLAIN, 0)
-    activations = subject.activations(tokens, 0)
-    neurons = torch.arange(len(RULES))
-    maximum = activations.amax((0, 1))
-    # Firing contexts tie; the anchor is where a context fires first.
-    rows = activations.amax(1).topk(EXEMPLARS, dim=0).indices.T
-    own = activations.permute(2, 0, 1)[neurons[:, None], rows]
-    evidence = Evidence(
-        layer=0,
-        neurons=neurons,
-        bos=subject.bos,
-        max_activation=maximum,
-        mean_activation=activations.mean((0, 1)),
-        firing_threshold=maximum / 2,
-        exemplars=Exemplars(tokens[rows], own, own.argmax(-1)),
-        sample=None,
-    )
-    explainer = N2G()
-    explanations = explainer.explain(evidence, subject)
-    held_out = contexts(subject, HELD_OUT, 1)
-    text = held_out != subject.bos
-    truth = subject.activations(held_out, 0)[text].T
-    prediction = explainer.simulate_block(explanations, held_out)[text].T
-    names = ["f1", "precision", "recall"]
-    return explanations, compute(names, truth, prediction, maximum / 2)
+    return explained_rules(N2G(), planted())
 
 
 @pytest.mark.parametrize(
@@ -73,10 +27,6 @@ def explained(subject):
 )
 def test_what_a_trie_can_say_is_recovered_exactly(explained, neuron):
     assert explained[1]["f1"][neuron] == 1.0, RULES[neuron]
-
-
-def neurons_of(name):
-    return [neuron for neuron, rule in enumerate(RULES) if rule.name == name]
 
 
 def test_absence_cannot_be_said(explained):

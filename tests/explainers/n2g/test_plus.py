@@ -21,7 +21,7 @@ from explainers.n2g.checking import check_against
 from explainers.n2g.decile_exemplars import across_deciles
 from explainers.n2g.trie import ANY
 from explainers.n2g.trie import Path as TriePath
-from tests.explainers.n2g.rules import BOS, RuleSubject, evidence_of
+from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 NO_SUBSTITUTES = {"augmenter": "none", "activation_threshold": 0.1}
 

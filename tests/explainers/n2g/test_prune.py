@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explainers.n2g.asking import Asking
-from explainers.n2g.explainer import anchored
+from explainers.anchored import anchored
+from explainers.asking import Asking
 from explainers.n2g.prune import prune
 from explainers.n2g.settings import Settings
-from tests.explainers.n2g.rules import BOS, RuleSubject, evidence_of
+from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 
 def pruned(subject, evidence, **settings):

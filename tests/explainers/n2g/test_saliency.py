@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.n2g.asking import Asking
+from benchmark.subject import load_subject
+from explainers.asking import Asking
 from explainers.n2g.examples import Example
+from explainers.n2g.explainer import default_mask
 from explainers.n2g.saliency import importance, measure_saliency
 from explainers.n2g.settings import Settings
-from tests.explainers.n2g.rules import BOS, RuleSubject
+from tests.explainers.rule_subject import BOS, RuleSubject
 
 MASK = 49
 TEXT = np.array([[BOS, 1, 2, 3, 31, 32, 33, 34], [BOS, 5, 6, BOS, 41, 42, 43, 44]])
@@ -81,3 +83,15 @@ def test_probes_are_pieces_of_one_document_and_fit():
     # 62 tokens and a probe of 4 are more than the subject can read.
     assert len(subject.asked) == 60
     assert {len(context) for context in subject.asked} == {62}
+
+
+def test_what_stands_for_a_masked_token_by_default():
+    tiny = load_subject(
+        {"name": "solu-tiny", "kind": "builtin", "source": "solu_tiny"}, device="cpu"
+    )
+    planted = load_subject({"name": "planted", "kind": "planted"}, device="cpu")
+    assert tiny.tokenizer.pad_token is None
+    assert default_mask(tiny) == tiny.bos
+    assert default_mask(planted) == planted.tokenizer.pad_token_id != planted.bos
+    planted.tokenizer.pad_token = None
+    assert default_mask(planted) == planted.bos

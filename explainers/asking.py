@@ -38,11 +38,15 @@ class Asking:
 
     Attributes:
         neurons: the block's neurons, indices in the layer, `[n]`.
-        mask_token: what stands for a masked token.
+        mask_token: what stands for a masked token, for those who mask.
     """
 
     def __init__(
-        self, subject: SubjectModel, layer: int, neurons: Int[Tensor, " n"], mask_token: int
+        self,
+        subject: SubjectModel,
+        layer: int,
+        neurons: Int[Tensor, " n"],
+        mask_token: int | None = None,
     ) -> None:
         self.subject = subject
         self.layer = layer

@@ -10,12 +10,11 @@ import torch
 
 from benchmark.errors import BenchmarkError
 from explainers.n2g import N2G
-from explainers.n2g.examples import Example
-from explainers.n2g.masked_augmenter import MaskedAugmenter
-from explainers.n2g.masked_words import MaskedWords
-from explainers.n2g.words import in_casing_of, word_at
-from tests.explainers.n2g import masked_model
-from tests.explainers.n2g.rules import RuleSubject, evidence_of
+from explainers.proposers.masked import MaskedProposer
+from explainers.proposers.masked_words import MaskedWords
+from explainers.proposers.words import in_casing_of, word_at
+from tests.explainers.proposers import masked_model
+from tests.explainers.rule_subject import RuleSubject, evidence_of
 
 VOCABULARY = [
     "<bos>",
@@ -66,10 +65,9 @@ class Gaps:
 
 def proposed(tokens, places, *words, wanted=2):
     gaps = Gaps(*words)
-    weights = np.ones(len(tokens) + 1, dtype=np.float32)
-    one = Example(0, np.array([0, *tokens]), 1.0, 1, False, weights)
-    augmenter = MaskedAugmenter(gaps, Tokenizer(), frozenset({0}), wanted)
-    found = augmenter.propose([one], [places])
+    proposer = MaskedProposer(gaps, Tokenizer(), frozenset({0}), wanted)
+    spans = [(place, place + 1) for place in places]
+    found = proposer.propose([np.array([0, *tokens])], [spans])
     return [(p.start, p.stop, p.replacement) for p in found], gaps.seen
 
 
@@ -153,8 +151,8 @@ def test_a_folder_that_is_no_masked_model_says_so(tmp_path):
 LOAD = """
 import json, sys, torch
 from benchmark.errors import BenchmarkError
-from explainers.n2g.explainer import MASKED_MODEL
-from explainers.n2g.masked_words import MaskedWords
+from explainers.proposers import MASKED_MODEL
+from explainers.proposers.masked_words import MaskedWords
 torch.set_num_threads(1)
 try:
     print(json.dumps(MaskedWords(MASKED_MODEL, torch.device("cpu")).likely(["the [MASK]"], 2)))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from explainers.visible import text_within
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -36,7 +40,12 @@ class Word:
     def tokens_of(self, replacement: str, tokenizer: Any) -> tuple[int, ...]:
         """The ids of these tokens' text with another word; no other token is touched."""
         text = f"{self.before}{replacement}{self.after}"
-        return tuple(tokenizer.encode(text, add_special_tokens=False))
+        ids = tuple(tokenizer.encode(text, add_special_tokens=False))
+        if text.startswith(" ") and _written(ids, tokenizer) != text:
+            # Some tokenizers put a space before what they take for a sentence.
+            other = tuple(tokenizer.encode(text[1:], add_special_tokens=False))
+            return other if _written(other, tokenizer) == text else ids
+        return ids
 
 
 def word_at(tokens: Sequence[int], place: int, tokenizer: Any) -> Word | None:
@@ -45,10 +54,8 @@ def word_at(tokens: Sequence[int], place: int, tokenizer: Any) -> Word | None:
     Every token is decoded by itself, so that its place in the text is known; tokens that are not
     whole characters belong to no word.
     """
-    texts = [str(tokenizer.decode([token])) for token in tokens]
-    starts = [0]
-    for text in texts:
-        starts.append(starts[-1] + len(text))
+    texts = [text_within(tokenizer, token) for token in tokens]
+    starts = _starts(texts)
     whole = "".join(texts)
     for match in WORD.finditer(whole):
         if match.start() >= starts[place + 1]:
@@ -66,6 +73,41 @@ def word_at(tokens: Sequence[int], place: int, tokenizer: Any) -> Word | None:
                 right=whole[starts[stop] :],
             )
     return None
+
+
+def word_spans(texts: Sequence[str]) -> list[tuple[int, int, str]]:
+    """The tokens that belong together: those of a word, or a single one that is part of none.
+
+    Args:
+        texts: of each token.
+
+    Returns:
+        First token, the one after the last, and the word, empty where there is none. A token that
+        holds the end of a word and the beginning of the next binds both.
+    """
+    starts = _starts(texts)
+    spans: list[tuple[int, int, str]] = []
+    at = 0
+    for match in WORD.finditer("".join(texts)):
+        start = bisect.bisect_right(starts, match.start()) - 1
+        stop = bisect.bisect_left(starts, match.end())
+        if spans and start < at:
+            first, _, before = spans.pop()
+            spans.append((first, max(at, stop), f"{before} {match.group()}".strip()))
+        else:
+            spans += [(single, single + 1, "") for single in range(at, start)]
+            spans.append((start, stop, match.group()))
+        at = spans[-1][1]
+    return spans + [(single, single + 1, "") for single in range(at, len(texts))]
+
+
+def _starts(texts: Sequence[str]) -> list[int]:
+    """Where each token's text begins, and the length of all."""
+    return list(itertools.accumulate(map(len, texts), initial=0))
+
+
+def _written(ids: Sequence[int], tokenizer: Any) -> str:
+    return "".join(text_within(tokenizer, token) for token in ids)
 
 
 def in_casing_of(word: str, original: str) -> str:

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import SubjectModel
-from explainers.n2g.asking import distinct_rows
-from explainers.n2g.examples import Example
-from explainers.n2g.substitutes import Proposal
+from explainers.asking import distinct_rows
+from explainers.proposers.proposal import Context, Proposal, Span
 
 
 @runtime_checkable
@@ -26,48 +25,55 @@ class PredictsTokens(Protocol):
         ...
 
 
-class SubjectAugmenter:
+class SubjectProposer:
     """Proposes what the subject expects at a place; one forward pass gives all places of a context.
+
+    A place of several tokens is replaced by one.
 
     Args:
         subject: must predict tokens.
         wanted: substitutes for each place.
+        option: what the explainer's option that chose this is called, for messages.
 
     Raises:
-        BenchmarkError: the subject does not predict tokens.
+        BenchmarkError: the subject does not predict tokens, or its checkpoint has no unembedding.
     """
 
-    def __init__(self, subject: SubjectModel, wanted: int) -> None:
-        if not isinstance(subject, PredictsTokens):
+    def __init__(self, subject: SubjectModel, wanted: int, option: str = "proposer") -> None:
+        able = isinstance(subject, PredictsTokens)
+        if not able or not getattr(subject, "has_unembedding", True):
             raise BenchmarkError(
                 f"subject '{subject.name}' does not predict tokens, so it has no substitutes; "
-                "use explainer.augmenter=none or explainer.augmenter=distilbert."
+                f"use explainer.{option}=none or explainer.{option}=distilbert."
             )
         self._subject = subject
         self._wanted = wanted
         self._left_out = special_ids(subject)
 
     def propose(
-        self, examples: Sequence[Example], places: Sequence[Sequence[int]]
+        self, contexts: Sequence[Context], places: Sequence[Sequence[Span]]
     ) -> list[Proposal]:
-        """The likeliest tokens at each place but the one that stands there and special ones."""
+        """The likeliest tokens at each place but the first one that stands there and special ones.
+
+        Each replaces the whole place.
+        """
         members: dict[int, list[int]] = {}
-        for number in range(len(examples)):
-            if places[number]:
-                # Nothing to the right of the last place has a say.
-                members.setdefault(max(places[number]), []).append(number)
+        for number, spans in enumerate(places):
+            if spans:
+                # Nothing to the right of where the last place begins has a say.
+                members.setdefault(max(start for start, _ in spans), []).append(number)
         proposals = []
         for length, group in sorted(members.items()):
-            left = np.stack([examples[number].tokens[:length] for number in group])
+            left = np.stack([contexts[number][:length] for number in group])
             distinct, where = distinct_rows(left)
             k = self._wanted + 1 + len(self._left_out)
             likely = self._predicts(torch.from_numpy(distinct), k)
             for number, row in zip(group, where.tolist(), strict=True):
-                for place in places[number]:
-                    original = int(examples[number].tokens[place])
+                for start, stop in places[number]:
+                    original = int(contexts[number][start])
                     proposals += [
-                        Proposal(number, place, place + 1, (token,))
-                        for token in self._chosen(likely[row][place - 1], original)
+                        Proposal(number, start, stop, (token,))
+                        for token in self._chosen(likely[row][start - 1], original)
                     ]
         return proposals
 

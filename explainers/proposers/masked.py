@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from explainers.n2g.examples import Example
-from explainers.n2g.substitutes import Proposal
-from explainers.n2g.words import Word, in_casing_of, word_at
+from explainers.proposers.proposal import Context, Proposal, Span
+from explainers.proposers.words import Word, in_casing_of, word_at
 
 
 class FillsGaps(Protocol):
@@ -20,10 +19,10 @@ class FillsGaps(Protocol):
         ...
 
 
-class MaskedAugmenter:
-    """Proposes the words that a masked language model expects in the place of an important one.
+class MaskedProposer:
+    """Proposes the words that a masked language model expects in the place of another.
 
-    A word is replaced whole, whichever of its tokens is important, and written in the original's
+    A word is replaced whole, whichever of its tokens the place holds, and written in the original's
     casing; the original, in whatever casing, is never proposed. Only the tokens of the word are
     tokenised anew. Tokens that are no part of a word get no substitutes.
 
@@ -43,13 +42,14 @@ class MaskedAugmenter:
         self._wanted = wanted
 
     def propose(
-        self, examples: Sequence[Example], places: Sequence[Sequence[int]]
+        self, contexts: Sequence[Context], places: Sequence[Sequence[Span]]
     ) -> list[Proposal]:
-        """Likely words for the words that the given positions are part of."""
+        """Likely words for the words that the given places are part of."""
         gaps: list[tuple[int, Word]] = []
-        for number, (example, some) in enumerate(zip(examples, places, strict=True)):
-            text = example.tokens[1:].tolist()  # without BOS
-            words = [word_at(text, place - 1, self._tokenizer) for place in some]
+        for number, (tokens, spans) in enumerate(zip(contexts, places, strict=True)):
+            text = tokens[1:].tolist()  # without BOS
+            positions = [place for start, stop in spans for place in range(start, stop)]
+            words = [word_at(text, place - 1, self._tokenizer) for place in positions]
             gaps += [(number, word) for word in dict.fromkeys(words) if word is not None]
         sentences = [word.sentence(self._model.gap) for _, word in gaps]
         distinct = list(dict.fromkeys(sentences))

@@ -14,7 +14,7 @@ from benchmark.subject.hub import HubFiles
 from benchmark.subject.huggingface import fetch_weights
 from benchmark.subject.quiet import quiet
 from benchmark.subject.tokenizer import TOKENIZER_FILES
-from explainers.n2g.words import WORD
+from explainers.proposers.words import WORD
 
 SENTENCES_AT_ONCE = 64
 # Characters of a sentence that the model is shown, the gap among them; its context is limited.

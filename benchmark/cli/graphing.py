@@ -1,0 +1,120 @@
+"""What the verbs about graphs share: the run they are asked about, and who offers graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from benchmark.interface import Explainer
+    from benchmark.results import Run
+
+HOW = "python -m benchmark run explainer={name}"
+
+
+def run_in(word: str) -> Run:
+    """The finished run in a folder, or the only one below it.
+
+    Raises:
+        BenchmarkError: there is none, or there are several.
+    """
+    from benchmark.results import find_runs, load_run
+
+    folder = Path(word)
+    below = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
+    return load_run(below[0] if len(below) == 1 else folder)
+
+
+def explainer_with_graphs(run: Run) -> Explainer:
+    """The run's explainer.
+
+    Raises:
+        BenchmarkError: its explanations have no graphs; the message names explainers that do.
+    """
+    from benchmark.graphs.collect import NoGraphsError, graph_explainer
+
+    try:
+        return graph_explainer(run)
+    except NoGraphsError as error:
+        raise with_hint(error) from None
+
+
+def with_hint(error: BenchmarkError) -> BenchmarkError:
+    """The error with the names of explainers that offer graphs."""
+    names = _names()
+    how = f" ({HOW.format(name=names[0])})" if names else ""
+    which = f" Explainers that draw graphs: {', '.join(names)}{how}." if names else ""
+    return BenchmarkError(f"{error}{which}")
+
+
+def _names() -> list[str]:
+    """Explainers of the config tree whose explanations offer graphs."""
+    from benchmark.cli.catalogue import entries
+    from benchmark.graphs.collect import offers_graphs
+
+    return [
+        entry.name
+        for entry in entries("explainer")
+        if offers_graphs(_explanation_class(str(entry.config.get("_target_", ""))))
+    ]
+
+
+def _explanation_class(target: str) -> type:
+    """The class of an explainer's explanations; one without anything if it cannot be had."""
+    import importlib
+
+    module, _, name = target.rpartition(".")
+    try:
+        found: type = getattr(importlib.import_module(module), name).explanation_class
+    except Exception:
+        return object
+    return found
+
+
+def counts_of(asked: int, failed: int, empty: int, above: float = 0.0) -> str:
+    """`of 256 neurons (3 failed, 5 without patterns)`."""
+    without = "patterns" if above == 0 else f"patterns of at least {above:g}"
+    left_out = [f"{failed:,} failed"] * bool(failed)
+    left_out += [f"{empty:,} without {without}"] * bool(empty)
+    return f"of {asked:,} neurons" + (f" ({', '.join(left_out)})" if left_out else "")
+
+
+def taken(words: Sequence[str], at: int, option: str) -> str:
+    """The word after an option.
+
+    Raises:
+        BenchmarkError: there is none.
+    """
+    if at + 1 >= len(words):
+        raise BenchmarkError(f"{option} needs a value.")
+    return words[at + 1]
+
+
+def whole_number(option: str, value: str, least: int) -> int:
+    """The value of an option that counts.
+
+    Raises:
+        BenchmarkError: it is no whole number, or too small.
+    """
+    if not value.isdecimal() or int(value) < least:
+        raise BenchmarkError(f"{option} {value} must be a whole number, at least {least}.")
+    return int(value)
+
+
+def share(option: str, value: str, *, zero: bool = True) -> float:
+    """The value of an option that is within 0 and 1.
+
+    Raises:
+        BenchmarkError: it is no number, or outside.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1 or (number == 0 and not zero):
+        least = "0" if zero else "above 0"
+        raise BenchmarkError(f"{option} {value} must be a number from {least} to 1.")
+    return number

@@ -1,0 +1,143 @@
+"""Checks of what an explainer gives: answers, numbers, words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.trial import Trial, changed, named, text_of
+from benchmark.interface import Explanation, Failure
+
+# What a person sees at once; longer lines count as several.
+SCREEN_LINES, SCREEN_COLUMNS = 50, 120
+
+
+def explains(trial: Trial) -> str:
+    """One explanation or failure per neuron, and not failures alone."""
+    failures = [one for one in trial.answers if isinstance(one, Failure)]
+    for one in failures:
+        if not isinstance(one.error, str) or not one.error.strip():
+            raise Wrong("a Failure has no reason; say why in one sentence: Failure('why').")
+    n = len(trial.answers)
+    if len(failures) == n:
+        raise Wrong(
+            f"all {n} neurons failed, the first because: {failures[0].error}. Explain at least one "
+            "of these neurons, or check on another model=... or dataset=..."
+        )
+    return f"{n - len(failures)} explanations, {len(failures)} failures for {n} living neurons"
+
+
+def shapes(trial: Trial) -> str:
+    """A floating point number per token, whatever the number of contexts and their length."""
+    explanations = [one for _, one in trial.explanations]
+    texts = trial.setting.texts
+    for tokens in (texts, texts[:0], texts[:2, :1]):
+        for one in explanations:
+            trial.simulated(one, tokens)
+        trial.jointly(explanations, tokens)
+        trial.jointly(explanations[:1], tokens)
+    return "a floating point number per token, also of no context and of contexts of one token"
+
+
+def finite(trial: Trial) -> str:
+    """No infinity and no NaN, neither predicted nor saved."""
+    for row, values in _predictions(trial):
+        if not torch.isfinite(values).all():
+            raise Wrong(
+                f"{trial.names([row])} is predicted a number that is infinite or NaN; look for a "
+                "division by zero or a mean of nothing, or return a Failure."
+            )
+    return "every predicted number is finite"
+
+
+def _predictions(trial: Trial) -> Iterator[tuple[int, Tensor]]:
+    found = trial.explanations
+    for row, one in found:
+        yield row, trial.simulated(one, trial.setting.texts)
+    together = trial.jointly([one for _, one in found], trial.setting.texts)
+    if together is not None:
+        for column, (row, _) in enumerate(found):
+            yield row, together[..., column]
+
+
+def describes(trial: Trial) -> str:
+    """Words for a person, at most a screen of them."""
+    longest = 0
+    for row, one in trial.explanations:
+        text = described(one)
+        if not isinstance(text, str):
+            raise Wrong(f"describe gave no text but {type(text).__name__}; return text.")
+        if not text.strip():
+            raise Wrong(
+                f"describe is empty for {trial.names([row])}; say what the neuron does, for the "
+                "person who reads `show <run> <neuron>`."
+            )
+        lines = sum(max(1, math.ceil(len(line) / SCREEN_COLUMNS)) for line in text.splitlines())
+        if lines > SCREEN_LINES:
+            raise Wrong(
+                f"describe gives {lines} lines for {trial.names([row])}, more than one screen; "
+                f"show the strongest part, at most {SCREEN_LINES} lines of {SCREEN_COLUMNS} signs."
+            )
+        longest = max(longest, lines)
+    return f"every explanation describes itself; the longest has {longest} of {SCREEN_LINES} lines"
+
+
+def described(explanation: Explanation) -> str:
+    """What an explanation says.
+
+    Raises:
+        Wrong: it cannot.
+    """
+    try:
+        return explanation.describe()
+    except Exception as error:
+        raise Wrong(f"describe raised {named(error)}.") from error
+
+
+def evidence_unchanged(trial: Trial) -> str:
+    """Explaining, simulating, saving and describing leave the evidence as it was."""
+    asked = trial.first
+    names = changed(asked.before, asked.given)
+    if not names:
+        for _, one in trial.explanations:
+            trial.simulated(one, trial.setting.texts)
+            text_of(one)
+            described(one)
+        trial.jointly([one for _, one in trial.explanations], trial.setting.texts)
+        names = changed(asked.before, asked.given)
+    if names:
+        raise Wrong(
+            f"{', '.join(names)} was changed; other explainers read the same evidence: work on a "
+            "copy (tensor.clone())."
+        )
+    return "the evidence is what it was"
+
+
+def joint_is_single(trial: Trial) -> str:
+    """The joint simulation agrees with the single ones to the last bit, in any order."""
+    found = trial.explanations
+    texts = trial.setting.texts
+    single = {row: trial.simulated(one, texts) for row, one in found}
+    for chosen in (found, found[::-1], found[:1]):
+        together = trial.jointly([one for _, one in chosen], texts)
+        if together is None:
+            raise NotChecked("it has no simulate_block: neurons are simulated one by one")
+        for column, (row, _) in enumerate(chosen):
+            values = together[..., column]
+            if not same_numbers(values, single[row]):
+                difference = (values - single[row]).abs().max()
+                raise Wrong(
+                    f"simulate_block and simulate of {trial.names([row])} differ by up to "
+                    f"{float(difference):.2g}; they must agree exactly: compute both in the same "
+                    "precision and order, or drop simulate_block."
+                )
+    return "simulate_block gives what simulate gives, to the last bit"
+
+
+def same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Equal to the last bit; NaN equals NaN."""
+    return torch.equal(torch.nan_to_num(one), torch.nan_to_num(other))

@@ -1,0 +1,89 @@
+"""The check in a process of its own, whose sets and dicts of text have another order."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.setting import make_setting
+from benchmark.conformance.trial import Trial, text_of
+
+SECONDS = 300
+
+
+class OtherProcess:
+    """A second process that explains the same evidence; it runs beside the other checks."""
+
+    def __init__(self, config: Any) -> None:
+        environment = dict(os.environ)
+        environment["PYTHONHASHSEED"] = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+        environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        self._folder = tempfile.TemporaryDirectory(prefix="neuron-benchmark-")
+        self._errors = Path(self._folder.name) / "errors"
+        self._answer = Path(self._folder.name) / "answer.json"
+        question = Path(self._folder.name) / "question.json"
+        question.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmark.conformance.process", question, self._answer],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                env=environment,
+            )
+
+    def close(self) -> None:
+        """End the process if it still runs, and remove its files."""
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def check(self, trial: Trial) -> str:
+        """The explanations there are those here."""
+        ours = digests(trial)
+        try:
+            status = self._process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise NotChecked(f"the second process was not done after {SECONDS} seconds") from None
+        if status:
+            lines = self._errors.read_text(encoding="utf-8", errors="replace").split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), f"status {status}")
+            raise Wrong(f"in a process of its own the explainer breaks: {last.strip()}")
+        theirs = json.loads(self._answer.read_text(encoding="utf-8"))
+        pairs = zip(ours, theirs, strict=True)
+        rows = [row for row, (one, other) in enumerate(pairs) if one != other]
+        if rows:
+            raise Wrong(
+                f"in another process, with another PYTHONHASHSEED, {trial.names(rows)} is "
+                "explained otherwise; never go through a set of text, or use hash(): sort first."
+            )
+        return "another process gives the same explanations"
+
+
+def digests(trial: Trial) -> list[str]:
+    """A digest of each answer."""
+    texts = (text_of(answer) for answer in trial.answers)
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+
+
+def main(question: str, answer: str) -> None:
+    """Explain what the other process explains, and write the digests of the answers."""
+    from omegaconf import OmegaConf
+
+    from benchmark.config import check_config
+
+    data = json.loads(Path(question).read_text(encoding="utf-8"))
+    trial = Trial(make_setting(check_config(OmegaConf.create(data))))
+    Path(answer).write_text(json.dumps(digests(trial)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

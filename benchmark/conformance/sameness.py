@@ -1,0 +1,136 @@
+"""Checks of what must not change an explanation, or what it predicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+
+from benchmark.conformance.answers import described, same_numbers
+from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.trial import Answer, Trial, named, text_of
+from benchmark.interface import NeedsSubject
+
+
+def repeats(trial: Trial) -> str:
+    """Asked again, by the same object and by a new one, it gives the same explanations."""
+    rows = range(len(trial.answers))
+    _same(
+        trial,
+        trial.differing(trial.answers, trial.again.answers, rows),
+        "explained twice with the same options, {} came out different; draw random numbers from "
+        "a generator of your own, seeded by an option (as `seed: ${{seed}}` in a config), and "
+        "never from random, numpy or torch as they are.",
+    )
+    _same(
+        trial,
+        trial.differing(trial.answers, trial.ask(by=trial.explainer).answers, rows),
+        "asked a second time, the same explainer object explains {} otherwise; keep nothing of "
+        "one block for the next: a run that is continued begins elsewhere.",
+    )
+    return "the same explanations again, whatever the state of Python's and torch's randomness"
+
+
+def saves(trial: Trial) -> str:
+    """Through JSON text and back it simulates, describes and saves the same."""
+    kind = trial.explainer.explanation_class
+    for row, one in trial.explanations:
+        text = text_of(one)
+        try:
+            loaded = kind.from_dict(json.loads(text))
+            if isinstance(loaded, NeedsSubject):
+                loaded.bind(trial.setting.subject)
+        except Exception as error:
+            raise Wrong(
+                f"{kind.__qualname__}.from_dict cannot read what to_dict gave for "
+                f"{trial.names([row])}: {named(error)}. It gets what JSON keeps: lists for "
+                "tuples, text for the keys of a dict."
+            ) from error
+        texts = trial.setting.texts
+        if not same_numbers(trial.simulated(one, texts), trial.simulated(loaded, texts)):
+            raise Wrong(
+                f"{trial.names([row])} predicts other numbers after saving and loading; to_dict "
+                "must keep everything that simulate uses, without rounding."
+            )
+        if text_of(loaded) != text:
+            raise Wrong(f"{trial.names([row])} saves something else after loading.")
+        if described(loaded) != described(one):
+            raise Wrong(
+                f"{trial.names([row])} describes itself otherwise after loading; to_dict must "
+                "keep what describe shows, `show` reads nothing else."
+            )
+    return "to_dict and from_dict lose nothing, through JSON text"
+
+
+def order(trial: Trial) -> str:
+    """The order of the neurons in the block changes no explanation."""
+    n = len(trial.answers)
+    if n < 2:
+        raise NotChecked("the block has a single neuron")
+    # Neither the first nor the last neuron stays where it was.
+    rows = [*range(1, n, 2), *range(0, n, 2)][::-1]
+    asked = trial.ask(trial.setting.evidence.select(torch.tensor(rows)))
+    _same(
+        trial,
+        trial.differing([trial.answers[row] for row in rows], asked.answers, rows),
+        "with the neurons of the block in another order, {} is explained otherwise; answer in "
+        "the order of evidence.neurons, and let no neuron depend on its place.",
+    )
+    return "in any order the neurons have the same explanations"
+
+
+def blocks(trial: Trial) -> str:
+    """A neuron explained alone is the neuron explained among others."""
+    if trial.needs_block:
+        raise NotChecked("it says of itself that it needs the other neurons (needs_block)")
+    if len(trial.answers) < 2:
+        raise NotChecked("the block has a single neuron")
+    alone: list[Answer] = []
+    for row in range(len(trial.answers)):
+        alone += trial.ask(trial.setting.evidence.select(torch.tensor([row]))).answers
+    _same(
+        trial,
+        trial.differing(trial.answers, alone, range(len(alone))),
+        "explained alone, {} gets another explanation than in the block; what is computed over "
+        "the whole block (a mean, a maximum, a random draw) must be computed neuron by neuron. "
+        "A control whose point this is says needs_block = True.",
+    )
+    return "alone and among others, a neuron has the same explanation"
+
+
+def contexts(trial: Trial) -> str:
+    """A context is predicted the same again, alone, and among other contexts."""
+    texts = trial.setting.texts
+    found = trial.explanations
+    backwards = texts.flip(0)
+    for row, one in found:
+        whole = trial.simulated(one, texts)
+        if not same_numbers(trial.simulated(one, texts), whole):
+            raise Wrong(
+                f"{trial.names([row])} predicts other numbers when asked again; simulate may "
+                "depend on the tokens alone."
+            )
+        parts = torch.cat([trial.simulated(one, texts[[at]]) for at in range(len(texts))])
+        turned = trial.simulated(one, backwards).flip(0)
+        if not same_numbers(parts, whole) or not same_numbers(turned, whole):
+            raise Wrong(
+                f"simulate of {trial.names([row])} depends on the other contexts of the batch; "
+                "predict every context from its own tokens (no mean or maximum over the batch)."
+            )
+    explanations = [one for _, one in found]
+    whole_block = trial.jointly(explanations, texts)
+    turned_block = trial.jointly(explanations, backwards)
+    if whole_block is not None and turned_block is not None:
+        single = [trial.jointly(explanations, texts[[at]]) for at in range(len(texts))]
+        together = torch.cat([part for part in single if part is not None])
+        if not same_numbers(together, whole_block) or not same_numbers(
+            turned_block.flip(0), whole_block
+        ):
+            raise Wrong("simulate_block depends on the other contexts of the batch.")
+    return "every context is predicted from its own tokens"
+
+
+def _same(trial: Trial, rows: Sequence[int], text: str) -> None:
+    if rows:
+        raise Wrong(text.format(trial.names(rows)))

@@ -1,0 +1,105 @@
+"""The graphs of a run, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from benchmark.errors import BenchmarkError
+from benchmark.explaining import build_explainer, load_explanation
+from benchmark.graphs.graph import NeuronGraph
+from benchmark.interface import Explainer, Explanation
+from benchmark.progress import progress
+from benchmark.results import Run
+
+
+@dataclass(frozen=True)
+class SavedGraph:
+    """A neuron's graph, or why there is none."""
+
+    layer: int
+    neuron: int
+    graph: NeuronGraph | None = None
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As it is typed: `3.400`."""
+        return f"{self.layer}.{self.neuron}"
+
+
+def graph_of(explanation: Explanation, neuron: str) -> NeuronGraph:
+    """The graph of an explanation.
+
+    Raises:
+        BenchmarkError: it offers none, or fails to make it.
+    """
+    offered = getattr(explanation, "graph", None)
+    if offered is None:
+        raise no_graphs(type(explanation).__qualname__)
+    try:
+        graph = offered()
+    except Exception as error:
+        raise BenchmarkError(
+            f"the graph of neuron {neuron} cannot be made: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(graph, NeuronGraph):
+        raise BenchmarkError(
+            f"graph() of neuron {neuron} gave {type(graph).__name__}, not a NeuronGraph."
+        )
+    return graph
+
+
+def graph_explainer(run: Run) -> Explainer:
+    """The explainer of a run whose explanations offer graphs.
+
+    Raises:
+        BenchmarkError: they offer none, or the explainer cannot be made.
+    """
+    explainer = build_explainer(run.record.explainer.options)
+    if not offers_graphs(explainer.explanation_class):
+        raise no_graphs(run.record.explainer.name)
+    return explainer
+
+
+def offers_graphs(explanation_class: type) -> bool:
+    """Whether explanations of a class can be drawn."""
+    return callable(getattr(explanation_class, "graph", None))
+
+
+def no_graphs(explainer: str) -> BenchmarkError:
+    """What a user hears who asks for graphs of an explainer without."""
+    return NoGraphsError(f"explanations of '{explainer}' have no graph.")
+
+
+class NoGraphsError(BenchmarkError):
+    """The explainer offers no graphs; others may."""
+
+
+def run_graphs(
+    run: Run, explainer: Explainer, only: Collection[str] | None = None
+) -> Iterator[SavedGraph]:
+    """Every neuron's graph by layer and neuron, one at a time, with a progress bar.
+
+    Args:
+        run: a finished run.
+        explainer: what `graph_explainer` gave for it.
+        only: names of neurons, such as `3.400`; all by default.
+
+    Raises:
+        BenchmarkError: a line of the run is damaged.
+    """
+    with progress(len(run.scores), "graphs", "neurons") as bar:
+        for saved in run.explanations():
+            bar.update()
+            name = f"{saved.layer}.{saved.neuron}"
+            if only is not None and name not in only:
+                continue
+            if saved.explanation is None:
+                yield SavedGraph(saved.layer, saved.neuron, error=saved.error)
+                continue
+            explanation = load_explanation(explainer, saved.explanation, name)
+            try:
+                yield SavedGraph(saved.layer, saved.neuron, graph_of(explanation, name))
+            except BenchmarkError as error:
+                yield SavedGraph(saved.layer, saved.neuron, error=str(error))

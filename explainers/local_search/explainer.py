@@ -1,0 +1,141 @@
+"""The explainer: prune exemplars, substitute words, for all neurons of a block together."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
+from explainers.anchored import Anchored, anchored, firing
+from explainers.asking import Asking, distinct_rows
+from explainers.local_search.describe import shown_texts
+from explainers.local_search.examples import Example, examples_of
+from explainers.local_search.explanation import LocalSearchExplanation
+from explainers.local_search.prune import prune
+from explainers.local_search.search import search
+from explainers.local_search.sentences import sentence_starts
+from explainers.local_search.settings import Settings
+from explainers.local_search.simulate import simulate_patterns
+from explainers.numbers import shortest
+from explainers.proposers import MASKED_MODEL, Proposers
+from explainers.visible import text_within, visible_within
+
+
+class LocalSearch:
+    """Explains a neuron by minimal activating examples and what their words may be replaced by.
+
+    "Investigating Neuron Behaviour via Dataset Example Pruning and Local Search" (Foote et al.
+    2022). Each exemplar is pruned, sentence by sentence and then token by token, as long as the
+    neuron keeps enough of its activation; then each word of what is left is substituted in turn:
+    what keeps the activation is a positive example, what breaks it a negative one.
+
+    The report stops at that table. Here it also simulates: each example is a pattern of slots, and
+    a text is compared with what was seen to keep and to break the activation in each. Where a slot
+    holds what was never tried, it counts by the share of what was tried there that kept the
+    activation: a slot where everything did is a wildcard, one where nothing did needs its word. A
+    slot that was never tried at all (a stop word, say) needs its word if it is the activating one,
+    and elsewhere counts as the neuron's other slots do on average.
+    """
+
+    evidence: str = EXEMPLARS
+    explanation_class: ClassVar[type[Any]] = LocalSearchExplanation
+
+    def __init__(
+        self, proposer: str = "subject", masked_model: str = MASKED_MODEL, **thresholds: Any
+    ) -> None:
+        """Choose the source of substitutes and the thresholds.
+
+        Args:
+            proposer: `subject`, `distilbert` or `none`.
+            masked_model: for `distilbert`, the repository id or folder of a masked language model.
+            thresholds: see `Settings`.
+
+        Raises:
+            BenchmarkError: an option has a value that it cannot have.
+        """
+        self.settings = Settings(**thresholds)
+        self.proposers = Proposers(
+            proposer, masked_model, self.settings.substitutes, ("proposer", "local_search")
+        )
+
+    def explain(
+        self, evidence: Evidence, subject: SubjectModel
+    ) -> list[LocalSearchExplanation | Failure]:
+        """The examples of each neuron; one that never fires fails.
+
+        Raises:
+            BenchmarkError: the proposer cannot be had.
+        """
+        asking = Asking(subject, evidence.layer, evidence.neurons)
+        maxima = evidence.max_activation.float().cpu().numpy()
+        used = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
+        used = used.select(np.flatnonzero(np.isfinite(used.activations)))
+        text_of = functools.cache(functools.partial(text_within, subject.tokenizer))
+        sentences = _sentences(used, evidence.bos, text_of)
+        pruned = prune(used, sentences, evidence.bos, asking, self.settings)
+        examples = examples_of(used, pruned, len(maxima), self.settings.window)
+        found = search(
+            examples, evidence.bos, asking, self.proposers.of(subject), text_of, self.settings
+        )
+        return self._explanations(found, used, evidence, subject)
+
+    def simulate_block(
+        self, explanations: Sequence[LocalSearchExplanation], tokens: Int[Tensor, "batch pos"]
+    ) -> Float[Tensor, "batch pos n"]:
+        """All neurons' patterns together; equal to simulating one by one."""
+        result = torch.empty(*tokens.shape, len(explanations), device=tokens.device)
+        options = [(one.bos, one.least) for one in explanations]
+        for bos, least in set(options):  # one, unless explanations of several runs are mixed
+            columns = [at for at, other in enumerate(options) if other == (bos, least)]
+            members = [explanations[at] for at in columns]
+            found = simulate_patterns(
+                [one.patterns for one in members],
+                [one.resting for one in members],
+                tokens.cpu().numpy(),
+                bos,
+                least,
+            )
+            result[..., columns] = torch.from_numpy(found).to(tokens.device)
+        return result
+
+    def _explanations(
+        self,
+        examples: Sequence[Sequence[Example]],
+        used: Anchored,
+        evidence: Evidence,
+        subject: SubjectModel,
+    ) -> list[LocalSearchExplanation | Failure]:
+        resting = evidence.mean_activation.float()
+        if self.settings.resting == "zero":
+            resting = torch.zeros_like(resting)
+        counts = np.bincount(used.owners, minlength=len(examples)).tolist()
+        text_of = functools.cache(functools.partial(visible_within, subject.tokenizer))
+        results: list[LocalSearchExplanation | Failure] = []
+        for own, maximum, rest, count in zip(
+            examples, shortest(evidence.max_activation), shortest(resting), counts, strict=True
+        ):
+            if not np.isfinite([maximum, rest]).all() or maximum <= 0:
+                results.append(Failure("the neuron never fires on the explain split"))
+                continue
+            one = LocalSearchExplanation(
+                maximum, rest, tuple(own), count, self.settings.least, evidence.bos
+            )
+            results.append(replace(one, texts=shown_texts(one, text_of)))
+        return results
+
+
+def _sentences(exemplars: Anchored, bos: int, text_of: Any) -> Bool[np.ndarray, "e ctx"]:
+    """Where sentences begin; contexts that several neurons share are read once."""
+    if not len(exemplars.tokens):
+        return np.zeros(exemplars.tokens.shape, dtype=bool)
+    distinct, where = distinct_rows(exemplars.tokens)
+    of_distinct = [sentence_starts(row, bos, text_of) for row in distinct]
+    starts: Bool[np.ndarray, "e ctx"] = np.stack(of_distinct)[where]
+    return starts

@@ -1,0 +1,149 @@
+"""What local search says about a neuron: minimal examples, and what may stand in their words."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from explainers.local_search.compiled import Compiled, compile_patterns
+from explainers.local_search.describe import describe
+from explainers.local_search.examples import Example, Slot, Trial
+from explainers.local_search.pattern import patterns_of
+from explainers.local_search.simulate import simulate_patterns
+
+
+@dataclass(frozen=True, eq=False)
+class LocalSearchExplanation:
+    """A neuron as its minimal activating examples with their positive and negative substitutes.
+
+    Attributes:
+        max_activation: the neuron's largest activation, raw units.
+        resting: what it does where nothing matches, raw units.
+        examples: strongest first.
+        n_exemplars: how many exemplars were pruned.
+        least: a match below this part of an example's activation is none.
+        bos: the token that no pattern reaches beyond.
+        texts: tokens as a person can read them.
+    """
+
+    max_activation: float
+    resting: float
+    examples: tuple[Example, ...]
+    n_exemplars: int
+    least: float
+    bos: int
+    texts: Mapping[int, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def patterns(self) -> Compiled:
+        """What the examples predict by."""
+        return compile_patterns(patterns_of(self.examples))
+
+    def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
+        """Lay every pattern against every token, `[batch, pos]`, raw units, tokens' device."""
+        found = simulate_patterns(
+            [self.patterns], [self.resting], tokens.cpu().numpy(), self.bos, self.least
+        )
+        return torch.from_numpy(found[..., 0]).to(tokens.device)
+
+    def describe(self) -> str:
+        """The table of prompts: minimal examples, positive and negative substitutes."""
+        return describe(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, strings and lists; `from_dict` loses nothing of it.
+
+        An example is its tokens, those after the activating one, activation, count and slots; a
+        slot is its first token, the one after its last, its positive trials, its negative ones
+        and how many were neither; a trial is its ids and its activation.
+        """
+        return {
+            "max_activation": self.max_activation,
+            "resting": self.resting,
+            "least": self.least,
+            "bos": self.bos,
+            "exemplars": self.n_exemplars,
+            "examples": [
+                [
+                    list(one.tokens),
+                    list(one.tail),
+                    one.activation,
+                    one.count,
+                    [_slot_as_list(slot) for slot in one.slots],
+                ]
+                for one in self.examples
+            ],
+            "texts": {str(token): text for token, text in self.texts.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LocalSearchExplanation:
+        """The explanation that `to_dict` saved; it simulates exactly the same.
+
+        Raises:
+            ValueError: an example or slot is empty or out of order, or a number is not finite.
+        """
+        examples = tuple(
+            Example(
+                tuple(map(int, tokens)),
+                tuple(map(int, tail)),
+                float(activation),
+                int(count),
+                tuple(_slot_from_list(slot) for slot in slots),
+            )
+            for tokens, tail, activation, count, slots in data["examples"]
+        )
+        numbers = [float(data[name]) for name in ("max_activation", "resting", "least")]
+        _check(examples, numbers)
+        return cls(
+            numbers[0],
+            numbers[1],
+            examples,
+            int(data["exemplars"]),
+            numbers[2],
+            int(data["bos"]),
+            {int(token): str(text) for token, text in data["texts"].items()},
+        )
+
+
+def _slot_as_list(slot: Slot) -> list[Any]:
+    kinds = [
+        [[list(one.replacement), one.activation] for one in slot.trials if one.positive == kind]
+        for kind in (True, False)
+    ]
+    return [slot.start, slot.stop, *kinds, slot.unused]
+
+
+def _slot_from_list(saved: list[Any]) -> Slot:
+    start, stop, positive, negative, unused = saved
+    trials = [
+        Trial(tuple(map(int, ids)), float(activation), kind)
+        for kind, ones in ((True, positive), (False, negative))
+        for ids, activation in ones
+    ]
+    trials.sort(key=lambda trial: (-trial.activation, trial.replacement))
+    return Slot(int(start), int(stop), tuple(trials), int(unused))
+
+
+def _check(examples: tuple[Example, ...], numbers: list[float]) -> None:
+    for one in examples:
+        numbers = [*numbers, one.activation]
+        end = one.slots[0].start if one.slots else 0
+        for slot in one.slots:
+            if slot.start != end or not slot.start < slot.stop:
+                raise ValueError(f"a slot from {slot.start} to {slot.stop} is out of order")
+            end = slot.stop
+            numbers += [trial.activation for trial in slot.trials]
+            if not all(trial.replacement for trial in slot.trials):
+                raise ValueError("a substitute has no tokens")
+        if not one.tokens or not one.activation > 0 or (one.slots and end != len(one.tokens)):
+            raise ValueError(f"an example of {len(one.tokens)} tokens is damaged")
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("a number is not finite")

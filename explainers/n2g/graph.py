@@ -1,0 +1,34 @@
+"""A trie as a neuron graph: each path is a pattern, in reading order."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from benchmark.graphs import NeuronGraph, TokenPattern, build_graph
+from explainers.n2g.trie import ANY
+
+if TYPE_CHECKING:
+    from explainers.n2g.explanation import N2GExplanation
+
+
+def graph_of(explanation: N2GExplanation) -> NeuronGraph:
+    """The graph of all paths (Foote et al. 2023, arXiv 2305.19911).
+
+    Read backwards the paths are a trie; drawn, they run in reading order to the activating token
+    at the right. Alternatives share a node where `describe` writes them in brackets.
+    """
+    return build_graph(
+        [
+            TokenPattern(
+                tuple(None if token == ANY else token for token in reversed(path.tokens)),
+                tuple(reversed(path.importances)),
+                path.activation,
+                max(1, path.count),
+            )
+            for path in explanation.paths
+            if math.isfinite(path.activation)
+        ],
+        lambda token: explanation.texts.get(token, f"#{token}"),
+        explanation.bos,
+    )

@@ -1,0 +1,372 @@
+"""An explainer that keeps to the interface, and one that breaks each part of it."""
+
+from __future__ import annotations
+
+import random
+import sysconfig
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from benchmark.interface import Failure
+
+
+class Strengths:
+    """A strength for each of some tokens, zero on others."""
+
+    def __init__(self, strengths, words=""):
+        self.strengths = strengths
+        self.words = words
+
+    def simulate(self, tokens):
+        found = torch.zeros(tokens.shape)
+        for token, strength in self.strengths:
+            found[tokens == token] = strength
+        return found
+
+    def describe(self):
+        return f"fires on {len(self.strengths)} tokens"
+
+    def to_dict(self):
+        return {"strengths": [list(pair) for pair in self.strengths], "words": self.words}
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data["strengths"]], data["words"])
+
+
+class Sound:
+    """What a neuron does at the anchors of its exemplars; asks the subject about one of them."""
+
+    evidence = "exemplars+sample"
+    explanation_class: ClassVar[type] = Strengths
+
+    def explain(self, evidence, subject):
+        tokens = evidence.exemplars.tokens
+        if not tokens.shape[1]:
+            return [Failure("no exemplars")] * len(tokens)
+        for row in range(len(tokens)):
+            subject.activations(tokens[row, :1], evidence.layer, evidence.neurons[[row]])
+        return [self.one(evidence, row, subject) for row in range(len(tokens))]
+
+    def one(self, evidence, row, subject):
+        return self.explanation_class(self.strengths(evidence, row))
+
+    def strengths(self, evidence, row):
+        exemplars = evidence.exemplars
+        at = exemplars.anchors[row][:, None]
+        tokens = exemplars.tokens[row].gather(1, at)[:, 0].tolist()
+        strengths = exemplars.activations[row].gather(1, at)[:, 0].tolist()
+        return sorted(dict(zip(tokens, strengths, strict=True)).items())
+
+    def simulate_block(self, explanations, tokens):
+        return torch.stack([one.simulate(tokens) for one in explanations], -1)
+
+
+def saying(**methods):
+    """A `Sound` explainer whose explanations have other methods."""
+    kind = type("Other", (Strengths,), methods)
+    return type("Says", (Sound,), {"explanation_class": kind})
+
+
+# answers
+
+
+class GivesFewer(Sound):
+    def explain(self, evidence, subject):
+        return super().explain(evidence, subject)[1:]
+
+
+class GivesText(Sound):
+    def one(self, evidence, row, subject):
+        return "it fires on numbers"
+
+
+class GivesNothing(Sound):
+    def explain(self, evidence, subject):
+        return None
+
+
+class Raises(Sound):
+    def explain(self, evidence, subject):
+        raise ValueError("no\nluck")
+
+
+class Exits(Sound):
+    def explain(self, evidence, subject):
+        raise SystemExit(3)
+
+
+class OnlyFails(Sound):
+    def one(self, evidence, row, subject):
+        return Failure("too hard")
+
+
+class FailsWithoutReason(Sound):
+    def one(self, evidence, row, subject):
+        return super().one(evidence, row, subject) if row else Failure(" ")
+
+
+# shapes and numbers
+
+OneNumber = saying(simulate=lambda self, tokens: torch.ones(3))
+WholeNumbers = saying(simulate=lambda self, tokens: tokens * 0)
+AList = saying(simulate=lambda self, tokens: [[0.0]])
+NeedsContexts = saying(
+    simulate=lambda self, tokens: torch.zeros(tokens.shape) + Strengths.simulate(self, tokens).max()
+)
+ChangesTokens = saying(
+    simulate=lambda self, tokens: Strengths.simulate(self, tokens.add_(1).sub_(2))
+)
+NotANumber = saying(
+    simulate=lambda self, tokens: Strengths.simulate(self, tokens) / (tokens != 5).float() * 0 + 1
+)
+
+
+class JointOfAnotherShape(Sound):
+    def simulate_block(self, explanations, tokens):
+        return super().simulate_block(explanations, tokens).permute(2, 0, 1)
+
+
+# words
+
+SaysNothing = saying(describe=lambda self: " \n ")
+SaysTooMuch = saying(describe=lambda self: "word\n" * 200)
+SaysOneEndlessLine = saying(describe=lambda self: "word " * 5000)
+SaysNumbers = saying(describe=lambda self: 5)
+CannotSay = saying(describe=lambda self: {}["words"])
+
+
+# saving
+
+
+class Rounds(Strengths):
+    def to_dict(self):
+        return {"strengths": [[t, round(s, 1)] for t, s in self.strengths], "words": self.words}
+
+
+class KeysAreNumbers(Strengths):
+    def to_dict(self):
+        return {"strengths": dict(self.strengths)}
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls([(token, strength) for token, strength in data["strengths"].items()])
+
+
+class ForgetsWords(Strengths):
+    def __init__(self, strengths, words="known"):
+        super().__init__(strengths, words)
+
+    def describe(self):
+        return f"fires on {self.words}"
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data["strengths"]], "something")
+
+    def to_dict(self):
+        return {"strengths": [list(pair) for pair in self.strengths]}
+
+
+class HoldsTensors(Strengths):
+    def to_dict(self):
+        return {"strengths": torch.tensor(self.strengths)}
+
+
+RoundsWhenSaving = type("RoundsWhenSaving", (Sound,), {"explanation_class": Rounds})
+SavesKeys = type("SavesKeys", (Sound,), {"explanation_class": KeysAreNumbers})
+SavesNoWords = type("SavesNoWords", (Sound,), {"explanation_class": ForgetsWords})
+SavesTensors = type("SavesTensors", (Sound,), {"explanation_class": HoldsTensors})
+
+
+# simulating together
+
+
+class AlmostJoint(Sound):
+    def simulate_block(self, explanations, tokens):
+        return super().simulate_block(explanations, tokens) * (1 + 1e-6)
+
+
+def centred(self, tokens):
+    found = Strengths.simulate(self, tokens)
+    return found - found.mean() if found.numel() else found
+
+
+CentresTheBatch = saying(simulate=centred)
+
+
+def counting(self, tokens):
+    self.calls = getattr(self, "calls", 0) + 1
+    return Strengths.simulate(self, tokens) + self.calls
+
+
+CountsCalls = saying(simulate=counting)
+
+
+class JointCentresTheBatch(Sound):
+    def simulate_block(self, explanations, tokens):
+        found = super().simulate_block(explanations, tokens)
+        return found - found.mean() if found.numel() else found
+
+
+# explaining again, in another order, in another block
+
+
+class DrawsAtRandom(Sound):
+    def strengths(self, evidence, row):
+        noise = random.random()
+        return [(token, strength + noise) for token, strength in super().strengths(evidence, row)]
+
+
+class Remembers(Sound):
+    def __init__(self):
+        self.blocks = 0
+
+    def strengths(self, evidence, row):
+        self.blocks += row == 0
+        return [(t, s + self.blocks) for t, s in super().strengths(evidence, row)]
+
+
+class HashesText(Sound):
+    def strengths(self, evidence, row):
+        noise = hash("text") % 1000
+        return [(token, strength + noise) for token, strength in super().strengths(evidence, row)]
+
+
+class CountsRows(Sound):
+    """Alone every neuron would have row 0: the order and the block are both noticed."""
+
+    def strengths(self, evidence, row):
+        return [(token, strength + row) for token, strength in super().strengths(evidence, row)]
+
+
+class ScalesByTheBlock(Sound):
+    def strengths(self, evidence, row):
+        largest = float(evidence.max_activation.max())
+        return [(token, strength / largest) for token, strength in super().strengths(evidence, row)]
+
+
+class ScalesByTheBlockAndSaysSo(ScalesByTheBlock):
+    needs_block = True
+
+
+# neurons that nothing can be said about
+
+
+class DividesByTheMaximum(Sound):
+    def strengths(self, evidence, row):
+        maximum = evidence.max_activation[row]
+        pairs = super().strengths(evidence, row)
+        return [(token, float(strength / maximum)) for token, strength in pairs]
+
+
+class BreaksOnTheDead(Sound):
+    def strengths(self, evidence, row):
+        if evidence.max_activation[row] == 0:
+            raise ZeroDivisionError("a dead neuron")
+        return super().strengths(evidence, row)
+
+
+class NeedsExemplars(Sound):
+    def explain(self, evidence, subject):
+        return [
+            self.one(evidence, row, subject)
+            for row in range(evidence.n_neurons)
+            if evidence.exemplars.tokens[row, 0].numel()
+        ]
+
+
+# looking where it must not
+
+HELD_OUT: list[torch.Tensor] = []  # the tests put the held-out contexts here
+
+
+class AsksAboutHeldOut(Sound):
+    def one(self, evidence, row, subject):
+        subject.activations(HELD_OUT[0][:1, :20], evidence.layer, evidence.neurons)
+        return super().one(evidence, row, subject)
+
+
+class ReadsTheCorpus(Sound):
+    def one(self, evidence, row, subject):
+        text = (Path(sysconfig.get_paths()["stdlib"]) / "argparse.py").read_text()
+        assert text
+        return super().one(evidence, row, subject)
+
+
+class AsksWhileSimulating(Strengths):
+    subject = None
+
+    def simulate(self, tokens):
+        if tokens.numel():
+            type(self).subject.activations(tokens, 0, [0])
+        return super().simulate(tokens)
+
+
+class KnowsTheTruth(Sound):
+    explanation_class = AsksWhileSimulating
+
+    def one(self, evidence, row, subject):
+        AsksWhileSimulating.subject = subject
+        return super().one(evidence, row, subject)
+
+
+# what it costs
+
+
+class RunsTheModel(Sound):
+    def one(self, evidence, row, subject):
+        subject.model(evidence.exemplars.tokens[row, :1])
+        return super().one(evidence, row, subject)
+
+
+class ReadsTheSites(Sound):
+    def one(self, evidence, row, subject):
+        subject._sites.read(evidence.exemplars.tokens[row, :1], [0], lambda found: found)
+        return super().one(evidence, row, subject)
+
+
+class TurnsTheCounterBack(Sound):
+    def explain(self, evidence, subject):
+        answers = super().explain(evidence, subject)
+        subject.tokens_run = 0
+        return answers
+
+
+class KeepsAnswers(Sound):
+    known: ClassVar[set] = set()
+
+    def one(self, evidence, row, subject):
+        key = (evidence.layer, int(evidence.neurons[row]))
+        if key not in self.known:
+            subject.activations(evidence.exemplars.tokens[row], evidence.layer)
+            self.known.add(key)
+        return super().one(evidence, row, subject)
+
+
+# the evidence
+
+
+class SpoilsTheEvidence(Sound):
+    def one(self, evidence, row, subject):
+        answer = super().one(evidence, row, subject)
+        evidence.exemplars.activations[row] /= 2
+        return answer
+
+
+class SpoilsItLater(Strengths):
+    aliased = None
+
+    def simulate(self, tokens):
+        type(self).aliased.zero_()
+        return super().simulate(tokens)
+
+
+class KeepsTheEvidence(Sound):
+    explanation_class = SpoilsItLater
+
+    def one(self, evidence, row, subject):
+        SpoilsItLater.aliased = evidence.mean_activation
+        return super().one(evidence, row, subject)

@@ -95,7 +95,7 @@ def compare_runs(
             known or not in all of them, or the ranking key is not sound.
     """
     columns = _columns(runs, names)
-    ranking = _ranking_column(rank_by, columns)
+    ranking = ranking_column(rank_by, columns)
     scored = list(dict.fromkeys([*columns, ranking]))
     check_comparable(runs, scored)
     for run in runs:
@@ -164,7 +164,7 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
         keys += CAUSAL_KEYS
     first = runs[0]
     for run in runs[1:]:
-        reason = _mismatch(first, run, keys)
+        reason = mismatch(first, run, keys)
         if reason:
             raise BenchmarkError(
                 f"the run in '{run.folder}' cannot be compared with the one in "
@@ -172,8 +172,15 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
             )
 
 
-def _mismatch(first: Run, run: Run, keys: Sequence[str]) -> str | None:
-    """Why two runs cannot be compared, None if they can."""
+def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | None:
+    """Why the second run cannot be compared with the first, None if it can.
+
+    Args:
+        first: a run.
+        run: another one.
+        keys: of the configuration that must be the same: `TRUTH_KEYS`, with `FIRING_KEYS` for
+            scores of firing and `CALIBRATION_KEYS` for calibrated ones.
+    """
     one, other = first.record, run.record
     for what, then, now in (
         ("subject", one.subject, other.subject),
@@ -228,7 +235,17 @@ def _columns(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(columns))
 
 
-def _ranking_column(rank_by: str | None, columns: Sequence[str]) -> str:
+def ranking_column(rank_by: str | None, columns: Sequence[str] = ()) -> str:
+    """The column that orders runs: always one on the `uniform` set, of a sound metric.
+
+    Args:
+        rank_by: a metric such as `f1` or a column such as `uniform/f1`; None takes the first sound
+            one of `columns`, else the headline.
+        columns: what is shown.
+
+    Raises:
+        BenchmarkError: the metric is not known, or nothing may be ranked by it.
+    """
     if rank_by is None:
         for column in columns:
             if column.startswith(f"{UNIFORM}/") and metrics.get(_metric(column)).sound:

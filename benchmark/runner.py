@@ -34,7 +34,7 @@ from benchmark.results import (
 )
 from benchmark.scoring import score_block
 from benchmark.simulation import Simulation, simulate
-from benchmark.tracking import Tracker, layer_metrics, make_tracker
+from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,15 @@ class Outcome:
     messages: Sequence[str] = ()
 
 
-def run(config: RunConfig, command: Sequence[str] = ()) -> Outcome:
+def run(
+    config: RunConfig, command: Sequence[str] = (), extras: MakeExtras | None = None
+) -> Outcome:
     """Run one explainer on one subject and corpus, or continue or reuse the same run.
+
+    Args:
+        config: the configuration.
+        command: what was typed, for the record.
+        extras: makes the tables and pictures that a tracker shows with the finished run.
 
     Raises:
         BenchmarkError: for whatever the user can mend.
@@ -81,7 +88,7 @@ def run(config: RunConfig, command: Sequence[str] = ()) -> Outcome:
             outcome = _reused(experiment, blocks, folder)
         else:
             outcome = _compute(experiment, explainer, blocks, identity, folder, command, tracker)
-        return dataclasses.replace(outcome, messages=tracker.finish(outcome.run))
+        return dataclasses.replace(outcome, messages=tracker.finish(outcome.run, extras))
     except BaseException:
         tracker.abandon()
         raise

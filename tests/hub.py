@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests import hub_uploads
+
 LARGE_FILE_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".parquet")
 PROJECT = Path(__file__).parent.parent
 
@@ -76,12 +78,16 @@ class Hub:
         env: the environment variables that lead the client libraries here and to an empty cache.
         requests: everything asked so far, in order.
         trouble: a status such as 503 that every request is answered with, or None.
+        uploaded: large files that were put here, by SHA-256, whether or not a commit has them.
+        messages: first lines of the commits that clients made.
     """
 
     def __init__(self, home: Path) -> None:
         self._repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[Request] = []
         self.trouble: int | None = None
+        self.uploaded: dict[str, bytes] = {}
+        self.messages: list[str] = []
         hub = self
 
         class Handler(_Handler):
@@ -213,15 +219,23 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_PUT(self) -> None:
+        self._answer()
+
     def log_message(self, *arguments: Any) -> None:
         """Say nothing: the requests are in `Hub.requests`."""
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         if self.hub.trouble is not None:
             return self._error(self.hub.trouble, None, "Try again later")
         parts = urlsplit(self.path)
         path = unquote(parts.path).strip("/")
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+        written = hub_uploads.answer(self.hub, self.command, path, query, body, token)
+        if written is not None:
+            return self._json(written[1], written[0])
         if match := re.fullmatch(r"large/([0-9a-f]{64})", path):
             file = self.hub.large_file(match[1])
             return self._error(404, "EntryNotFound") if file is None else self._content(file)
@@ -229,13 +243,23 @@ class _Handler(BaseHTTPRequestHandler):
             # A revision is quoted as one part of the path, and may itself contain a slash.
             raw = parts.path.strip("/").split("/")[4:]
             verb, *rest = [unquote(part) for part in raw] or [""]
-            query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             return self._api(match[1], match[2], verb, rest, query, parse_qs(body.decode()))
         if match := re.fullmatch(r"(datasets/)?([^/]+/[^/]+)/resolve/[^/]+/.+", path):
             raw = parts.path.strip("/").split("/resolve/", 1)[1].split("/", 1)
             kind = "datasets" if match[1] else "models"
             return self._resolve(kind, match[2], unquote(raw[0]), unquote(raw[1]))
         return self._error(404, None)
+
+    def _body(self) -> bytes:
+        """What the request carries, in one piece or in chunks."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
 
     def _api(
         self,
@@ -318,8 +342,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
         return self._send(206, file.content[first : last + 1], headers)
 
-    def _json(self, value: Any) -> None:
-        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def _json(self, value: Any, status: int = 200) -> None:
+        self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _error(
         self,

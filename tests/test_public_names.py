@@ -8,10 +8,13 @@ import sys
 import pytest
 
 import benchmark
+import leaderboards
 import metrics
 
 
-@pytest.mark.parametrize("package", [benchmark, metrics], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [benchmark, leaderboards, metrics], ids=lambda package: package.__name__
+)
 def test_every_promised_name_exists(package):
     for name in package.__all__:
         assert getattr(package, name) is not None

@@ -87,7 +87,13 @@ def test_every_file_that_is_needed_travels(wheel: Path) -> None:
         path.relative_to(PROJECT).as_posix()
         for path in (PROJECT / "benchmark" / "builtin" / "solu_tiny").iterdir()
     }
+    expected |= {
+        path.relative_to(PROJECT).as_posix()
+        for pattern in ("schemas/*.json", "**/*.mplstyle")
+        for path in (PROJECT / "leaderboards").glob(pattern)
+    }
     assert expected - names == set()
+    assert not [name for name in names if name.startswith("leaderboards/published/")]
     assert not [name for name in names if name.startswith("tests/")]
     assert weights.file_size <= 16 * 2**20
     assert any(name.endswith("dist-info/entry_points.txt") for name in names)

@@ -20,6 +20,10 @@ VERBS = {
     "similar": "find neurons of a run whose graphs are near-equal or nested",
     "score": "score the saved explanations of a run again, without explaining",
     "compare": "rank runs on the same neurons and test every pair of them",
+    "leaderboard": "tables of all comparable runs, as Markdown, CSV, JSON, HTML or LaTeX",
+    "plot": "pictures for papers: bars, quality against size and cost, layers, a neuron's spectrum",
+    "submit": "check a finished run and put it among the submissions of a leaderboard",
+    "publish": "log finished runs to Weights & Biases",
     "check": "check that an explainer keeps to the interface",
     "sanity": "test which metrics notice that an explanation was spoilt",
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.table import print_rows, score_table
+from benchmark.cli.table import print_rows, ranges, score_table
 from benchmark.results import FAILED
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def print_table(runs: Sequence[Run]) -> None:
         neurons, corpus = record.neurons, record.corpus
         dead = sum(neurons.dead.values())
         _say(
-            f"subject {record.subject.name}, layers {_ranges(record.subject.layers)}, "
+            f"subject {record.subject.name}, layers {ranges(record.subject.layers)}, "
             f"{dead} dead neurons; corpus {corpus.name}, "
             f"contexts of {corpus.context_length} tokens"
         )
@@ -108,12 +108,6 @@ def _headline(run: Run) -> float:
     found = run.record.metric("uniform/pearson")
     score = found.mean if found is not None and found.mean is not None else 0.0
     return score - 10 * run.record.explainer.control
-
-
-def _ranges(layers: Sequence[int]) -> str:
-    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + 1)):
-        return f"{layers[0]}-{layers[-1]}"
-    return ", ".join(map(str, layers))
 
 
 def _say(text: str) -> None:

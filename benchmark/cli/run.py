@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from benchmark.cli.overrides import prepare_overrides
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
+    from benchmark.results import Run
     from benchmark.runner import Outcome
+    from benchmark.tracking import Extras
 
 HELP = """\
 usage: python -m benchmark run [-m] [--dry-run] [key=value ...]
@@ -110,8 +113,12 @@ class _Session:
         from benchmark.cli.report import print_finished, print_started
         from benchmark.runner import run
 
+        if self._sweep and config.tracking.get("group", "") is None:
+            # The same command, continued after an interruption, goes on in the same group.
+            digest = hashlib.sha256(self._typed.encode()).hexdigest()
+            config.tracking["group"] = f"sweep-{digest[:8]}"
         print_started(config)
-        outcome = run(config, shlex.split(self._typed))
+        outcome = run(config, shlex.split(self._typed), _extras)
         self._outcomes.append(outcome)
         print_finished(outcome)
 
@@ -127,3 +134,10 @@ class _Session:
             if message_of(error) is None:
                 raise error
         return 1 if self._errors else 0
+
+
+def _extras(run: Run) -> Extras:
+    """Tables and plots of the leaderboard that the run is in, for a tracker that asks for them."""
+    from leaderboards.tracked import extras_of
+
+    return extras_of(run)

@@ -123,6 +123,13 @@ def _rounded(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}"
 
 
+def ranges(layers: Sequence[int]) -> str:
+    """Layers in words: `0-3`, or one by one where some are left out."""
+    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return f"{layers[0]}-{layers[-1]}"
+    return ", ".join(map(str, layers))
+
+
 def cost(record: RunRecord, name: str, form: str) -> str:
     """A mean cost per neuron."""
     summary = record.metric(f"cost/{name}")

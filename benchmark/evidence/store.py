@@ -166,6 +166,10 @@ class EvidenceStore:
         self.profiles(sorted({block.layer for block in missing}))
         for group in self._groups(missing, len(self.sample_rows)):
             self._make_evidence(group)
+        self.prepare_truth(blocks, calibrate=calibrate)
+
+    def prepare_truth(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
+        """Make and store the truth alone, as `prepare` does: what scoring needs."""
         missing = [b for b in blocks if not self.cache.has("truth", self._truth_key(b))]
         for group in self._groups(missing, len(self.held_out)):
             self._make_truth(group)

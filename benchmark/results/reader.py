@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.results.atomic import TEMPORARY_SUFFIX
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES, UNFINISHED
 from benchmark.results.lines import SavedExplanation, parse_line
 from benchmark.results.records import RunRecord
@@ -111,8 +112,9 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
 
 
 def _is_record(path: Path) -> bool:
-    """Not of a copy that a killed `score` may have left inside the run."""
-    return path.is_file() and path.parent.name != RESCORED
+    """Not of a copy that a killed `score` or `submit` may have left."""
+    folder = path.parent.name
+    return path.is_file() and folder != RESCORED and not folder.endswith(TEMPORARY_SUFFIX)
 
 
 def _read_record(folder: Path) -> RunRecord:

@@ -81,7 +81,7 @@ class Scores:
         missing = [name for name in KEY_COLUMNS if name not in table.column_names]
         if missing:
             raise ValueError(f"column '{missing[0]}' is missing")
-        return cls(table)
+        return cls(_in_order(table))
 
     def to_parquet(self) -> bytes:
         """The table as the bytes of a parquet file."""
@@ -147,6 +147,21 @@ class Scores:
         layers: Sequence[int] = self.table.column("layer").to_pylist()
         neurons: Sequence[int] = self.table.column("neuron").to_pylist()
         return list(zip(layers, neurons, strict=True))
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """The rows by layer and neuron, also of a table that another hand has written."""
+    keys = list(
+        zip(table.column("layer").to_pylist(), table.column("neuron").to_pylist(), strict=True)
+    )
+    if None in {part for key in keys for part in key}:
+        raise ValueError("a row names no layer or no neuron")
+    if len(set(keys)) < len(keys):
+        layer, neuron = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"neuron {layer}.{neuron} has more than one row")
+    if keys == sorted(keys):
+        return table
+    return table.sort_by([("layer", "ascending"), ("neuron", "ascending")])
 
 
 def is_flag(name: str) -> bool:

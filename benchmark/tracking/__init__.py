@@ -1,7 +1,17 @@
 """Following runs elsewhere than in their files; `tracking=none` is the default."""
 
+from benchmark.tracking.extras import Extras, ExtraTable, MakeExtras
 from benchmark.tracking.factory import make_tracker
 from benchmark.tracking.layers import layer_metrics, overall_metrics
 from benchmark.tracking.tracker import NoTracker, Tracker
 
-__all__ = ["NoTracker", "Tracker", "layer_metrics", "make_tracker", "overall_metrics"]
+__all__ = [
+    "ExtraTable",
+    "Extras",
+    "MakeExtras",
+    "NoTracker",
+    "Tracker",
+    "layer_metrics",
+    "make_tracker",
+    "overall_metrics",
+]

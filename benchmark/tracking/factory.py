@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.tracking.links import check_template
 from benchmark.tracking.tracker import NoTracker, Tracker
 from benchmark.tracking.wandb_options import MODES, WandbOptions
 
@@ -38,6 +39,8 @@ def make_tracker(config: Mapping[str, Any]) -> Tracker:
     mode = options.get("mode")
     if mode is not None and mode not in MODES:
         raise unknown("tracking.mode", mode, MODES)
+    if options.get("links") is not None:
+        check_template(options["links"])
     from benchmark.tracking.wandb_tracker import WandbTracker
 
     given = {key: value for key, value in options.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.results import FAILED, MetricSummary, RunRecord, Scores
-from benchmark.results.scores import is_flag
+from benchmark.results.scores import COST_PREFIX, is_flag
 
 
 def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
@@ -44,12 +44,14 @@ def overall_metrics(record: RunRecord, scores: Scores) -> dict[str, Any]:
     for name, entry in record.summary.items():
         if isinstance(entry, MetricSummary):
             found[name] = entry.mean
+            if name.startswith(COST_PREFIX):
+                continue  # a mean cost has no interval
             found[f"{name}/low"], found[f"{name}/high"] = entry.low, entry.high
             found[f"{name}/n_null"] = entry.n_null
         else:
             found[name] = entry
     for name in scores.columns:
-        if name.startswith("cost/"):
+        if name.startswith(COST_PREFIX):
             values = scores.column(name)
             usable = values[~np.isnan(values)]
             found[name] = float(usable.mean()) if len(usable) else None

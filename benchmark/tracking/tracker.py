@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from benchmark.results import Run
+from benchmark.tracking.extras import MakeExtras
 
 
 class Tracker(Protocol):
@@ -31,10 +32,14 @@ class Tracker(Protocol):
         """Show what a finished layer scored, as `layer_metrics` gives it. May be left out."""
         ...
 
-    def finish(self, run: Run) -> list[str]:
+    def finish(self, run: Run, extras: MakeExtras | None = None) -> list[str]:
         """Show the finished run: record, scores, and its files.
 
         Layers that `log_layer` was not told about are shown now.
+
+        Args:
+            run: the run.
+            extras: makes tables and pictures to show with it; called only by who shows them.
 
         Returns:
             What to tell the user: where the run is to be seen, or how to send it there.
@@ -59,7 +64,7 @@ class NoTracker:
     def log_layer(self, layer: int, metrics: Mapping[str, float | int | None]) -> None:
         """Do nothing."""
 
-    def finish(self, run: Run) -> list[str]:  # noqa: ARG002
+    def finish(self, run: Run, extras: MakeExtras | None = None) -> list[str]:  # noqa: ARG002
         """Do nothing."""
         return []
 

@@ -22,6 +22,8 @@ class WandbOptions:
         tags: labels of the run.
         mode: `online`, `offline`, or `auto`: online where there are credentials, unless W&B's own
             settings say otherwise.
+        links: address of a neuron's page with `{subject}`, `{layer}` and `{neuron}` in it, such as
+            that of a report; by default Neuroscope's for the subjects that it shows.
         dir: the folder in which W&B keeps its folder `wandb`; by default the current one.
     """
 
@@ -30,4 +32,5 @@ class WandbOptions:
     group: str | None = None
     tags: tuple[str, ...] = ()
     mode: str = AUTO
+    links: str | None = None
     dir: str | None = None

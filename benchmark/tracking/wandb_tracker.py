@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import re
 import shlex
@@ -10,14 +11,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.results import Run, Scores
+from benchmark.results import Run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES
+from benchmark.tracking.extras import Extras, MakeExtras
 from benchmark.tracking.layers import layer_metrics, overall_metrics
+from benchmark.tracking.links import neuron_link
 from benchmark.tracking.wandb_options import WandbOptions
 from benchmark.tracking.wandb_session import start_wandb
 
 PER_LAYER = "per_layer"
 TABLE = "neurons"
+LINK = "link"
 ARTIFACT_TYPE = "benchmark-run"
 # What W&B shows of a table; the artifact has every row.
 TABLE_ROWS = 10_000
@@ -29,7 +33,9 @@ class WandbTracker:
     """`tracking=wandb`; see `Tracker` for what its methods mean.
 
     Logged are the config; per layer, a row of history with `layer` and `per_layer/<column>`; in
-    the summary the overall metrics; the table `neurons`; and the run's files as an artifact.
+    the summary the overall metrics; the table `neurons` with links; tables and pictures of the
+    leaderboard that the run is in; and the run's files as an artifact. docs/wandb.md lists the
+    keys.
     """
 
     def __init__(self, options: WandbOptions) -> None:
@@ -57,7 +63,7 @@ class WandbTracker:
                     | {key: value for key, value in row.items() if value is not None}
                 )
 
-    def finish(self, run: Run) -> list[str]:
+    def finish(self, run: Run, extras: MakeExtras | None = None) -> list[str]:
         """Log what is left, hand over the files, and wait for the upload for a limited time."""
         if self._run is None:
             return []
@@ -69,7 +75,10 @@ class WandbTracker:
             self._run.config.update({"run": about}, allow_val_change=True)
             self._run.summary.update(overall_metrics(run.record, run.scores))
         with self._kept("logging the table of neurons"):
-            self._run.log({TABLE: _table(run.scores)})
+            self._run.log({TABLE: _table(run, self.options.links)})
+        if extras is not None:
+            with self._kept("logging the leaderboard"):
+                self._run.log(_extras(extras(run)))
         with self._kept("logging the files"):
             self._run.log_artifact(_artifact(run))
         return self._close(0)
@@ -107,15 +116,32 @@ class WandbTracker:
             )
 
 
-def _table(scores: Scores) -> Any:
+def _table(run: Run, links: str | None) -> Any:
     import wandb
 
-    rows = [list(row.values()) for row in scores.rows()]
+    scores, subject = run.scores, run.record.subject.name
+    rows = [
+        [*row.values(), neuron_link(links, subject, row["layer"], row["neuron"])]
+        for row in scores.rows()
+    ]
     if len(rows) > TABLE_ROWS:
         step = len(rows) / TABLE_ROWS
         rows = [rows[int(row * step)] for row in range(TABLE_ROWS)]
         logger.warning("W&B: the table shows %d of %d neurons.", TABLE_ROWS, len(scores))
-    return wandb.Table(columns=scores.columns, data=rows)
+    return wandb.Table(columns=[*scores.columns, LINK], data=rows)
+
+
+def _extras(extras: Extras) -> dict[str, Any]:
+    import wandb
+    from PIL import Image
+
+    found: dict[str, Any] = {
+        name: wandb.Table(columns=list(table.columns), data=[list(row) for row in table.rows])
+        for name, table in extras.tables.items()
+    }
+    for name, data in extras.pictures.items():
+        found[name] = wandb.Image(Image.open(io.BytesIO(data)))
+    return found
 
 
 def _artifact(run: Run) -> Any:

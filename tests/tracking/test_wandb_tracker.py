@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import sys
 
 import pytest
+from PIL import Image
 
 from benchmark.errors import BenchmarkError
 from benchmark.results import RunWriter, load_run
-from benchmark.tracking import layer_metrics, make_tracker, wandb_session, wandb_tracker
+from benchmark.tracking import (
+    Extras,
+    ExtraTable,
+    layer_metrics,
+    make_tracker,
+    wandb_session,
+    wandb_tracker,
+)
+from benchmark.tracking.links import neuron_link
 from tests.results.conftest import make_blocks, make_record
 from tests.tracking.wandb_file import read
 
@@ -106,8 +116,8 @@ def test_a_run_without_credentials_is_written_offline(tmp_path, run, capfd, capl
 
     (table,) = [row["neurons"] for row in found.history if "neurons" in row]
     stored = json.loads((path.parent / "files" / table["path"]).read_text("utf-8"))
-    assert stored["columns"] == run.scores.columns
-    assert stored["data"] == [list(row.values()) for row in run.scores.rows()]
+    assert stored["columns"] == [*run.scores.columns, "link"]
+    assert stored["data"] == [[*row.values(), None] for row in run.scores.rows()]
 
     of_files = [one for one in found.artifacts if one.type == "benchmark-run"]
     assert len(of_files) == 1
@@ -256,6 +266,53 @@ def test_w_and_b_failing_on_the_way_does_not_take_the_run_down(tmp_path, run, ca
     for doing in ("logging layer 0", "logging layer 1", "the record", "the table", "the files"):
         assert doing in caplog.text
     assert "the results on the disk are not affected" in caplog.text
+
+
+def test_every_neuron_has_a_link_to_its_page(tmp_path, run):
+    one = tracker(tmp_path, links="https://example.org/{subject}/{layer}.{neuron}.html")
+    one.start("n", {})
+    one.finish(run)
+    written(tmp_path)
+    (stored,) = tmp_path.glob("w/wandb/offline-run-*/files/media/table/*.json")
+    assert [row[-1] for row in json.loads(stored.read_text())["data"]] == [
+        f"https://example.org/solu-tiny/{layer}.{neuron}.html"
+        for layer, neuron in run.scores.neurons()
+    ]
+
+
+def test_links_lead_to_neuroscope_where_it_shows_the_subject():
+    assert neuron_link(None, "solu-8l", 3, 400) == "https://neuroscope.io/solu-8l/3/400.html"
+    assert neuron_link(None, "solu-6l-pile", 0, 1) == "https://neuroscope.io/solu-6l-pile/0/1.html"
+    assert neuron_link(None, "solu-tiny", 3, 400) is None
+    assert neuron_link("x/{neuron}", "solu-8l", 3, 400) == "x/400"
+
+
+@pytest.mark.parametrize("template", ["{neurons}", "{0}", "{layer", "{layer.x}"])
+def test_a_template_that_cannot_be_filled_in_is_refused(tmp_path, template):
+    with pytest.raises(BenchmarkError, match=r"its places are \{subject\}, \{layer\}, \{neuron\}"):
+        tracker(tmp_path, links=template)
+
+
+def test_tables_and_pictures_are_logged_and_a_fault_in_them_costs_nothing(tmp_path, run, caplog):
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 3), "white").save(picture, "png")
+    table = ExtraTable(["label", "rank"], [["n2g", 1], ["zero", None]])
+    extras = Extras({"leaderboard": table}, {"plots/bars": picture.getvalue()})
+    one = tracker(tmp_path)
+    one.start("n", {})
+    one.finish(run, lambda asked: extras if asked is run else Extras())
+    broken = tracker(tmp_path)
+    broken.start("m", {})
+    broken.finish(run, lambda asked: 1 / 0)
+    assert "logging the leaderboard failed (ZeroDivisionError" in caplog.text
+    found = {read(path).run.display_name: (read(path), path.parent) for path in written(tmp_path)}
+    (first, folder), (second, _) = found["n"], found["m"]
+    (row,) = [row for row in first.history if "leaderboard" in row]
+    stored = json.loads((folder / "files" / row["leaderboard"]["path"]).read_text())
+    assert stored["data"] == [["n2g", 1], ["zero", None]]
+    assert (row["plots/bars"]["width"], row["plots/bars"]["height"]) == (4, 3)
+    assert second.summary["uniform/pearson"] == 0.25
+    assert second.artifacts
 
 
 def test_a_table_that_is_too_long_shows_neurons_of_all_layers(tmp_path, run, monkeypatch, caplog):

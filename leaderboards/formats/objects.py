@@ -1,0 +1,132 @@
+"""JSON: everything that the tables hold, for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from leaderboards.formats.numbers import rounded
+from leaderboards.model import Leaderboard, Row, Score
+from leaderboards.page import Page
+
+VERSION = 1
+PLAIN = (
+    "rank",
+    "label",
+    "explainer",
+    "target",
+    "control",
+    "evidence",
+    "options",
+    "run_id",
+    "asked",
+    "explained",
+    "coverage",
+    "subject_tokens",
+    "explain_seconds",
+    "simulate_seconds",
+    "bytes",
+    "largest_bytes",
+)
+
+
+def render(page: Page) -> str:
+    """The page as one JSON object; see `docs/leaderboards.md` for its keys."""
+    data = {
+        "format_version": VERSION,
+        "leaderboards": [_board(board) for board in page.boards],
+        "across_subjects": {
+            "ranked_by": page.across.ranked_by,
+            "places": [
+                {"subject": subject, "corpus": corpus} for subject, corpus in page.across.places
+            ],
+            "rows": [dataclasses.asdict(row) for row in page.across.rows],
+        },
+        "unread": [
+            {"folder": str(one.folder), "reason": one.reason} for one in page.results.unread
+        ],
+    }
+    return json.dumps(_short(data), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _board(board: Leaderboard) -> dict[str, Any]:
+    return {
+        "subject": board.subject,
+        "corpus": board.corpus,
+        "scoring_set": board.scoring_set,
+        "ranked_by": board.ranked_by,
+        "group": board.group,
+        "differs": board.differs,
+        "n_neurons": board.n_neurons,
+        "layers": board.layers,
+        "context_length": board.context_length,
+        "rows": [_row(row, board) for row in board.rows],
+        "apart": [
+            {"label": one.label, "run_id": one.run_id, "reason": one.reason} for one in board.apart
+        ],
+        "tracks": [
+            {
+                "family": track.family,
+                "name": track.name,
+                "limit": track.limit,
+                "rows": [
+                    {
+                        "rank": row.rank,
+                        "label": row.label,
+                        "run_id": row.run_id,
+                        "tied": row.tied(),
+                        "above": _above(row),
+                    }
+                    for row in track.rows
+                ],
+            }
+            for track in board.tracks
+        ],
+    }
+
+
+def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in PLAIN},
+        "key": _score(row.key),
+        "tied": row.tied(),
+        "above": _above(row),
+        "scores": {name: _score(score) for name, score in row.scores.items() if _of(board, name)},
+        "undefined": row.undefined.get(board.scoring_set),
+        "layers": {
+            str(layer): {
+                name: value
+                for name, value in found.items()
+                if name in ("neurons", "failed") or _of(board, name)
+            }
+            for layer, found in row.layers.items()
+        },
+        "fronts": sorted(row.fronts),
+    }
+
+
+def _of(board: Leaderboard, column: str) -> bool:
+    """Whether a column belongs to the board's scoring set, or to none and so to the first."""
+    prefix = column.partition("/")[0]
+    if column in ("top/f1", board.ranked_by) or prefix.startswith("causal"):
+        return True
+    return prefix in (board.scoring_set, f"{board.scoring_set}_calibrated")
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return {name: getattr(score, name) for name in ("mean", "low", "high", "n", "n_null")}
+
+
+def _above(row: Row) -> dict[str, Any] | None:
+    return None if row.above is None else dataclasses.asdict(row.above)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float):
+        return rounded(value)
+    if isinstance(value, dict):
+        return {key: _short(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_short(entry) for entry in value]
+    return value

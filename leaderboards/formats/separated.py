@@ -1,0 +1,203 @@
+"""CSV: one row a run and scoring set, or one a layer, a track or a subject."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from benchmark.errors import BenchmarkError
+from benchmark.evidence import TOP
+from leaderboards.formats.numbers import rounded
+from leaderboards.model import Leaderboard, Row
+from leaderboards.page import PARTS, Page
+
+Record = dict[str, Any]
+
+METRICS = ("pearson", "auprc", "f1", "iou")
+
+
+def render(page: Page) -> str:
+    """One table as CSV with a line of headings; null is empty, true and false are words.
+
+    Raises:
+        BenchmarkError: several tables are asked for, which one CSV file cannot hold.
+    """
+    parts = ["leaderboard"] if tuple(page.parts) == PARTS else list(page.parts)
+    if len(parts) != 1:
+        raise BenchmarkError(
+            f"one CSV file holds one table, not {' and '.join(parts)}; name one: --table {parts[0]}"
+        )
+    records = list(records_of(page, parts[0]))
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for record in records:
+        writer.writerow([_cell(record.get(name)) for name in columns])
+    return buffer.getvalue()
+
+
+def records_of(page: Page, part: str) -> Iterator[Record]:
+    """The rows of one of the page's tables, values by the names of their columns."""
+    return _RECORDS[part](page)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(rounded(value))
+    return str(value)
+
+
+def _leaderboard(page: Page) -> Iterator[Record]:
+    columns = [name for board in page.boards for name in board.columns]
+    causal = [name for name in dict.fromkeys(columns) if name.startswith("causal/")]
+    for board in page.boards:
+        for row in board.rows:
+            yield _row(board, row, [*METRICS, *page.metrics], causal)
+        for one in board.apart:
+            record = one.run.record
+            yield {
+                **_place(board),
+                "label": one.label,
+                "explainer": record.explainer.name,
+                "control": record.explainer.control,
+                "evidence": record.explainer.evidence,
+                "run_id": one.run_id,
+                "apart": one.reason,
+            }
+
+
+def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> Record:
+    of_set = board.scoring_set
+    shown = {name: row.score(f"{of_set}/{name}") for name in names}
+    shown["top_f1"] = row.score(f"{TOP}/f1")
+    shown |= {name: row.score(name) for name in causal}
+    firing = row.score(f"{of_set}/f1")
+    above = row.above
+    return {
+        **_place(board),
+        "rank": row.rank,
+        **_who(row),
+        "run_id": row.run_id,
+        "neurons": row.asked,
+        board.ranked_by: row.key.mean,
+        "low": row.key.low,
+        "high": row.key.high,
+        "tied": row.tied(),
+        "difference_above": above.mean if above else None,
+        "p_above": above.p if above else None,
+        "holm_p_above": above.adjusted_p if above else None,
+        **{name: score.mean if score else None for name, score in shown.items()},
+        "null": firing.n_null if firing else None,
+        "undefined": row.undefined.get(of_set),
+        "coverage": row.coverage,
+        "subject_tokens": row.subject_tokens,
+        "explain_seconds": row.explain_seconds,
+        "simulate_seconds": row.simulate_seconds,
+        "bytes": row.bytes,
+        "largest_bytes": row.largest_bytes,
+        "fronts": " ".join(sorted(row.fronts)),
+        "apart": None,
+    }
+
+
+def _layers(page: Page) -> Iterator[Record]:
+    for board in page.boards:
+        for row in board.rows:
+            for layer in board.layers:
+                found = row.layers.get(layer, {})
+                yield {
+                    **_place(board),
+                    "label": row.label,
+                    "run_id": row.run_id,
+                    "layer": layer,
+                    "neurons": found.get("neurons"),
+                    "failed": found.get("failed"),
+                    "undefined": found.get(f"{board.scoring_set}/undefined"),
+                    **{
+                        name: found.get(f"{board.scoring_set}/{name}")
+                        for name in (*METRICS, *page.metrics)
+                    },
+                }
+
+
+def _fronts(page: Page) -> Iterator[Record]:
+    for board in page.boards:
+        for row in board.rows if board.scoring_set == "uniform" else ():
+            for front in sorted(row.fronts):
+                yield {
+                    "subject": board.subject,
+                    "corpus": board.corpus,
+                    "front": front,
+                    "label": row.label,
+                    "run_id": row.run_id,
+                    board.ranked_by: row.key.mean,
+                    "cost": row.cost(front),
+                }
+
+
+def _tracks(page: Page) -> Iterator[Record]:
+    for board in page.boards:
+        for track in board.tracks if board.scoring_set == "uniform" else ():
+            for row in track.rows:
+                yield {
+                    "subject": board.subject,
+                    "corpus": board.corpus,
+                    "track": track.family,
+                    "name": track.name,
+                    "limit": track.limit,
+                    "rank": row.rank,
+                    **_who(row),
+                    "run_id": row.run_id,
+                    board.ranked_by: row.key.mean,
+                    "tied": row.tied(),
+                    "holm_p_above": row.above.adjusted_p if row.above else None,
+                    "bytes": row.bytes,
+                    "largest_bytes": row.largest_bytes,
+                }
+
+
+def _subjects(page: Page) -> Iterator[Record]:
+    for row in page.across.rows:
+        named = [f"{subject}/{corpus}" for subject, corpus in page.across.places]
+        yield {
+            "rank": row.rank,
+            "label": row.label,
+            "control": row.control,
+            "evidence": row.evidence,
+            "mean": row.mean,
+            **dict(zip(named, row.parts, strict=True)),
+        }
+
+
+def _place(board: Leaderboard) -> Record:
+    return {
+        "subject": board.subject,
+        "corpus": board.corpus,
+        "scoring_set": board.scoring_set,
+        "group": board.group,
+    }
+
+
+def _who(row: Row) -> Record:
+    return {
+        "label": row.label,
+        "explainer": row.explainer,
+        "control": row.control,
+        "evidence": row.evidence,
+    }
+
+
+_RECORDS = {
+    "leaderboard": _leaderboard,
+    "layers": _layers,
+    "fronts": _fronts,
+    "tracks": _tracks,
+    "subjects": _subjects,
+}

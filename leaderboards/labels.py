@@ -1,0 +1,74 @@
+"""Names for runs, so that those of one explainer can be told apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.explaining import DESCRIPTIVE
+from benchmark.results import RunRecord
+
+ABSENT = "unset"
+
+
+def labels(records: Sequence[RunRecord]) -> list[str]:
+    """One label a run: the explainer's name, and what sets it apart from others of that name.
+
+    That is the class where classes differ, then the options in which they differ, and the run's id
+    where even those are the same. Copies of one run that were scored in two ways are numbered.
+    """
+    found = [_label(record, _same_name(record, records)) for record in records]
+    return [
+        f"{label} #{found[: place + 1].count(label)}" if found.count(label) > 1 else label
+        for place, label in enumerate(found)
+    ]
+
+
+def identity(record: RunRecord) -> str:
+    """What makes two runs be of one explainer, whatever their subject: name, class, options."""
+    explainer = record.explainer
+    return json.dumps([explainer.name, explainer.target, _options(record)], sort_keys=True)
+
+
+def _same_name(record: RunRecord, records: Sequence[RunRecord]) -> list[RunRecord]:
+    return [other for other in records if other.explainer.name == record.explainer.name]
+
+
+def _label(record: RunRecord, others: Sequence[RunRecord]) -> str:
+    name = record.explainer.name
+    if len(others) == 1:
+        return name
+    parts = []
+    targets = {other.explainer.target for other in others}
+    if len(targets) > 1:
+        parts.append(record.explainer.target.rpartition(".")[2])
+    settings = [_options(other) for other in others]
+    own = _options(record)
+    for key in sorted({key for each in settings for key in each}):
+        if len({_shown(each.get(key, ABSENT)) for each in settings}) > 1:
+            parts.append(f"{key}={_shown(own.get(key, ABSENT))}")
+    if sum(identity(other) == identity(record) for other in others) > 1:
+        parts.append(record.run_id)
+    return f"{name} ({', '.join(parts)})" if parts else name
+
+
+def _options(record: RunRecord) -> dict[str, Any]:
+    """The explainer's options, those inside others under dotted names."""
+    flat: dict[str, Any] = {}
+    _flatten(record.explainer.options, "", flat)
+    return flat
+
+
+def _flatten(options: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
+    for key, value in options.items():
+        if not prefix and key in (*DESCRIPTIVE, "_target_"):
+            continue
+        if isinstance(value, Mapping) and value:
+            _flatten(value, f"{prefix}{key}.", flat)
+        else:
+            flat[f"{prefix}{key}"] = value
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,186 @@
+"""What a leaderboard holds: typed rows, before anybody decides how they look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmark.results import MetricSummary, Run
+
+# The probability of calling a difference real that is none, over all rows of one table.
+ALPHA = 0.05
+
+BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"
+"""What quality is set against: the size of an explanation, and two measures of its cost."""
+
+EVIDENCE_TRACK, SIZE_TRACK = "evidence", "size"
+
+
+Score = MetricSummary
+"""One column of a run over its neurons, as runs themselves summarise it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The row above minus this row, neuron by neuron.
+
+    Attributes:
+        mean: mean difference; None if no neuron has both scores.
+        low: lower end of its 95 % bootstrap interval over neurons.
+        high: upper end of it.
+        p: two-sided p-value of the paired sign-flip permutation test.
+        adjusted_p: the same after Holm's correction over all rows of the table.
+        significant: whether `adjusted_p` is below 0.05.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    adjusted_p: float | None
+    significant: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One run in a table.
+
+    Attributes:
+        rank: its place among the explainers that are no controls; None for a control.
+        label: what the table calls it: the explainer's name, and the options in which runs of one
+            name differ.
+        explainer: the explainer's name.
+        target: its class.
+        control: whether it is a control.
+        evidence: `exemplars` or `exemplars+sample`.
+        options: its other settings.
+        run_id: the run's id.
+        run: the run itself.
+        key: mean of the column that ranks, over the neurons that all rows share.
+        above: the difference to the row above; None in the first row.
+        scores: every column of scores by its name, such as `uniform/pearson` or
+            `causal/uniform_mean`.
+        undefined: per scoring set, neurons whose prediction is constant.
+        asked: neurons asked about.
+        explained: neurons that have an explanation.
+        coverage: explained / asked.
+        subject_tokens: tokens that the subject ran to explain a neuron, mean over neurons.
+        explain_seconds: seconds to explain a neuron, mean over neurons.
+        simulate_seconds: seconds to simulate a neuron on the held-out text, mean over neurons.
+        bytes: size of an explanation, mean over neurons.
+        largest_bytes: size of the largest explanation.
+        layers: per layer, the mean of every column over its neurons, and the counts `neurons`,
+            `failed` and `<scoring set>/undefined`.
+        fronts: those of `bytes`, `subject_tokens` and `explain_seconds` against which no other
+            explainer is both at least as good and at least as cheap; controls are left out.
+    """
+
+    rank: int | None
+    label: str
+    explainer: str
+    target: str
+    control: bool
+    evidence: str
+    options: dict[str, Any]
+    run_id: str
+    run: Run = field(repr=False, compare=False)
+    key: Score
+    above: Difference | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
+    undefined: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+    explained: int = 0
+    coverage: float | None = None
+    subject_tokens: float | None = None
+    explain_seconds: float | None = None
+    simulate_seconds: float | None = None
+    bytes: float | None = None
+    largest_bytes: float | None = None
+    layers: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
+    fronts: frozenset[str] = frozenset()
+
+    def score(self, column: str) -> Score | None:
+        """A column such as `top/f1`, None if the run has no such one."""
+        return self.scores.get(column)
+
+    def tied(self) -> bool:
+        """Whether the difference to the row above is not significant."""
+        return self.above is not None and not self.above.significant
+
+    def cost(self, name: str) -> float | None:
+        """One of `bytes`, `subject_tokens` and `explain_seconds`, mean per neuron."""
+        costs = {
+            BYTES: self.bytes,
+            SUBJECT_TOKENS: self.subject_tokens,
+            SECONDS: self.explain_seconds,
+        }
+        return costs[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """A run of the same subject and corpus that cannot be compared with the rows of a table."""
+
+    label: str
+    run_id: str
+    reason: str
+    run: Run = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """The rows of a table that keep to one rule, ranked and tested among themselves.
+
+    Attributes:
+        family: `evidence` or `size`.
+        name: such as `exemplars` or `4 KB`.
+        limit: the most bytes that any explanation may have; None where there is no limit.
+        rows: as in a table.
+    """
+
+    family: str
+    name: str
+    limit: int | None
+    rows: list[Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """All comparable runs of one subject on one corpus, as scored on one scoring set.
+
+    The order of the rows is that of `ranked_by`, whatever the scoring set: text that was chosen
+    for its activation ranks nothing.
+
+    Attributes:
+        subject: the subject's name.
+        corpus: the corpus's name.
+        scoring_set: `uniform`, `top` or `top_and_random`.
+        ranked_by: the column that orders the rows, `uniform/pearson` unless asked otherwise.
+        group: 1 for the largest group of comparable runs; further groups of the same subject and
+            corpus have boards of their own.
+        differs: why this group cannot be compared with the first one; empty for the first.
+        rows: best first, controls among them.
+        apart: runs that cannot be compared with these rows, and why.
+        tracks: the same rows by evidence and by size.
+        n_neurons: neurons that all rows share.
+        layers: layers that they are of.
+        context_length: tokens in a context.
+    """
+
+    subject: str
+    corpus: str
+    scoring_set: str
+    ranked_by: str
+    group: int
+    differs: str
+    rows: list[Row]
+    apart: list[Apart]
+    tracks: list[Track]
+    n_neurons: int
+    layers: list[int]
+    context_length: int | None
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column of scores that a row has, in the order in which they are met."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.scores))

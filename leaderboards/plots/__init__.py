@@ -1,0 +1,1 @@
+"""Plots for papers, all in one style."""

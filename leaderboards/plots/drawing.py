@@ -1,0 +1,100 @@
+"""How every plot begins and ends: one style, and files that are the same each time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import BenchmarkError, unknown
+from leaderboards.model import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png", "pdf")
+STYLE = Path(__file__).parent / "paper.mplstyle"
+COLUMN, PAGE = 3.35, 6.9
+"""Inches: the width of a column of a paper, and of a page."""
+
+CONTROL_COLOUR = "#9a9a9a"
+MARKERS = "osD^vPX*"
+
+# A date would make every file another one.
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": "neuron-simulator-benchmark"},
+    "png": {"Software": "neuron-simulator-benchmark"},
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": "neuron-simulator-benchmark"},
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """The plots' style, whatever the user's own settings of matplotlib are."""
+    from matplotlib import style as styles
+
+    with styles.context(["default", str(STYLE)]):
+        yield
+
+
+def figure(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure and its axes, by `Figure.subplots`; it needs no display and is known to no other.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        **options: as `Figure.subplots` takes them.
+    """
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    return made, made.subplots(**options)
+
+
+def finish(drawn: Figure, axes: Any, title: str, *, legend_columns: int = 3) -> None:
+    """Put the title above the axes at the left edge, and the legend below them all."""
+    drawn.suptitle(title, x=0.01, ha="left", fontsize=9, fontweight="bold")
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        drawn.legend(handles, names, loc="outside lower center", ncols=legend_columns)
+
+
+def encoded(drawn: Figure, form: str) -> bytes:
+    """A figure as the bytes of a file, the same bytes each time.
+
+    Raises:
+        BenchmarkError: the format is not known.
+    """
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    buffer = io.BytesIO()
+    with style():
+        drawn.savefig(buffer, format=form, metadata=_METADATA[form])
+    return buffer.getvalue()
+
+
+def colours(rows: Sequence[Row]) -> dict[str, str]:
+    """A colour for each explainer that is no control, by name, so that plots agree."""
+    cycle = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#000000"]
+    names = sorted({row.explainer for row in rows if not row.control})
+    return {name: cycle[place % len(cycle)] for place, name in enumerate(names)}
+
+
+def markers(rows: Sequence[Row]) -> dict[str, str]:
+    """A marker for each explainer that is no control, so that colour is not all that tells."""
+    names = sorted({row.explainer for row in rows if not row.control})
+    return {name: MARKERS[place % len(MARKERS)] for place, name in enumerate(names)}
+
+
+def measured(rows: Sequence[Row]) -> list[Row]:
+    """The rows that have a score.
+
+    Raises:
+        BenchmarkError: none has.
+    """
+    found = [row for row in rows if row.key.mean is not None]
+    if not found:
+        raise BenchmarkError("there is nothing to plot: no run has a score.")
+    return found

@@ -1,0 +1,37 @@
+"""What plots call columns, boards and files."""
+
+from __future__ import annotations
+
+import re
+
+from leaderboards.model import Leaderboard
+
+_NAMES = {
+    "pearson": "Pearson r",
+    "cosine": "cosine",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "iou": "IoU",
+}
+
+
+def plain(text: str) -> str:
+    """A text in which matplotlib reads no formula."""
+    return text.replace("$", r"\$")
+
+
+def axis_name(column: str) -> str:
+    """A column in words: `uniform/pearson` is `mean Pearson r, uniform text`."""
+    scoring_set, _, name = column.partition("/")
+    return f"mean {_NAMES.get(name, name)}, {scoring_set.replace('_', ' ')} text"
+
+
+def title_of(board: Leaderboard) -> str:
+    """Subject and corpus, and which group of them where there are several."""
+    number = f" ({board.group})" if board.group > 1 else ""
+    return plain(f"{board.subject} on {board.corpus}{number}")
+
+
+def file_name(*parts: str) -> str:
+    """A name of a file without suffix."""
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._") or "_" for part in parts)

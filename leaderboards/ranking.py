@@ -1,0 +1,71 @@
+"""The order of rows, and which neighbours differ by more than chance."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+import metrics
+from leaderboards.model import ALPHA, Difference, Row
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+SEED = 0
+
+
+class PairedTests:
+    """Paired differences of one column between runs; each pair is computed once."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+        self._known: dict[tuple[int, int], metrics.PairedDifference] = {}
+
+    def of(self, first: Row, second: Row) -> metrics.PairedDifference:
+        """The first row's score minus the second's, over the neurons that have both."""
+        key = (id(first.run), id(second.run))
+        if key not in self._known:
+            self._known[key] = metrics.paired_difference(
+                first.run.scores.column(self.column),
+                second.run.scores.column(self.column),
+                resamples=RESAMPLES,
+                level=LEVEL,
+                seed=SEED,
+            )
+        return self._known[key]
+
+
+def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
+    """Rows best first, with ranks and the difference of each to the row above.
+
+    Controls stand where their score puts them and have no rank. The p-values are those of the
+    paired sign-flip permutation test, corrected by Holm's method over the rows given here.
+    """
+    metric = metrics.get(tests.column.rpartition("/")[2])
+    sign = 1 if metric.higher_is_better else -1
+    ordered = sorted(rows, key=lambda row: (_place(row.key.mean, sign), row.label, row.run_id))
+    pairs = [tests.of(above, row) for above, row in itertools.pairwise(ordered)]
+    adjusted = metrics.holm([pair.p for pair in pairs])
+    above: list[Difference | None] = [None]
+    above += [_difference(pair, p) for pair, p in zip(pairs, adjusted, strict=True)]
+    found, rank = [], 0
+    for row, difference in zip(ordered, above, strict=False):
+        rank += not row.control
+        found.append(dataclasses.replace(row, rank=None if row.control else rank, above=difference))
+    return found
+
+
+def _place(mean: float | None, sign: int) -> float:
+    return math.inf if mean is None else -sign * mean
+
+
+def _difference(pair: metrics.PairedDifference, adjusted: float | None) -> Difference:
+    return Difference(
+        mean=pair.mean,
+        low=pair.low,
+        high=pair.high,
+        p=pair.p,
+        adjusted_p=adjusted,
+        significant=adjusted is not None and adjusted < ALPHA,
+    )

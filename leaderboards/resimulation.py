@@ -1,0 +1,208 @@
+"""Some of a run's saved explanations simulated and scored again, where the subject is at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark.config import RunConfig
+from benchmark.errors import BenchmarkError
+from benchmark.evidence import SCORING_SETS, Block
+from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.experiment import Experiment, open_experiment
+from benchmark.explaining import build_explainer, restore
+from benchmark.rescoring import check_same
+from benchmark.results import OK, Run
+from benchmark.runner import score_explanations
+from benchmark.subject.loading import place_of
+from leaderboards.validation import config_of
+from metrics import METRICS
+
+NEURONS = 16
+# A score that moves with every activation, as a part of its size where that is above 1.
+SMOOTH = {"float32": 1e-3, "bfloat16": 2e-2, "float16": 2e-2}
+# A score of firing jumps when one activation lies at the threshold: one neuron may move by the
+# first, the mean over the neurons that were tried by the second.
+FIRING_ONE, FIRING_MEAN = 0.1, 0.01
+
+
+@dataclass(frozen=True)
+class Resimulation:
+    """What simulating again found.
+
+    Attributes:
+        neurons: the (layer, neuron) that were simulated; none where it could not be done.
+        seed: what drew them.
+        columns: how many columns of scores were compared.
+        largest_difference: the largest difference of a score that does not hang on a threshold.
+        reason: why nothing could be simulated; empty where it was.
+    """
+
+    neurons: list[tuple[int, int]]
+    seed: int
+    columns: int = 0
+    largest_difference: float = 0.0
+    reason: str = ""
+
+
+def resimulate(
+    run: Run, *, n_neurons: int = NEURONS, seed: int = 0, cache_dir: str | None = None
+) -> Resimulation:
+    """Simulate the explanations of some neurons again and hold their scores against the saved ones.
+
+    Nothing is downloaded: a subject of the hub is at hand where the local cache has it.
+
+    Args:
+        run: a validated run.
+        n_neurons: how many neurons are drawn.
+        seed: what draws them.
+        cache_dir: where activations are kept; None takes the user's cache folder.
+
+    Raises:
+        BenchmarkError: a score or the choice of neurons does not reproduce.
+    """
+    config = dataclasses.replace(
+        config_of(run), cache_dir=cache_dir, device=None, batch_tokens=None, tracking={}
+    )
+    missing = not_at_hand(config)
+    if missing:
+        return Resimulation([], seed, reason=missing)
+    try:
+        explainer = build_explainer(config.explainer)
+        experiment = open_experiment(config)
+        check_same(run, experiment)
+    except BenchmarkError as error:
+        return Resimulation([], seed, reason=str(error))
+    keys = run.scores.neurons()
+    drawn = sorted(random.Random(seed).sample(keys, min(n_neurons, len(keys))))
+    saved = {
+        (line.layer, line.neuron): line
+        for line in run.explanations()
+        if (line.layer, line.neuron) in set(drawn)
+    }
+    blocks = _blocks(drawn)
+    experiment.store.prepare_truth(blocks, calibrate=config.calibrated)
+    _check_draw(run, experiment)
+    again: dict[tuple[int, int], Mapping[str, Any]] = {}
+    for block in blocks:
+        lines = [saved[block.layer, neuron] for neuron in block.neurons.tolist()]
+        explanations = [restore(line, explainer, experiment.subject) for line in lines]
+        rows, _ = score_explanations(experiment, explainer, block, explanations, {})
+        again.update({(row["layer"], row["neuron"]): row for row in rows})
+    before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    pairs = [(key, before[key], again[key]) for key in drawn]
+    columns, largest = _compare(run, pairs, SMOOTH[config.dtype])
+    return Resimulation(drawn, seed, columns, largest)
+
+
+def not_at_hand(config: RunConfig) -> str:
+    """Why the subject cannot be had without a download, empty if it can."""
+    model = config.model
+    kind = str(model.get("kind") or "local")
+    if kind == "planted":
+        return ""
+    name = str(model.get("name") or kind)
+    try:
+        place = place_of(model.get("source"), kind, name)
+    except BenchmarkError as error:
+        return str(error)
+    if isinstance(place, Path):
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+    from transformer_lens.supported_models import get_official_model_name
+
+    try:
+        repository = str(get_official_model_name(place))
+    except ValueError:
+        repository = place
+    found = try_to_load_from_cache(repository, "config.json", revision=model.get("revision"))
+    if isinstance(found, str):
+        return ""
+    return f"the subject '{name}' ({repository}) is not in the local cache of the hub"
+
+
+def _blocks(keys: Sequence[tuple[int, int]]) -> list[Block]:
+    layers = sorted({layer for layer, _ in keys})
+    return [
+        Block(number, layer, torch.tensor([neuron for at, neuron in keys if at == layer]))
+        for number, layer in enumerate(layers)
+    ]
+
+
+def _check_draw(run: Run, experiment: Experiment) -> None:
+    """That the neurons are those that the configuration draws, so that nobody picks their own."""
+    drawn = {s.layer: s.neurons.tolist() for s in experiment.selections() if len(s.neurons)}
+    stated = {layer: sorted(some) for layer, some in run.record.neurons.per_layer.items() if some}
+    for layer in sorted({*drawn, *stated}):
+        if drawn.get(layer) != stated.get(layer):
+            raise BenchmarkError(
+                f"the run in '{run.folder}' does not reproduce: in layer {layer} its configuration "
+                f"draws other neurons than it has."
+            )
+
+
+def _compare(
+    run: Run,
+    pairs: Sequence[tuple[tuple[int, int], Mapping[str, Any], Mapping[str, Any]]],
+    smooth: float,
+) -> tuple[int, float]:
+    """The number of columns that both have, and the largest difference of a smooth score.
+
+    Raises:
+        BenchmarkError: a score lies farther away than the tolerance allows.
+    """
+    largest = 0.0
+    columns = [name for name in run.scores.metric_columns if name in pairs[0][2]]
+    for key, before, now in pairs:
+        if before["status"] == OK != now["status"]:
+            raise _no_reproduction(run, key, "status", before["status"], now["error"])
+    for column in columns:
+        allowed, firing = _tolerance(column, smooth)
+        gaps = []
+        for key, before, now in pairs:
+            gap = _gap(before[column], now[column])
+            gaps.append(gap)
+            if gap > allowed:
+                raise _no_reproduction(run, key, column, before[column], now[column])
+        mean = sum(gaps) / len(gaps)
+        if firing and mean > FIRING_MEAN:
+            raise BenchmarkError(
+                f"the run in '{run.folder}' does not reproduce: '{column}' of {len(gaps)} neurons "
+                f"simulated again is off by {mean:.3g} in the mean; at most {FIRING_MEAN} is "
+                "allowed."
+            )
+        largest = largest if firing else max(largest, *gaps)
+    return len(columns), largest
+
+
+def _tolerance(column: str, smooth: float) -> tuple[float, bool]:
+    """How far one neuron's score may move, and whether it hangs on a threshold."""
+    scoring_set, _, name = column.partition("/")
+    metric = METRICS.get(name)
+    if metric is None or scoring_set.removesuffix(CALIBRATED_SUFFIX) not in SCORING_SETS:
+        return FIRING_ONE, True
+    firing = metric.needs_threshold or metric.top_alpha
+    return (FIRING_ONE, True) if firing else (smooth, False)
+
+
+def _gap(before: float | None, now: float | None) -> float:
+    """The difference, as a part of the saved value where that is above 1."""
+    before, now = (None if value is None or value != value else value for value in (before, now))
+    if before is None or now is None:
+        return 0.0 if before is now else float("inf")
+    return abs(now - before) / max(1.0, abs(before))
+
+
+def _no_reproduction(
+    run: Run, key: tuple[int, int], column: str, before: object, now: object
+) -> BenchmarkError:
+    return BenchmarkError(
+        f"the run in '{run.folder}' does not reproduce: '{column}' of neuron {key[0]}.{key[1]} "
+        f"is {before} in the submission and {now} when simulated again."
+    )

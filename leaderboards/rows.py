@@ -1,0 +1,99 @@
+"""From a finished run to a row of a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import metrics
+from benchmark.results import MetricSummary, Run
+from benchmark.results.scores import COST_PREFIX, UNDEFINED
+from benchmark.tracking import layer_metrics
+from leaderboards.model import Row, Score
+from leaderboards.ranking import LEVEL, RESAMPLES, SEED
+
+
+def row_of(run: Run, label: str, column: str) -> Row:
+    """The row of a run, not ranked yet.
+
+    Means are computed from the run's table of scores. The interval of the column that ranks is
+    computed anew, so that it means the same in every row; those of other columns are the run's own
+    where it asked for the same confidence.
+    """
+    record, scores = run.record, run.scores
+    return Row(
+        rank=None,
+        label=label,
+        explainer=record.explainer.name,
+        target=record.explainer.target,
+        control=record.explainer.control,
+        evidence=record.explainer.evidence,
+        options=record.explainer.options,
+        run_id=record.run_id,
+        run=run,
+        key=_key(run, column),
+        scores={name: _score(run, name) for name in scores.metric_columns},
+        undefined={
+            name.partition("/")[0]: int(scores.column(name).sum())
+            for name in scores.columns
+            if name.endswith(f"/{UNDEFINED}")
+        },
+        asked=len(scores),
+        explained=int((scores.column("status") == "ok").sum()),
+        coverage=float((scores.column("status") == "ok").mean()) if len(scores) else None,
+        subject_tokens=_cost(run, "subject_tokens"),
+        explain_seconds=_cost(run, "explain_seconds"),
+        simulate_seconds=_cost(run, "simulate_seconds"),
+        bytes=_cost(run, "bytes"),
+        largest_bytes=_largest_bytes(run),
+        layers={
+            int(layer): layer_metrics(scores, int(layer))
+            for layer in np.unique(scores.column("layer"))
+        },
+    )
+
+
+def _key(run: Run, column: str) -> Score:
+    found = metrics.mean_over_neurons(
+        run.scores.column(column), resamples=RESAMPLES, level=LEVEL, seed=SEED
+    )
+    return Score(mean=found.mean, low=found.low, high=found.high, n=found.n, n_null=found.n_null)
+
+
+def _score(run: Run, column: str) -> Score:
+    values = run.scores.column(column)
+    known = values[~np.isnan(values)]
+    low, high = _own_interval(run, column)
+    return Score(
+        mean=float(known.mean()) if len(known) else None,
+        low=low,
+        high=high,
+        n=len(known),
+        n_null=len(values) - len(known),
+    )
+
+
+def _own_interval(run: Run, column: str) -> tuple[float | None, float | None]:
+    """The interval that the run's summary has, if it is of the confidence of this table."""
+    bootstrap = run.record.config.get("bootstrap")
+    confidence = bootstrap.get("confidence", LEVEL) if isinstance(bootstrap, dict) else LEVEL
+    summary = run.record.metric(column)
+    if not isinstance(summary, MetricSummary) or confidence != LEVEL:
+        return None, None
+    return summary.low, summary.high
+
+
+def _cost(run: Run, name: str) -> float | None:
+    column = f"{COST_PREFIX}{name}"
+    if column not in run.scores.columns:
+        return None
+    values = run.scores.column(column)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _largest_bytes(run: Run) -> float | None:
+    column = f"{COST_PREFIX}bytes"
+    if column not in run.scores.columns or not len(run.scores):
+        return None
+    values = run.scores.column(column)
+    return None if np.isnan(values).all() else float(np.nanmax(values))

@@ -1,0 +1,102 @@
+"""One row an explainer over several subjects and corpora."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.evidence import UNIFORM
+from leaderboards.labels import identity, labels
+from leaderboards.model import Leaderboard, Row
+from metrics import get
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcrossRow:
+    """One explainer, with the same options everywhere.
+
+    Attributes:
+        rank: its place among those that have a mean and are no controls; None without.
+        label: as in the tables.
+        control: whether it is a control.
+        evidence: what it saw.
+        parts: its mean on each subject and corpus, None where it was not run.
+        mean: mean of `parts`; None when any of them is missing.
+    """
+
+    rank: int | None
+    label: str
+    control: bool
+    evidence: str
+    parts: list[float | None]
+    mean: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Across:
+    """A table across subjects: `places` are (subject, corpus), one for each of a row's parts."""
+
+    ranked_by: str
+    places: list[tuple[str, str]]
+    rows: list[AcrossRow]
+
+
+def across(boards: Sequence[Leaderboard]) -> Across:
+    """The means of every explainer over subjects and corpora, best first.
+
+    Of each subject and corpus the first group of comparable runs counts. Several runs of one
+    explainer with the same options count as their mean. Rows without a mean stand last.
+    """
+    main = [board for board in boards if board.group == 1 and board.scoring_set == UNIFORM]
+    places = [(board.subject, board.corpus) for board in main]
+    found: dict[str, list[list[Row]]] = {}
+    for place, board in enumerate(main):
+        for row in board.rows:
+            key = identity(row.run.record)
+            found.setdefault(key, [[] for _ in main])[place].append(row)
+    first = [next(row for rows in cells for row in rows) for cells in found.values()]
+    named = labels([row.run.record for row in first])
+    rows = []
+    for row, label, cells in zip(first, named, found.values(), strict=True):
+        parts = [_mean([one.key.mean for one in rows]) for rows in cells]
+        rows.append(
+            AcrossRow(
+                rank=None,
+                label=label,
+                control=row.control,
+                evidence=row.evidence,
+                parts=parts,
+                mean=_mean(parts),
+            )
+        )
+    ranked_by = main[0].ranked_by if main else f"{UNIFORM}/pearson"
+    return Across(ranked_by=ranked_by, places=places, rows=_ranked(rows, ranked_by))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean, None when any part is missing."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _ranked(rows: Sequence[AcrossRow], column: str) -> list[AcrossRow]:
+    sign = 1 if get(column.rpartition("/")[2]).higher_is_better else -1
+    ordered = sorted(
+        rows, key=lambda row: (math.inf if row.mean is None else -sign * row.mean, row.label)
+    )
+    found, rank = [], 0
+    for row in ordered:
+        counts = not row.control and row.mean is not None
+        rank += counts
+        found.append(
+            AcrossRow(
+                rank=rank if counts else None,
+                label=row.label,
+                control=row.control,
+                evidence=row.evidence,
+                parts=row.parts,
+                mean=row.mean,
+            )
+        )
+    return found

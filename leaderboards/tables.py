@@ -1,0 +1,234 @@
+"""Leaderboards as tables of text: what every format that people read is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.cli.table import interval, marked, marks_legend, nulls, number, ranges
+from benchmark.evidence import TOP, UNIFORM
+from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
+from leaderboards.reading import Unread
+from leaderboards.subjects import Across
+
+TIED, ON_FRONT, CONTROL, EMPTY = "≈", "●", "control", "-"
+CAUSAL = "causal/uniform_mean"
+
+LEGEND = f"""\
+r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
+held-out contexts, with its 95 % bootstrap interval over neurons; every table is in its order,
+because text that was chosen for its activation flatters. {TIED}: the difference to the row above is
+not significant (paired sign-flip permutation test over neurons, Holm's correction over the rows of
+the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is headed by; top F1: on each
+neuron's strongest held-out contexts; causal: correlation with the effect of the ablation (uniform
+contexts, mean). null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and are
+left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n. and
+s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
+Controls bound the scale; they have no rank and are on no Pareto front."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text under headings.
+
+    Attributes:
+        title: heading of the table.
+        level: depth of that heading, 2 for what stands under nothing else.
+        columns: headings of the columns.
+        rows: cells, as many in each row as there are columns.
+        text_columns: how many of the first columns are text; the others are numbers.
+        caption: sentences above the table.
+    """
+
+    title: str
+    level: int
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text_columns: int = 1
+    caption: str = ""
+
+
+def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
+    """The table of one scoring set; `extra` are further metrics to show beside the usual ones."""
+    of_set = board.scoring_set
+    columns = ["#", "explainer", "evidence", _key(board.ranked_by), "95 % interval", TIED]
+    shown = [(marked(name), f"{of_set}/{name}") for name in ("auprc", "f1", "iou", *extra)]
+    shown = [(_HEADINGS.get(name, name), column) for name, column in shown]
+    if f"{of_set}/pearson" != board.ranked_by:
+        shown.insert(0, (f"r on {of_set}", f"{of_set}/pearson"))
+    if of_set != TOP:
+        shown.append(("top F1", f"{TOP}/f1"))
+    if CAUSAL in board.columns:
+        shown.append(("causal", CAUSAL))
+    columns += [heading for heading, _ in shown]
+    columns += ["null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
+    rows = [
+        [
+            *_head(row),
+            *(number(row.score(column)) for _, column in shown),
+            nulls(row.score(f"{of_set}/f1")),
+            str(row.undefined.get(of_set, EMPTY)),
+            EMPTY if row.coverage is None else f"{row.coverage:.0%}",
+            *_costs(row),
+        ]
+        for row in board.rows
+    ]
+    legend = marks_legend([column for _, column in shown]).strip()
+    caption = " ".join(filter(None, [_about(board), legend]))
+    return Table(of_set, 3, columns, rows, 3, caption)
+
+
+def layer_table(board: Leaderboard) -> Table:
+    """What ranks, layer by layer."""
+    rows = [
+        [
+            *_name(row),
+            *(_plain(row.layers.get(layer, {}).get(board.ranked_by)) for layer in board.layers),
+        ]
+        for row in board.rows
+    ]
+    columns = ["#", "explainer", *(f"layer {layer}" for layer in board.layers)]
+    counts = {
+        layer: row.layers[layer]["neurons"] for row in board.rows[:1] for layer in board.layers
+    }
+    caption = f"Mean {board.ranked_by} of the neurons of each layer; neurons: " + ", ".join(
+        f"{count} in layer {layer}" for layer, count in counts.items()
+    )
+    return Table("by layer", 3, columns, rows, 2, f"{caption}.")
+
+
+def _of_layer(row: Row, layer: int, column: str) -> float | None:
+    return row.layers.get(layer, {}).get(column)
+
+
+def front_table(board: Leaderboard) -> Table:
+    """Which explainers no other one beats in quality and cost at once."""
+    costs = (BYTES, SUBJECT_TOKENS, SECONDS)
+    rows = [
+        [
+            row.label,
+            number(row.key),
+            *(
+                f"{text} {ON_FRONT if name in row.fronts else ' '}"
+                for name, text in zip(costs, _costs(row, costs), strict=True)
+            ),
+        ]
+        for row in board.rows
+        if not row.control
+    ]
+    caption = (
+        f"{ON_FRONT}: on the Pareto front, that is, no other explainer is at least as good and at "
+        "least as small (as cheap), and better in one of the two."
+    )
+    return Table(
+        "quality against size and cost",
+        3,
+        ["explainer", _key(board.ranked_by), "bytes", "tokens/n.", "s/n."],
+        rows,
+        1,
+        caption,
+    )
+
+
+def track_table(track: Track, key: str) -> Table:
+    """The rows that keep to one rule; `key` is the column that ranks them."""
+    rows = [
+        [
+            *_head(row),
+            number(row.score(f"{UNIFORM}/auprc")),
+            number(row.score(f"{UNIFORM}/f1")),
+            *_costs(row),
+            EMPTY if row.largest_bytes is None else f"{row.largest_bytes:,.0f}",
+        ]
+        for row in track.rows
+    ]
+    columns = ["#", "explainer", "evidence", _key(key), "95 % interval", TIED, "AUPRC", "F1"]
+    columns += ["tokens/n.", "s/n.", "bytes", "largest"]
+    limit = track.limit
+    caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes."
+    return Table(f"track {track.family}: {track.name}", 4, columns, rows, 3, caption)
+
+
+def apart_table(board: Leaderboard) -> Table:
+    """The runs that cannot be compared, and why."""
+    rows = [[one.label, one.run_id, one.reason] for one in board.apart]
+    return Table("not comparable", 3, ["explainer", "run", "reason"], rows, 3)
+
+
+def unread_table(unread: Sequence[Unread]) -> Table:
+    """What could not be read, and why."""
+    rows = [[one.folder.name, one.reason] for one in unread]
+    return Table("not read", 2, ["run", "reason"], rows, 2)
+
+
+def across_table(table: Across) -> Table:
+    """One row an explainer over all subjects and corpora."""
+    columns = ["#", "explainer", "evidence", "mean"]
+    columns += [f"{subject}, {corpus}" for subject, corpus in table.places]
+    rows = [
+        [
+            _rank(row.rank, row.control),
+            row.label,
+            row.evidence,
+            _plain(row.mean),
+            *map(_plain, row.parts),
+        ]
+        for row in table.rows
+    ]
+    caption = f"Mean {table.ranked_by}; the mean over subjects is empty where a part is missing."
+    return Table("across subjects", 2, columns, rows, 3, caption)
+
+
+_HEADINGS = {"auprc": "AUPRC", "f1": "F1", "iou": "IoU"}
+
+
+def _key(column: str) -> str:
+    """The heading of the column that ranks."""
+    return "r" if column == f"{UNIFORM}/pearson" else column
+
+
+def heading(board: Leaderboard) -> str:
+    """What the tables of one subject and corpus stand under."""
+    number = f" ({board.group})" if board.group > 1 else ""
+    return f"{board.subject} on {board.corpus}{number}"
+
+
+def _about(board: Leaderboard) -> str:
+    if not board.rows:
+        return "No run here can be ranked."
+    text = f"{board.n_neurons} neurons of layers {ranges(board.layers)}"
+    if board.context_length is not None:
+        text += f", contexts of {board.context_length} tokens"
+    return (
+        f"{text}. Kept apart from the first table: {board.differs}."
+        if board.differs
+        else f"{text}."
+    )
+
+
+def _head(row: Row) -> list[str]:
+    return [
+        *_name(row),
+        row.evidence,
+        number(row.key),
+        interval(row.key),
+        TIED if row.tied() else "",
+    ]
+
+
+def _name(row: Row) -> list[str]:
+    return [_rank(row.rank, row.control), row.label]
+
+
+def _rank(rank: int | None, control: bool) -> str:
+    return CONTROL if control else EMPTY if rank is None else str(rank)
+
+
+def _costs(row: Row, names: Sequence[str] = (SUBJECT_TOKENS, SECONDS, BYTES)) -> list[str]:
+    forms = {SUBJECT_TOKENS: ",.0f", SECONDS: ".4f", BYTES: ",.0f"}
+    found = [(row.cost(name), forms[name]) for name in names]
+    return [EMPTY if value is None else format(value, form) for value, form in found]
+
+
+def _plain(value: float | None) -> str:
+    return EMPTY if value is None else f"{round(value, 3) + 0.0:.3f}"

@@ -1,0 +1,90 @@
+"""What a tracker shows of the leaderboard that a run is in: tables and PNG pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from benchmark.errors import BenchmarkError
+from benchmark.evidence import UNIFORM
+from benchmark.results import Run
+from benchmark.tracking import Extras, ExtraTable
+from leaderboards.formats.separated import records_of
+from leaderboards.model import Leaderboard
+from leaderboards.page import page_of
+from leaderboards.plots.drawing import encoded
+from leaderboards.plots.gallery import PLOTS, plots_of
+from leaderboards.plots.spectrum import measure, spectrum
+from leaderboards.reading import Results, read_results
+from leaderboards.resimulation import not_at_hand
+from leaderboards.submitting import place_of_run
+from leaderboards.validation import config_of
+
+TABLES = ("leaderboard", "layers", "tracks")
+BEST, WORST = "spectrum_best", "spectrum_worst"
+
+
+def extras_of(run: Run) -> Extras:
+    """Tables `leaderboard`, `layers` and `tracks`, and the plots under `plots/<name>`.
+
+    The leaderboard is that of all comparable runs beside the run: of the same subject and corpus in
+    its folder of results. `plots/spectrum_best` and `plots/spectrum_worst` are the spectra of the
+    run's best and worst neuron; they are left out where the subject is not at hand.
+    """
+    runs = _beside(run)
+    page = page_of(Results(runs, [], []))
+    boards = [board for board in page.boards if _holds(board, run)]
+    page = dataclasses.replace(page, boards=boards)
+    tables = {name: _table(list(records_of(page, name))) for name in TABLES}
+    pictures: dict[str, bytes] = {}
+    for board in boards:
+        if board.scoring_set == UNIFORM:
+            for name in PLOTS:
+                for _, figure in plots_of([board], [name]):
+                    pictures[f"plots/{name}"] = encoded(figure, "png")
+    return Extras(tables, {**pictures, **_spectra(run)})
+
+
+def _beside(run: Run) -> list[Run]:
+    """The run and those of the same subject and corpus, where it lies in a folder of results."""
+    parts = place_of_run(run.record).split("/")
+    folder = run.folder.resolve()
+    if list(folder.parts[-len(parts) :]) != parts:
+        return [run]
+    found = [one for one in read_results([folder.parents[1]]).runs if one.folder != folder]
+    # As it was given: the same run read again has another identity.
+    return [run, *found]
+
+
+def _holds(board: Leaderboard, run: Run) -> bool:
+    return any(row.run is run for row in board.rows)
+
+
+def _table(records: list[Mapping[str, object]]) -> ExtraTable:
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    return ExtraTable(columns, [[record.get(name) for name in columns] for record in records])
+
+
+def _spectra(run: Run) -> dict[str, bytes]:
+    """The spectra of the best and the worst neuron by what ranks; none without the subject."""
+    column = f"{UNIFORM}/pearson"
+    if column not in run.scores.metric_columns:
+        return {}
+    values = run.scores.column(column)
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known) or not_at_hand(config_of(run)):
+        return {}
+    order = known[np.argsort(-values[known], kind="stable")]
+    neurons = run.scores.neurons()
+    found = {}
+    try:
+        for name, row in ((BEST, order[0]), (WORST, order[-1])):
+            layer, neuron = neurons[row]
+            label = f"{run.record.explainer.name}, r = {values[row]:.3f}"
+            figure = spectrum(f"{layer}.{neuron}", measure([(label, run)], layer, neuron))
+            found[f"plots/{name}"] = encoded(figure, "png")
+    except BenchmarkError:
+        return {}
+    return found

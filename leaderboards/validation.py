@@ -1,0 +1,236 @@
+"""Whether a result directory is a whole, consistent run: what is checked without a subject."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from benchmark.config import RunConfig, check_config
+from benchmark.errors import BenchmarkError
+from benchmark.evidence import SCORING_SETS
+from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.recording import summarise
+from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
+from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
+from benchmark.results.lines import parse_line
+from leaderboards import schema
+from metrics import METRICS
+
+FILES = (RECORD, SCORES, EXPLANATIONS)
+# Two machines add in another order; the bootstrap's quantiles are interpolated.
+MEAN_TOLERANCE, INTERVAL_TOLERANCE = 1e-9, 1e-6
+
+
+def validated(folder: Path) -> Run:
+    """A run whose record fits its schema and whose files fit the record and each other.
+
+    Raises:
+        BenchmarkError: naming the first thing that is wrong.
+    """
+    if folder.name == RECORD and folder.is_file():
+        folder = folder.parent
+    data = _record(folder)
+    version = data.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise BenchmarkError(f"'{folder / RECORD}' has no schema_version: it is no run's record.")
+    schema.validate(data, schema.RUN, version, f"'{folder / RECORD}'")
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise BenchmarkError(
+                f"'{folder}' has no {name}: a submission is the whole folder of a run."
+            )
+    run = load_run(folder)
+    _check_explanations_file(run)
+    _check_neurons(run)
+    _check_values(run)
+    _check_lines(run, version)
+    _check_summary(run)
+    return run
+
+
+def config_of(run: Run) -> RunConfig:
+    """The configuration of a run, free of the folders that it was made in.
+
+    Raises:
+        BenchmarkError: this version cannot read it.
+    """
+    composed: Any = OmegaConf.create({**run.record.config, "dry_run": False})
+    try:
+        return check_config(composed)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {error}") from error
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    try:
+        data = json.loads(path.read_bytes(), parse_constant=_no_constant)
+    except OSError:
+        unfinished = (folder / UNFINISHED).is_dir()
+        what = (
+            "is unfinished: repeat the command that began it" if unfinished else "has no run.json"
+        )
+        raise BenchmarkError(
+            f"'{folder}' {what}; a submission is the folder of one finished run, such as "
+            "results/solu-tiny/stdlib/n2g/<run>."
+        ) from None
+    except ValueError as error:
+        raise BenchmarkError(f"'{path}' is damaged: {error}.") from error
+    if not isinstance(data, dict):
+        raise BenchmarkError(f"'{path}' is damaged: it holds no object.")
+    return data
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _check_explanations_file(run: Run) -> None:
+    """That the explanations are those that the run wrote; `load_run` checks the scores."""
+    for name in (SCORES, EXPLANATIONS):
+        if name not in run.record.files:
+            raise BenchmarkError(f"'{run.folder / RECORD}' has no digest of {name} in 'files'.")
+    digest = hashlib.sha256()
+    with open(run.folder / EXPLANATIONS, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            digest.update(chunk)
+    if digest.hexdigest() != run.record.files[EXPLANATIONS].sha256:
+        raise BenchmarkError(
+            f"'{run.folder / EXPLANATIONS}' is not the file that the run wrote (its SHA-256 "
+            "differs from run.json): it is damaged or of another run."
+        )
+
+
+def _check_neurons(run: Run) -> None:
+    """That rows and record are about the same neurons and count them alike."""
+    record, scores = run.record, run.scores
+    asked = {(layer, one) for layer, some in record.neurons.per_layer.items() for one in some}
+    if asked != set(scores.neurons()) or not asked:
+        raise BenchmarkError(
+            f"'{run.folder}': the neurons in run.json are not those in scores.parquet."
+        )
+    explained = int((scores.column("status") == "ok").sum())
+    stated = (record.neurons.asked, record.neurons.explained)
+    if stated != (len(scores), explained):
+        raise BenchmarkError(
+            f"'{run.folder}': run.json says that {stated[1]} of {stated[0]} neurons were "
+            f"explained, scores.parquet says {explained} of {len(scores)}."
+        )
+    coverage = record.neurons.coverage
+    if coverage is None or not math.isclose(coverage, explained / len(scores)):
+        raise BenchmarkError(f"'{run.folder}': neurons.coverage is not explained / asked.")
+
+
+def _check_values(run: Run) -> None:
+    """That every score is one that its metric can have."""
+    for column in run.scores.metric_columns:
+        values = run.scores.column(column)
+        metric = METRICS.get(column.rpartition("/")[2])
+        scoring_set = column.partition("/")[0].removesuffix(CALIBRATED_SUFFIX)
+        known = values[~np.isnan(values)]
+        low = high = None
+        if metric is not None and scoring_set in SCORING_SETS:
+            low, high = metric.lower, metric.upper
+        bad = ~np.isfinite(known)
+        bad |= known < (-math.inf if low is None else low - 1e-6)
+        bad |= known > (math.inf if high is None else high + 1e-6)
+        if bad.any():
+            raise BenchmarkError(
+                f"'{run.folder / SCORES}': column '{column}' holds {known[bad][0]:g}, which that "
+                "metric cannot be."
+            )
+    for column in (name for name in run.scores.columns if name.startswith("cost/")):
+        values = run.scores.column(column)
+        if (np.isnan(values) | (values < 0)).any():
+            raise BenchmarkError(
+                f"'{run.folder / SCORES}': column '{column}' holds a negative cost or none."
+            )
+
+
+def _check_lines(run: Run, version: int) -> None:
+    """That each neuron has one explanation of the size that the table says, or its failure."""
+    rows = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    seen: set[tuple[int, int]] = set()
+    for number, data in _lines(run):
+        where = f"'{run.folder / EXPLANATIONS}' line {number}"
+        schema.validate(data, schema.EXPLANATION, version, where)
+        try:
+            saved = parse_line(data)
+        except ValueError as error:
+            raise BenchmarkError(f"{where}: {error}.") from None
+        key = (saved.layer, saved.neuron)
+        row = rows.get(key)
+        if row is None or key in seen:
+            what = "twice" if row is not None else "that is not in scores.parquet"
+            raise BenchmarkError(f"{where} is about neuron {key[0]}.{key[1]} {what}.")
+        seen.add(key)
+        size = 0 if saved.explanation is None else explanation_bytes(saved.explanation)
+        if (row["status"], row.get("cost/bytes", size)) != (saved.status, size):
+            raise BenchmarkError(
+                f"{where}: neuron {key[0]}.{key[1]} is '{saved.status}' with {size} bytes here, "
+                f"'{row['status']}' with {row.get('cost/bytes')} in scores.parquet."
+            )
+    missing = sorted(set(rows) - seen)
+    if missing:
+        raise BenchmarkError(
+            f"'{run.folder / EXPLANATIONS}' has no line for {len(missing)} neurons, first "
+            f"{missing[0][0]}.{missing[0][1]}."
+        )
+
+
+def _lines(run: Run) -> Iterator[tuple[int, Any]]:
+    with open(run.folder / EXPLANATIONS, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield number, json.loads(line)
+            except ValueError as error:
+                path = run.folder / EXPLANATIONS
+                raise BenchmarkError(f"'{path}' line {number} is damaged: {error}.") from error
+
+
+def _check_summary(run: Run) -> None:
+    """That the means in run.json are those of the scores."""
+    config = config_of(run)
+    try:
+        again = summarise(config, run.scores)
+    except KeyError as error:
+        raise BenchmarkError(
+            f"'{run.folder / SCORES}' has no column {error}, which the run's metrics ask for."
+        ) from None
+    for name, expected in again.items():
+        stated = run.record.summary.get(name)
+        if not _agree(stated, expected):
+            raise BenchmarkError(
+                f"'{run.folder / RECORD}': summary '{name}' is {_shown(stated)}, the scores give "
+                f"{_shown(expected)}."
+            )
+
+
+def _agree(stated: MetricSummary | int | None, expected: MetricSummary | int) -> bool:
+    if not isinstance(expected, MetricSummary) or not isinstance(stated, MetricSummary):
+        return stated == expected
+    if (stated.n, stated.n_null) != (expected.n, expected.n_null):
+        return False
+    return _near(stated.mean, expected.mean, MEAN_TOLERANCE) and all(
+        _near(getattr(stated, name), getattr(expected, name), INTERVAL_TOLERANCE)
+        for name in ("low", "high", "layer_low", "layer_high")
+    )
+
+
+def _near(stated: float | None, expected: float | None, tolerance: float) -> bool:
+    if stated is None or expected is None:
+        return stated is expected
+    return abs(stated - expected) <= tolerance * max(1.0, abs(expected))
+
+
+def _shown(summary: MetricSummary | int | None) -> str:
+    if isinstance(summary, MetricSummary):
+        return f"{summary.mean} [{summary.low}, {summary.high}]"
+    return "missing" if summary is None else str(summary)

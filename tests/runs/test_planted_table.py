@@ -26,7 +26,16 @@ EXPRESSED = {
     "token_lookup": (ONE,),
     # No absence and no unlimited distance in a trie; see tests/explainers/n2g.
     "n2g": (ONE, AFTER, THREE, EITHER, START),
+    "n2g_plus": (ONE, AFTER, THREE, EITHER, START),
+    # The bare token counts by what it does in the exemplars, which are chosen for firing.
+    "max_examples": (ONE,),
+    # A value for every word, whatever stands around it.
+    "fasttext": (ONE,),
+    # A pruned example stands behind a BOS, so that it cannot tell the start of a context.
+    "local_search": (ONE, AFTER, EITHER),
 }
+# What is said exactly only as far as the exemplars happen to show it.
+NEARLY = {"max_examples": (UNLESS, START), "local_search": (THREE, UNLESS)}
 CONTROLS = ("zero", "mean", "random", "shuffled")
 
 SIZES = (
@@ -74,7 +83,7 @@ def test_what_an_explainer_can_express_scores_one_and_nothing_else_does(table, n
         scores = {metric: row[f"uniform/{metric}"] for metric in ("pearson", "f1", "auprc")}
         if rule.name in EXPRESSED[name]:
             assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=1e-6), rule
-        else:
+        elif rule.name not in NEARLY.get(name, ()):
             assert scores["pearson"] < 0.999, rule
 
 

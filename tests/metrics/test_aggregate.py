@@ -181,3 +181,20 @@ def test_one_cluster_has_no_interval() -> None:
 def test_refuses_and_says_why(values: list, options: dict, message: str) -> None:
     with pytest.raises(MetricInputError, match=message):
         metrics.mean_over_neurons(values, **options)
+
+
+def test_weights_count_neurons_as_often() -> None:
+    """A neuron of weight 3 counts as three neurons would; equal weights change nothing."""
+    values, weights = np.array([0.1, np.nan, 0.9, -4.0]), np.array([3.0, np.nan, 1.0, 2.0])
+    repeated = np.repeat(values[[0, 2, 3]], [3, 1, 2])
+    assert metrics.mean_over_neurons(values, weights=weights).mean == pytest.approx(repeated.mean())
+    plain = metrics.mean_over_neurons(values, resamples=500)
+    alike = metrics.mean_over_neurons(values, weights=[7.0] * 4, resamples=500)
+    assert (alike.mean, alike.low, alike.high) == pytest.approx((plain.mean, plain.low, plain.high))
+    grouped = {"clusters": [0, 0, 1, 1], "resamples": 500}
+    plain = metrics.mean_over_neurons(values, **grouped)
+    alike = metrics.mean_over_neurons(values, weights=[7.0] * 4, **grouped)
+    assert (alike.mean, alike.low, alike.high) == pytest.approx((plain.mean, plain.low, plain.high))
+    for bad in ([1.0, 1.0], [0.0, 1.0, 1.0, 1.0], [-1.0, 1.0, 1.0, 1.0]):
+        with pytest.raises(MetricInputError, match="weights"):
+            metrics.mean_over_neurons(values, weights=bad)

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Processes that run the tests side by side, each with one thread for its arithmetic.
 JOBS ?= auto
-EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus
+EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types perf train clean

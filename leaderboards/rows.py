@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 import metrics
 from benchmark.results import MetricSummary, Run
-from benchmark.results.scores import COST_PREFIX, UNDEFINED
+from benchmark.results.scores import CAUSAL_PREFIX, COST_PREFIX, EFFECT_PREFIX, UNDEFINED
 from benchmark.tracking import layer_metrics
 from leaderboards.model import Row, Score
 from leaderboards.ranking import LEVEL, RESAMPLES, SEED
@@ -30,8 +33,8 @@ def row_of(run: Run, label: str, column: str) -> Row:
         options=record.explainer.options,
         run_id=record.run_id,
         run=run,
-        key=_key(run, column),
-        scores={name: _score(run, name) for name in scores.metric_columns},
+        key=_mean(scores.column(column)),
+        scores={name: _score(run, name) for name in scores.metric_columns} | _weighted_scores(run),
         undefined={
             name.partition("/")[0]: int(scores.column(name).sum())
             for name in scores.columns
@@ -52,9 +55,9 @@ def row_of(run: Run, label: str, column: str) -> Row:
     )
 
 
-def _key(run: Run, column: str) -> Score:
+def _mean(values: NDArray[Any], weights: NDArray[Any] | None = None) -> Score:
     found = metrics.mean_over_neurons(
-        run.scores.column(column), resamples=RESAMPLES, level=LEVEL, seed=SEED
+        values, weights=weights, resamples=RESAMPLES, level=LEVEL, seed=SEED
     )
     return Score(mean=found.mean, low=found.low, high=found.high, n=found.n, n_null=found.n_null)
 
@@ -70,6 +73,17 @@ def _score(run: Run, column: str) -> Score:
         n=len(known),
         n_null=len(values) - len(known),
     )
+
+
+def _weighted_scores(run: Run) -> dict[str, Score]:
+    """Means of causal scores in which neurons count by their effect; see docs/causal.md."""
+    found = {}
+    for column in run.scores.causal_columns:
+        effect = column.replace(CAUSAL_PREFIX, EFFECT_PREFIX)
+        if effect in run.scores.columns:
+            weights = run.scores.column(effect)
+            found[f"{column}_weighted"] = _mean(run.scores.column(column), weights)
+    return found
 
 
 def _own_interval(run: Run, column: str) -> tuple[float | None, float | None]:

@@ -12,7 +12,7 @@ from leaderboards.reading import Unread
 from leaderboards.subjects import Across
 
 TIED, ON_FRONT, CONTROL, EMPTY = "≈", "●", "control", "-"
-CAUSAL = "causal/uniform_mean"
+CAUSAL = "causal/uniform_mean_weighted"
 
 LEGEND = f"""\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
@@ -20,8 +20,9 @@ held-out contexts, with its 95 % bootstrap interval over neurons; every table is
 because text that was chosen for its activation flatters. {TIED}: the difference to the row above is
 not significant (paired sign-flip permutation test over neurons, Holm's correction over the rows of
 the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is headed by; top F1: on each
-neuron's strongest held-out contexts; causal: correlation with the effect of the ablation (uniform
-contexts, mean). null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and are
+neuron's strongest held-out contexts; causal: how much of what the neurons do to the next-token
+distribution their simulations carry, 1 if all, 0 if no more than their mean does, neurons counting
+by their effect. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and are
 left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n. and
 s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
 Controls bound the scale; they have no rank and are on no Pareto front."""

@@ -65,7 +65,10 @@ def test_a_row_has_the_means_interval_counts_and_costs_of_its_run() -> None:
         tokens=7.0,
         seconds=0.125,
         failed=[(0, 2), (1, 1)],
-        columns={"causal/uniform_mean": [0.5] * (n - 1) + [None]},
+        columns={
+            "causal/uniform_mean": [0.5] * (n - 2) + [1.0, None],
+            "effect/uniform_mean": [1.0] * (n - 2) + [2.0, 5.0],
+        },
     )
     (row,) = board([run]).rows
     assert row.key.mean == pytest.approx(run.scores.column("uniform/pearson").mean())
@@ -76,7 +79,8 @@ def test_a_row_has_the_means_interval_counts_and_costs_of_its_run() -> None:
     assert (row.subject_tokens, row.explain_seconds, row.simulate_seconds) == (7.0, 0.125, 0.25)
     assert (row.bytes, row.largest_bytes) == (10 + 24, 10 + 24 * n)
     assert (row.score("uniform/f1").n, row.score("uniform/f1").n_null) == (n - 1, 1)
-    assert row.score("causal/uniform_mean").mean == 0.5
+    assert row.score("causal/uniform_mean").mean == (0.5 * (n - 2) + 1) / (n - 1)
+    assert row.score("causal/uniform_mean_weighted").mean == pytest.approx((0.5 * (n - 2) + 2) / n)
     assert row.score("causal/uniform_mean").n_null == 1
     assert row.score("causal/firing_zero") is None
     assert sorted(row.layers) == [0, 1]

@@ -27,7 +27,11 @@ def results(*runs, unread=()):
 @pytest.fixture(scope="module")
 def shown():
     """A table with everything that a table can have."""
-    causal = {"causal/uniform_mean": HALF, "causal/firing_zero": [0.25] * len(NEURONS)}
+    causal = {
+        "causal/uniform_mean": HALF,
+        "effect/uniform_mean": list(range(1, len(NEURONS) + 1)),
+        "causal/firing_zero": [0.25] * len(NEURONS),
+    }
     return results(
         made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4),
         made_up_run("next", pearson=HALF, sizes=10),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import metrics
+from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SETS, UNIFORM
 from benchmark.results import Run
@@ -20,6 +21,8 @@ TRUTH_KEYS = ("context_length", "contexts.held_out", "contexts.uniform", "contex
 FIRING_KEYS = ("firing_threshold", "contexts.explain")
 # What decides how predictions are calibrated.
 CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
+# What decides in how many contexts neurons are replaced.
+CAUSAL_KEYS = ("metrics.causal.contexts",)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ def compare_runs(
                 raise BenchmarkError(
                     f"the run in '{run.folder}' has no scores '{column}'; it has "
                     f"{', '.join(run.scores.metric_columns)}. Score it again with more metrics: "
-                    f"python -m benchmark score {run.folder} metrics=all"
+                    f"python -m benchmark score {run.folder} "
+                    f"metrics={'causal' if column in causal_columns() else 'all'}"
                 )
     labels = dict(zip(map(id, runs), _labels(runs), strict=True))
     layers = runs[0].scores.column("layer")
@@ -155,6 +159,9 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
         keys += FIRING_KEYS
     if any(_is_calibrated(column) for column in columns):
         keys += CALIBRATION_KEYS
+    causal = any(column in causal_columns() for column in columns)
+    if causal and all(run.scores.causal_columns for run in runs):
+        keys += CAUSAL_KEYS
     first = runs[0]
     for run in runs[1:]:
         reason = mismatch(first, run, keys)
@@ -223,7 +230,8 @@ def _columns(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:
         return found or [f"{UNIFORM}/{HEADLINE[0]}"]
     columns = [name if "/" in name else f"{UNIFORM}/{name}" for name in names]
     for column in columns:
-        _known(_metric(column))
+        if column not in causal_columns():
+            _known(_metric(column))
     return list(dict.fromkeys(columns))
 
 
@@ -243,6 +251,11 @@ def ranking_column(rank_by: str | None, columns: Sequence[str] = ()) -> str:
             if column.startswith(f"{UNIFORM}/") and metrics.get(_metric(column)).sound:
                 return column
         return f"{UNIFORM}/{HEADLINE[0]}"
+    if rank_by in causal_columns():
+        raise BenchmarkError(
+            f"'{rank_by}' cannot be a ranking key: it has no lower bound, so the few neurons that "
+            f"do hardly anything decide its mean; rank by {UNIFORM}/{HEADLINE[0]}."
+        )
     scoring_set, _, name = rank_by.rpartition("/")
     if _is_calibrated(rank_by):
         raise BenchmarkError(
@@ -278,6 +291,8 @@ def _is_calibrated(column: str) -> bool:
 
 
 def _looks_at_firing(column: str) -> bool:
+    if column in causal_columns():
+        return column.startswith(f"{CAUSAL}/{FIRING}_")
     return metrics.get(_metric(column)).needs_threshold
 
 

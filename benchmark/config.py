@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,11 +59,25 @@ class BootstrapConfig:
 
 
 @dataclass
+class CausalConfig:
+    """How neurons are replaced by their simulation inside the subject; see docs/causal.md.
+
+    Attributes:
+        contexts: held-out contexts of each kind, uniform and firing, that a neuron is replaced on.
+        together: how many neurons of a layer are replaced at once; more than there are means all.
+    """
+
+    contexts: int = 16
+    together: Integers = field(default_factory=lambda: [16, 64])
+
+
+@dataclass
 class MetricsConfig:
-    """The metrics that a run computes."""
+    """The metrics that a run computes; `causal` is null for a run without causal scores."""
 
     name: str = MISSING
     metrics: list[str] = MISSING
+    causal: CausalConfig | None = None
 
 
 @dataclass
@@ -134,10 +148,22 @@ def check_config(composed: DictConfig) -> RunConfig:
 
 def config_keys() -> Iterator[str]:
     """Every key of a run's configuration that is the same whatever is chosen by name."""
-    for name, hint in typing.get_type_hints(RunConfig).items():
-        yield name
-        if dataclasses.is_dataclass(hint):
-            yield from (f"{name}.{part.name}" for part in dataclasses.fields(hint))
+    yield from _keys_of(RunConfig)
+
+
+def _keys_of(section: type, above: str = "") -> Iterator[str]:
+    for name, hint in typing.get_type_hints(section).items():
+        yield f"{above}{name}"
+        if inside := _section(hint):
+            yield from _keys_of(inside, f"{above}{name}.")
+
+
+def _section(hint: Any) -> type | None:
+    """The dataclass of a group of keys, also of one that may be null; None for other types."""
+    for option in (hint, *typing.get_args(hint)):
+        if isinstance(option, type) and dataclasses.is_dataclass(option):
+            return option
+    return None
 
 
 def unknown_key(key: str, known: Iterable[str], hint: str = "") -> BenchmarkError:
@@ -167,7 +193,8 @@ def _check_sections(composed: DictConfig) -> None:
 
 def _lists_of_one(composed: DictConfig) -> None:
     """Read `neurons.layers=3` as `[3]` and `metrics.metrics=f1` as `[f1]`."""
-    for key, kind in (("neurons.layers", int), ("metrics.metrics", str)):
+    lists = (("neurons.layers", int), ("metrics.metrics", str), ("metrics.causal.together", int))
+    for key, kind in lists:
         value = OmegaConf.select(composed, key)
         if isinstance(value, kind) and not isinstance(value, bool):
             OmegaConf.update(composed, key, [value])
@@ -194,7 +221,8 @@ def _wanted(key: str) -> str | None:
     """What the value of a key has to be, for a message; None if the key has no fixed type."""
     hint: Any = RunConfig
     for part in re.sub(r"\[\d+\]", "", key).split("."):
-        hint = typing.get_type_hints(hint).get(part) if dataclasses.is_dataclass(hint) else None
+        section = _section(hint)
+        hint = typing.get_type_hints(section).get(part) if section else None
     options = typing.get_args(hint) if type(None) in typing.get_args(hint) else (hint,)
     kinds = {
         int: "a whole number",
@@ -243,7 +271,7 @@ def _check_names(config: RunConfig) -> None:
 
 
 def _check_ranges(config: RunConfig) -> None:
-    at_least: Mapping[str, tuple[int | float | None, int]] = {
+    at_least: dict[str, tuple[int | float | None, int]] = {
         "context_length": (config.context_length, 2),
         "neurons.per_layer": (config.neurons.per_layer, 1),
         "neurons.block_size": (config.neurons.block_size, 1),
@@ -259,6 +287,12 @@ def _check_ranges(config: RunConfig) -> None:
         "seed": (config.seed, 0),
         "neurons.seed": (config.neurons.seed, 0),
     }
+    causal = config.metrics.causal
+    if causal is not None:
+        at_least |= {
+            "metrics.causal.contexts": (causal.contexts, 1),
+            "metrics.causal.together": (min(causal.together, default=1), 1),
+        }
     for key, (value, lowest) in at_least.items():
         if value is not None and value < lowest:
             raise BenchmarkError(f"{key}={value} is too small; the smallest is {lowest}.")

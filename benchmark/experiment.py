@@ -23,6 +23,7 @@ from benchmark.evidence import (
     dead_neurons,
     draw_neurons,
 )
+from benchmark.interface import ExplainText
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
@@ -64,6 +65,13 @@ class Experiment:
             for layer in self.layers
         ]
 
+    def explain_text(self) -> ExplainText:
+        """What an explainer may read of the corpus: the `explain` split and nothing else."""
+        contexts = self.corpus.splits["explain"]
+        return ExplainText(
+            contexts.tokens, contexts.bos, self.subject.tokenizer, self.subject.d_vocab
+        )
+
     def blocks(self) -> list[Block]:
         """The neurons in blocks of at most `neurons.block_size` of one layer."""
         blocks: list[Block] = []
@@ -87,6 +95,10 @@ def open_experiment(config: RunConfig) -> Experiment:
     """
     subject = _subject(_key(config.model), config.device, config.dtype)
     subject.limit_batch(config.batch_tokens)
+    if config.metrics.causal is not None:
+        from benchmark.subject.intervene import check_continuations
+
+        check_continuations(subject)
     if config.context_length > subject.n_ctx:
         raise BenchmarkError(
             f"context_length={config.context_length} is longer than the {subject.n_ctx} tokens "

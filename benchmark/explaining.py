@@ -12,9 +12,12 @@ from benchmark.interface import (
     EXEMPLARS,
     Evidence,
     Explainer,
+    ExplainText,
     Explanation,
     Failure,
     NeedsSubject,
+    ReadsExplainText,
+    Storage,
     SubjectModel,
 )
 from benchmark.results import SavedExplanation, explanation_bytes
@@ -98,6 +101,26 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
             f"the saved explanation of neuron {neuron} cannot be read by "
             f"{kind.__module__}.{kind.__qualname__}: {type(error).__name__}: {error}. "
             "It is damaged, or the explainer has changed since; run the explainer again."
+        ) from error
+
+
+def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage) -> None:
+    """Let an explainer that learns from the `explain` split do so; others are left alone.
+
+    Raises:
+        BenchmarkError: it could not.
+    """
+    if not isinstance(explainer, ReadsExplainText):
+        return
+    try:
+        explainer.prepare(text, storage)
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        kind = type(explainer)
+        raise BenchmarkError(
+            f"explainer '{kind.__module__}.{kind.__qualname__}' could not be prepared: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

@@ -153,7 +153,8 @@ class Explainer(Protocol):
     """A method that turns evidence about a block of neurons into one explanation for each.
 
     An explainer may also define `simulate_block(explanations, tokens) -> [batch, pos, n]`, a
-    faster joint simulation that agrees exactly with simulating one by one. One whose explanations
+    faster joint simulation that agrees exactly with simulating one by one; and `prepare` (see
+    `ReadsExplainText`), if it learns from the text of the `explain` split. One whose explanations
     depend on the other neurons of the block, which only a control may want, says so by
     `needs_block = True`; `python -m benchmark check` checks what else every explainer keeps to.
     """
@@ -163,6 +164,52 @@ class Explainer(Protocol):
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> Sequence[Explanation | Failure]:
         """One explanation or failure per neuron, in the order of `evidence.neurons`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExplainText:
+    """The text of the whole `explain` split: all that an explainer may read besides its evidence.
+
+    Attributes:
+        tokens: token ids of the split's contexts, `[n, ctx]`, BOS first; nothing of `calibrate`
+            or `held_out` is among them.
+        bos: the id of the BOS token, at the start of every context and between documents.
+        tokenizer: the subject's tokenizer, to read the ids as text.
+        d_vocab: number of token ids of the subject.
+    """
+
+    tokens: Int[Tensor, "n ctx"]
+    bos: int
+    tokenizer: Any
+    d_vocab: int
+
+
+class Storage(Protocol):
+    """Tensors kept on disk under a kind and everything that determines them (JSON-able)."""
+
+    def read(self, kind: str, determinants: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """The tensors, or None if there are none."""
+        ...
+
+    def write(
+        self, kind: str, determinants: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Keep tensors for later runs."""
+        ...
+
+
+@runtime_checkable
+class ReadsExplainText(Protocol):
+    """An explainer that learns something from the corpus before it is asked about neurons.
+
+    The runner calls `prepare` once, before the first block; never in order to simulate, score or
+    show explanations, which must not need it. An explainer is not given the subject here, so that
+    everything it asks the subject is counted for the neurons it asks about.
+    """
+
+    def prepare(self, text: ExplainText, storage: Storage) -> None:
+        """Learn from the `explain` split, or read from the storage what was learnt before."""
         ...
 
 

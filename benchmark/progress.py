@@ -11,10 +11,11 @@ SECONDS_BETWEEN_LINES_OF_A_LOG = 15.0
 SECONDS_BEFORE_A_BAR = 0.5
 
 
-def progress(total: int, description: str, unit: str) -> tqdm[Any]:
+def progress(total: int, description: str, unit: str, *, inner: bool = False) -> tqdm[Any]:
     """A bar that counts `total` units; in a log, where no person watches, a line now and then.
 
-    What is over before anybody could read it shows no bar.
+    What is over before anybody could read it shows no bar. An inner one stands in the place of
+    the bar around it and leaves nothing behind.
     """
     return tqdm(
         total=total,
@@ -25,4 +26,6 @@ def progress(total: int, description: str, unit: str) -> tqdm[Any]:
         mininterval=0.2 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG,
         delay=SECONDS_BEFORE_A_BAR,
         dynamic_ncols=True,
+        position=0 if inner else None,
+        leave=not inner,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import metrics
 from benchmark.config import RunConfig
@@ -29,7 +30,7 @@ from benchmark.results import (
     benchmark_version,
     collect_environment,
 )
-from benchmark.results.scores import CALIBRATION_PREFIX, CLIPPED
+from benchmark.results.scores import CALIBRATION_PREFIX, CAUSAL_PREFIX, CLIPPED, EFFECT_PREFIX
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
@@ -50,9 +51,16 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
         "metrics": sorted(config.metrics.metrics),
+        **_causal_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
     }
+
+
+def _causal_identity(config: RunConfig) -> dict[str, Any]:
+    """Nothing for a run without causal scores, whose identity is then what it has always been."""
+    causal = config.metrics.causal
+    return {} if causal is None else {"causal": dataclasses.asdict(causal)}
 
 
 def run_folder(experiment: Experiment, identity: dict[str, Any]) -> tuple[Path, bool]:
@@ -81,28 +89,11 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     """Means over neurons with their intervals, counts of undefined correlations, mean costs."""
     columns = scores.to_numpy()
     summary: dict[str, MetricSummary | int] = {}
-    resampling: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-    }
     calibrated = CALIBRATED_SETS if config.calibrated else ()
     for scoring_set in (*SCORING_SETS, *calibrated):
         for name in config.metrics.metrics:
             column = f"{scoring_set}/{name}"
-            estimate = metrics.mean_over_neurons(columns[column], **resampling)
-            by_layer = metrics.mean_over_neurons(
-                columns[column], clusters=columns["layer"], **resampling
-            )
-            summary[column] = MetricSummary(
-                mean=estimate.mean,
-                low=estimate.low,
-                high=estimate.high,
-                n=estimate.n,
-                n_null=estimate.n_null,
-                layer_low=by_layer.low,
-                layer_high=by_layer.high,
-            )
+            summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
         summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
     if config.calibrated:
         for column in (f"{CALIBRATION_PREFIX}slope", f"{CALIBRATION_PREFIX}intercept"):
@@ -113,9 +104,40 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
                 n_null=len(scores) - len(known),
             )
         summary[CLIPPED] = int(columns[CLIPPED].sum())
+    for column in scores.causal_columns:
+        summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
+        effects = columns[column.replace(CAUSAL_PREFIX, EFFECT_PREFIX)]
+        summary[f"{column}_weighted"] = _mean_with_intervals(
+            config, columns[column], columns["layer"], effects
+        )
     for column in (name for name in columns if name.startswith("cost/")):
         summary[column] = MetricSummary(mean=float(columns[column].mean()), n=len(scores))
     return summary
+
+
+def _mean_with_intervals(
+    config: RunConfig,
+    values: NDArray[Any],
+    layers: NDArray[Any],
+    weights: NDArray[Any] | None = None,
+) -> MetricSummary:
+    resampling: dict[str, Any] = {
+        "resamples": config.bootstrap.resamples,
+        "level": config.bootstrap.confidence,
+        "seed": config.seed,
+        "weights": weights,
+    }
+    estimate = metrics.mean_over_neurons(values, **resampling)
+    by_layer = metrics.mean_over_neurons(values, clusters=layers, **resampling)
+    return MetricSummary(
+        mean=estimate.mean,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+        n_null=estimate.n_null,
+        layer_low=by_layer.low,
+        layer_high=by_layer.high,
+    )
 
 
 def record_of(

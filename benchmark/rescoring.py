@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.causal.harness import replace_together
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SETS, Block
 from benchmark.experiment import Experiment, open_experiment
-from benchmark.explaining import build_explainer, load_explanation
-from benchmark.interface import Explainer, Explanation, Failure, NeedsSubject
+from benchmark.explaining import build_explainer, restore
 from benchmark.progress import progress
 from benchmark.recording import summarise
-from benchmark.results import Run, RunWriter, SavedExplanation, Scores, load_run
+from benchmark.results import Run, RunWriter, Scores, load_run
 from benchmark.results.atomic import storage_errors
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
 from benchmark.runner import score_explanations
@@ -71,7 +71,7 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
         with progress(len(saved), "score", "neurons") as bar:
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
-                explanations = [_restore(saved[key], explainer, experiment) for key in keys]
+                explanations = [restore(saved[key], explainer, experiment.subject) for key in keys]
                 costs = [{name: old[key][name] for name in KEPT_COSTS} for key in keys]
                 rows, lines = score_explanations(experiment, explainer, block, explanations, costs)
                 writer.write_block(block.index, rows, lines)
@@ -82,6 +82,7 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
                 run.record,
                 config=dataclasses.asdict(config),
                 summary=summarise(config, scores),
+                together=replace_together(experiment, explainer, writer),
             )
         )
     same = run.record.config.get("calibration") == config.calibration
@@ -131,17 +132,6 @@ def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
             if len(part):
                 blocks.append(Block(len(blocks), layer, part))
     return blocks
-
-
-def _restore(
-    line: SavedExplanation, explainer: Explainer, experiment: Experiment
-) -> Explanation | Failure:
-    if line.explanation is None:
-        return Failure(line.error or "failed")
-    explanation = load_explanation(explainer, line.explanation, f"{line.layer}.{line.neuron}")
-    if isinstance(explanation, NeedsSubject):
-        explanation.bind(experiment.subject)
-    return explanation
 
 
 def _difference(old: Scores, new: Scores, without: Sequence[str]) -> tuple[int, float]:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from benchmark.calibrating import calibration_columns, fit_block
+from benchmark.causal.harness import replace_alone, replace_together
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SUFFIX, Block, Truth
 from benchmark.experiment import Experiment, cache_folder, open_experiment
-from benchmark.explaining import build_explainer, explain_block
+from benchmark.explaining import build_explainer, explain_block, prepare_explainer
 from benchmark.interface import Explainer, Explanation, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
@@ -121,8 +122,11 @@ def _compute(
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
+        if todo:
+            prepare_explainer(explainer, experiment.explain_text(), experiment.store.cache)
+        prepared = time.perf_counter() - began
         experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
-        measured = time.perf_counter() - began
+        measured = time.perf_counter() - began - prepared
         n_todo = sum(len(block.neurons) for block in todo)
         name = experiment.config.explainer["name"]
         with progress(n_todo, f"{name}: explain and score", "neurons") as bar:
@@ -136,10 +140,12 @@ def _compute(
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
+            together=replace_together(experiment, explainer, writer),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={
                 "measure_seconds": round(measured, 3),
+                "prepare_seconds": round(prepared, 3),
                 "total_seconds": round(time.perf_counter() - began, 3),
                 "resumed_blocks": len(done),
             },
@@ -184,6 +190,7 @@ def score_explanations(
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     names = experiment.config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
+    scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
     columns = {column: values.tolist() for column, values in scores.items()}
     if experiment.config.calibrated:
         # Last, because it changes the predictions where they are.

@@ -32,7 +32,7 @@ def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
     Bytes that are only a part of a letter are named, `<0xE2>`, and a token that cannot be decoded
     at all is `#id`: showing must never break an explanation.
     """
-    return _shown(tokenizer, token, _own_text, width)
+    return _shown(tokenizer, token, token_text, width)
 
 
 def visible_within(tokenizer: Any, token: int, width: int = 40) -> str:
@@ -42,16 +42,21 @@ def visible_within(tokenizer: Any, token: int, width: int = 40) -> str:
 
 def text_within(tokenizer: Any, token: int) -> str:
     """What one token id adds to running text, the space before a word included."""
-    text = _own_text(tokenizer, token)
+    text = token_text(tokenizer, token)
     rules = getattr(tokenizer, "backend_tokenizer", None)
     # Without rules for joining them, tokens are whole words.
     return f" {text}" if rules is not None and rules.decoder is None else text
 
 
-def _own_text(tokenizer: Any, token: int) -> str:
+def token_text(tokenizer: Any, token: int) -> str:
+    """One token id as its tokenizer decodes it alone, its leading space included.
+
+    SentencePiece tokenizers drop the space before what they take for a whole sentence; it is put
+    back. A token that is only a part of a letter's bytes gives U+FFFD.
+    """
     text = str(tokenizer.decode([token]))
-    if _spelling(tokenizer, token).startswith(_SENTENCEPIECE_SPACE) and not text.startswith(" "):
-        return f" {text}"  # such tokenizers drop the space before what they take for a sentence
+    if not text.startswith(" ") and _spelling(tokenizer, token).startswith(_SENTENCEPIECE_SPACE):
+        return f" {text}"
     return text
 
 

@@ -48,6 +48,7 @@ def mean_over_neurons(
     values: Float[Tensor, " n_neurons"] | NDArray[np.floating[Any]] | Sequence[float],
     *,
     clusters: Sequence[int] | NDArray[np.integer[Any]] | None = None,
+    weights: NDArray[np.floating[Any]] | Sequence[float] | None = None,
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
@@ -62,6 +63,8 @@ def mean_over_neurons(
     Args:
         values: one score per neuron, NaN where it is null.
         clusters: what each neuron belongs to, such as its layer; None draws neurons.
+        weights: how much each neuron counts in the mean; None counts all alike. Those of neurons
+            without a value do not matter.
         resamples: number of bootstrap resamples.
         level: probability the interval covers, between 0 and 1.
         seed: seed of the resampling.
@@ -72,7 +75,8 @@ def mean_over_neurons(
 
     Raises:
         MetricInputError: if the values are not one-dimensional or one is infinite, if there is not
-            one cluster for each, or if `resamples` or `level` is out of range.
+            one cluster and one positive weight for each, or if `resamples` or `level` is out of
+            range.
 
     Source: Efron 1979, "Bootstrap methods: another look at the jackknife"; for clusters Field and
     Welsh 2007, "Bootstrapping clustered data".
@@ -86,16 +90,17 @@ def mean_over_neurons(
     order = np.lexsort((scores[with_value], labels))
     known, labels = scores[with_value][order], labels[order]
     n_null = len(scores) - len(known)
+    heavy = None if weights is None else _as_weights(weights, with_value)[order]
     if len(known) == 0:
         return Estimate(None, None, None, 0, n_null, NO_VALUE)
-    mean = float(known.mean())
+    mean = float(known.mean()) if heavy is None else float((known * heavy).sum() / heavy.sum())
     if len(known) == 1:
         return Estimate(mean, None, None, 1, n_null, ONE_VALUE)
     groups = None if clusters is None else labels
     if groups is not None and groups[0] == groups[-1]:
         return Estimate(mean, None, None, len(known), n_null, ONE_CLUSTER)
     low, high = bootstrap_interval(
-        known, groups=groups, resamples=resamples, level=level, seed=seed
+        known, groups=groups, resamples=resamples, level=level, seed=seed, weights=heavy
     )
     return Estimate(mean, low, high, len(known), n_null)
 
@@ -110,6 +115,25 @@ def check_resampling(resamples: int, level: float) -> None:
         raise MetricInputError(f"resamples is {resamples}; it must be at least 1.")
     if not 0.0 < level < 1.0:
         raise MetricInputError(f"level is {level}; it must lie between 0 and 1, such as 0.95.")
+
+
+def _as_weights(
+    weights: NDArray[np.floating[Any]] | Sequence[float], with_value: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The weights of the neurons that have a value.
+
+    Raises:
+        MetricInputError: if there is not one for each neuron, or one that matters is not positive.
+    """
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != with_value.shape:
+        raise MetricInputError(
+            f"weights have shape {list(given.shape)}; expected [{len(with_value)}], one per neuron."
+        )
+    used = given[with_value]
+    if not (np.isfinite(used) & (used > 0)).all():
+        raise MetricInputError("weights of neurons with a value must be positive numbers.")
+    return used
 
 
 def as_clusters(

@@ -16,6 +16,7 @@ def bootstrap_interval(
     resamples: int,
     level: float,
     seed: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[float, float]:
     """The percentile interval of the mean of `values` `[n]`, in the order they are given.
 
@@ -25,14 +26,15 @@ def bootstrap_interval(
         resamples: number of resamples.
         level: probability that the interval covers.
         seed: seed of the draws.
+        weights: how much each value counts, positive; None counts all alike.
     """
     generator = np.random.default_rng(seed)
-    if groups is None:
-        sums, sizes = values, None
-    else:
+    sums = values if weights is None else values * weights
+    sizes = weights
+    if groups is not None:
         starts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
-        sums = np.add.reduceat(values, starts)
-        sizes = np.diff(np.append(starts, len(values))).astype(np.float64)
+        sums = np.add.reduceat(sums, starts)
+        sizes = np.add.reduceat(np.ones(len(values)) if weights is None else weights, starts)
     at_once = max(1, _DRAWS_IN_FLIGHT // len(sums))
     means = np.empty(resamples)
     for start in range(0, resamples, at_once):

@@ -21,7 +21,8 @@ Ranks finished runs of the same neurons on the same text and tests every pair of
 neuron: mean difference, its interval over neurons and over layers, and a p-value. <run> is a
 folder under results/, or any folder above several runs.
 
-  metrics=pearson,auprc,f1   what to compare (on the uniform set; top/f1 names another)
+  metrics=pearson,auprc,f1   what to compare (on the uniform set; others are top/f1,
+                             causal/uniform_mean)
   rank_by=pearson            what orders the runs
   resamples=10000  confidence=0.95  seed=0
 """

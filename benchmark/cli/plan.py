@@ -37,6 +37,7 @@ def print_plan(config: RunConfig) -> None:
         ["cache", _cache(experiment)],
         ["disk", f"about {_bytes(experiment) / 1e6:,.0f} MB in {cache_folder(config)}"],
         ["metrics", ", ".join(map(marked, config.metrics.metrics))],
+        *([["causal", _causal(experiment)]] if config.metrics.causal is not None else []),
         ["results", _results(experiment)],
     ]
     sys.stdout.write("plan (nothing is computed or written):\n")
@@ -109,6 +110,17 @@ def _cache(experiment: Experiment) -> str:
         cached = sum(store.is_cached(block) for block in blocks)
         text += f", {cached} of {len(blocks)} blocks"
     return f"{text} will be used"
+
+
+def _causal(experiment: Experiment) -> str:
+    causal = experiment.config.metrics.causal
+    assert causal is not None
+    passes = 2 * causal.contexts * 3 * _asked(experiment)
+    together = ", ".join(map(str, causal.together)) or "none"
+    return (
+        f"neurons replaced on {causal.contexts} uniform and {causal.contexts} firing contexts, "
+        f"at most {passes:,} passes from their layer on; together: {together} of a layer"
+    )
 
 
 def _results(experiment: Experiment) -> str:

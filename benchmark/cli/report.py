@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from benchmark.results import Run
     from benchmark.runner import Outcome
 
-N_NUMBERS = 12
-
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
 held-out contexts, with its bootstrap interval; AUPRC and F1 on the same contexts; top F1 on each
 neuron's strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
 null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
 tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
+
+
+CAUSAL_LEGEND = """\
+causal: how much of what the neurons do to the next-token distribution their simulations carry, 1 if
+all, 0 if no more than their mean does; neurons count by their effect (`show` prints all of it)."""
 
 
 def print_started(config: RunConfig) -> None:
@@ -83,8 +86,10 @@ def print_table(runs: Sequence[Run]) -> None:
             f"contexts of {corpus.context_length} tokens"
         )
     columns, rows = score_table(records)
-    print_rows(columns, rows, text_columns=len(columns) - N_NUMBERS)
+    print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)
+    if "causal" in columns:
+        _say(CAUSAL_LEGEND)
     best = max(runs, key=lambda run: _headline(run))
     where = shown_path(best.folder)
     layer, neuron = best.scores.neurons()[0]

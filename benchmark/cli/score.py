@@ -22,6 +22,8 @@ Simulates the saved explanations of a finished run on the held-out text again an
 them, without explaining; the new scores take the place of the old ones. What can change:
 metrics=<name>, calibration=none|linear|isotonic, bootstrap.resamples=..., device=...,
 batch_tokens=..., cache_dir=...
+
+metrics=causal adds what the explanations carry of what their neurons do to the output.
 """
 
 CHANGEABLE = ("metrics", "calibration", "bootstrap", "device", "batch_tokens", "cache_dir")

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from benchmark.results import Run, RunRecord
 
 HELP = """\
-usage: python -m benchmark show <run> [<layer>.<neuron> [--graph [<file or folder>]] [--dot]]
+usage: python -m benchmark show <run>
+       python -m benchmark show <run> <layer>.<neuron> [direct=false]
+                                [--graph [<file or folder>]] [--dot]
 
 Shows a finished run: its table, a table per layer, its best and worst neurons; or, with
-a neuron, the explanation and its scores. <run> is a folder under results/, or any folder
-above several runs, which are then listed in one table.
+a neuron, the explanation, its scores, and which next tokens the neuron makes likelier by
+itself. For the last the subject is loaded, if it is on this machine; direct=false leaves
+it out and answers at once. <run> is a folder under results/, or any folder above several
+runs, which are then listed in one table.
 
   --graph           also draw the explanation as a graph, into <run>/graphs as SVG and PNG
   --graph <folder>  the same into another folder, which is made if need be
@@ -30,6 +34,8 @@ above several runs, which are then listed in one table.
 docs/graphs.md says how to read a graph.
 """
 
+DIRECT = {"direct=true": True, "direct=false": False}
+
 EXTREMES = 5
 
 
@@ -38,8 +44,9 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
-    places, drawing = parse_drawing(words)
-    if not 1 <= len(places) <= 2:
+    direct = [DIRECT[word] for word in words if word in DIRECT]
+    places, drawing = parse_drawing([word for word in words if word not in DIRECT])
+    if not 1 <= len(places) <= 2 or len(direct) > 1:
         raise BenchmarkError("show takes a run and perhaps a neuron; see show --help.")
     if drawing is not None and len(places) < 2:
         raise BenchmarkError("a graph is of one neuron: show <run> <layer>.<neuron> --graph.")
@@ -51,6 +58,10 @@ def command(words: Sequence[str]) -> int:
         run = load_run(folder)
         files = drawing.files(run, f"{layer}.{neuron}") if drawing is not None else []
         explanation = show_neuron(run, layer, neuron)
+        if all(direct):
+            from benchmark.cli.direct import print_direct
+
+            print_direct(run, layer, neuron)
         if files:
             draw_neuron(run, f"{layer}.{neuron}", explanation, files)
         return 0
@@ -121,6 +132,7 @@ def parse_neuron(word: str) -> tuple[int, int]:
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
     from benchmark.cli.calibration import print_calibration
+    from benchmark.cli.causal import print_causal
     from benchmark.cli.report import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
 
@@ -129,6 +141,7 @@ def show_run(run: Run) -> None:
     print_calibration(run)
     columns = run.scores.to_numpy()
     names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    print_causal(run)
     if not names or not len(run.scores):
         return
     rows = []
@@ -161,6 +174,7 @@ def show_run(run: Run) -> None:
 def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
     from benchmark.cli.calibration import print_neuron_calibration
+    from benchmark.cli.causal import print_causal_neuron
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.explaining import build_explainer, load_explanation
 
@@ -185,7 +199,8 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
         sys.stdout.write(f"\n{description}\n")
     row = next(row for row in run.scores.rows() if (row["layer"], row["neuron"]) == (layer, neuron))
     sets = run.scores.scoring_sets
-    metrics = list(dict.fromkeys(name.partition("/")[2] for name in run.scores.metric_columns))
+    of_sets = (name.partition("/") for name in run.scores.metric_columns)
+    metrics = list(dict.fromkeys(name for chosen, _, name in of_sets if chosen in sets))
     print_rows(
         ["scores", *sets],
         [
@@ -194,6 +209,7 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
         ],
     )
     sys.stdout.write(marks_legend(metrics))
+    print_causal_neuron(run, row)
     print_neuron_calibration(row)
     return explanation
 

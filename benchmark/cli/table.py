@@ -9,6 +9,7 @@ from benchmark.results import MetricSummary, RunRecord
 
 WIDEST_TABLE = 100_000
 MARK = "†"
+CAUSAL_HEADLINE = "causal/uniform_mean_weighted"
 
 
 def print_rows(
@@ -51,6 +52,9 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
     columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval", "undef."]
     columns += ["AUPRC", "F1", "null", "top F1", "tokens/n.", "s/n.", "bytes"]
+    causal = any(r.metric(CAUSAL_HEADLINE) is not None for r in records)
+    if causal:
+        columns.insert(columns.index("tokens/n."), "causal")
     if several:
         columns.insert(1, "subject")
     rows = []
@@ -72,6 +76,8 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
             cost(record, "explain_seconds", ".4f"),
             cost(record, "bytes", ",.0f"),
         ]
+        if causal:
+            row.insert(-3, number(record.metric(CAUSAL_HEADLINE)))
         if several:
             row.insert(1, record.subject.name)
         rows.append(row)

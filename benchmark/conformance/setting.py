@@ -14,7 +14,7 @@ from benchmark.conformance.files import Closed
 from benchmark.conformance.watching import WatchedSubject, windows
 from benchmark.evidence import EvidenceStore
 from benchmark.experiment import open_experiment
-from benchmark.interface import Evidence
+from benchmark.interface import Evidence, ExplainText
 
 # Contexts of each kind that explanations simulate.
 N_TEXTS = 6
@@ -32,6 +32,7 @@ class Setting:
         evidence: the block, with exemplars and sample.
         texts: contexts to simulate, held-out ones first, `[batch, pos]`.
         store: everything measured.
+        explain_text: the text of the `explain` split, for an explainer that learns from it.
     """
 
     config: RunConfig
@@ -39,6 +40,7 @@ class Setting:
     evidence: Evidence
     texts: Int[Tensor, "batch pos"]
     store: EvidenceStore
+    explain_text: ExplainText
 
     @property
     def control(self) -> bool:
@@ -76,5 +78,10 @@ def make_setting(config: RunConfig) -> Setting:
     evidence = experiment.store.evidence(block)
     texts = [experiment.store.held_out.tokens[:N_TEXTS], evidence.exemplars.tokens[:N_TEXTS, 0]]
     return Setting(
-        config, WatchedSubject(experiment.subject), evidence, torch.cat(texts), experiment.store
+        config,
+        WatchedSubject(experiment.subject),
+        evidence,
+        torch.cat(texts),
+        experiment.store,
+        experiment.explain_text(),
     )

@@ -18,7 +18,7 @@ from benchmark.conformance.files import opened_files
 from benchmark.conformance.results import NotChecked, Wrong
 from benchmark.conformance.setting import Setting
 from benchmark.conformance.watching import Seen
-from benchmark.explaining import build_explainer
+from benchmark.explaining import build_explainer, prepare_explainer
 from benchmark.interface import EXEMPLARS, Evidence, Explainer, Explanation, Failure
 from benchmark.results.encoding import explanation_text
 
@@ -50,8 +50,10 @@ class Trial:
         self.setting = setting
 
     def build(self) -> Explainer:
-        """The explainer, made anew."""
-        return build_explainer(self.setting.config.explainer)
+        """The explainer, made anew, and prepared where it learns from text."""
+        explainer = build_explainer(self.setting.config.explainer)
+        prepare_explainer(explainer, self.setting.explain_text, self.setting.store.cache)
+        return explainer
 
     def ask(
         self, evidence: Evidence | None = None, *, by: Explainer | None = None, seed: int = 0

@@ -16,6 +16,7 @@ from benchmark.results.records import (
     NeuronsRecord,
     RunRecord,
     SubjectRecord,
+    TogetherRecord,
 )
 from benchmark.results.scores import FAILED, OK, Scores
 from benchmark.results.writer import RunWriter, find_unfinished
@@ -37,6 +38,7 @@ __all__ = [
     "SavedExplanation",
     "Scores",
     "SubjectRecord",
+    "TogetherRecord",
     "benchmark_version",
     "check_writable",
     "collect_environment",

@@ -112,6 +112,27 @@ class MetricSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TogetherRecord:
+    """Neurons of a layer replaced all at once, with `metrics=causal`.
+
+    `neurons` are those whose ablation changes the output most, strongest first. The losses are the
+    mean cross-entropy of the next token in nats over `tokens` positions: of the subject as it is,
+    with the neurons simulated, mean-ablated and zero-ablated. `recovered_<ablation>` is the part of
+    the ablation's loss that the simulation wins back, 1 if all; None where it costs none.
+    """
+
+    layer: int
+    neurons: list[int]
+    tokens: int
+    loss: float
+    loss_simulated: float
+    loss_mean: float
+    loss_zero: float
+    recovered_mean: float | None = None
+    recovered_zero: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileRecord:
     """Size and SHA-256 of a file beside `run.json`, to notice that it is damaged or another."""
 
@@ -124,7 +145,8 @@ class RunRecord:
     """A finished run, as `run.json` holds it.
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
-    `<scoring set>/undefined`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
+    `<scoring set>/undefined`. `together` holds what replacing many neurons at once does; it is
+    empty without `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
     """
 
     run_id: str
@@ -133,6 +155,7 @@ class RunRecord:
     explainer: ExplainerRecord
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
+    together: list[TogetherRecord] = field(default_factory=list)
     benchmark_version: str = ""
     started: str = ""
     finished: str = ""

@@ -20,6 +20,10 @@ UNDEFINED = "undefined"
 COST_PREFIX = "cost/"
 CALIBRATION_PREFIX = "calibration/"
 CLIPPED = f"{CALIBRATION_PREFIX}clipped"
+# What ablating a neuron changes: a property of the neuron, not a score of its explanation.
+EFFECT_PREFIX = "effect/"
+# Scores on the subject's output instead of on a scoring set's activations.
+CAUSAL_PREFIX = "causal/"
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
 WHOLE_NUMBERS = ("cost/bytes",)
 
@@ -30,8 +34,9 @@ class Scores:
     Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
     be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
     made the correlation undefined (it then counts as 0). With calibration there are further sets,
-    `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and `/clipped`. Costs that a
-    block of neurons shares are divided among them.
+    `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and `/clipped`.
+    `effect/<...>` says what ablating the neuron changes, which is no score. Costs that a block of
+    neurons shares are divided among them.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -102,7 +107,13 @@ class Scores:
     @property
     def scoring_sets(self) -> list[str]:
         """The scoring sets that the metrics are measured on, in order."""
-        return list(dict.fromkeys(name.split("/")[0] for name in self.metric_columns))
+        of_sets = [name for name in self.metric_columns if not name.startswith(CAUSAL_PREFIX)]
+        return list(dict.fromkeys(name.split("/")[0] for name in of_sets))
+
+    @property
+    def causal_columns(self) -> list[str]:
+        """The names of the causal scores, such as `causal/uniform_mean`; none without them."""
+        return [name for name in self.columns if name.startswith(CAUSAL_PREFIX)]
 
     def column(self, name: str) -> np.ndarray[Any, Any]:
         """One column, `[n_neurons]`: float64 with NaN for null, or bool, or str for text.
@@ -160,7 +171,9 @@ def is_flag(name: str) -> bool:
 
 def _is_metric(name: str) -> bool:
     return (
-        "/" in name and not name.startswith((COST_PREFIX, CALIBRATION_PREFIX)) and not is_flag(name)
+        "/" in name
+        and not name.startswith((COST_PREFIX, CALIBRATION_PREFIX, EFFECT_PREFIX))
+        and not is_flag(name)
     )
 
 

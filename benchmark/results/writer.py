@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,7 +39,7 @@ from benchmark.results.layout import (
     UNFINISHED,
     read_identity,
 )
-from benchmark.results.lines import checked_block
+from benchmark.results.lines import SavedExplanation, checked_block, parse_line
 from benchmark.results.records import FileRecord, RunRecord
 from benchmark.results.scores import Scores
 
@@ -114,6 +114,12 @@ class RunWriter:
     def scores(self) -> Scores:
         """The rows of all blocks so far, also those of earlier processes."""
         return Scores.from_rows(row for block in self._blocks.values() for row in block.rows)
+
+    def explanations(self) -> Iterator[SavedExplanation]:
+        """What is saved of every neuron so far, by layer and neuron, one at a time."""
+        with storage_errors(self.folder):
+            for line in explanation_lines(list(self._blocks.values())):
+                yield parse_line(json.loads(line))
 
     def write_block(
         self,

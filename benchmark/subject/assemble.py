@@ -18,7 +18,7 @@ from benchmark.subject.files import Files, LocalFiles, needed, read_json
 from benchmark.subject.fingerprint import tokenizer_fingerprint, weights_fingerprint
 from benchmark.subject.hub import HubFiles
 from benchmark.subject.quiet import quiet
-from benchmark.subject.site import Sites, site_of
+from benchmark.subject.site import Sites, outward_of, site_of
 from benchmark.subject.subject import Subject
 from benchmark.subject.tokenizer import (
     TOKENIZER_FILES,
@@ -61,7 +61,12 @@ def assemble(
         kind = guess_kind(config, files.source)
     loaded = _LOADERS[kind](files, config, device, dtype)
     site, paths = site_of(loaded.bridge, files.source)
-    sites = Sites(loaded.plain, [loaded.plain.get_submodule(path) for path in paths])
+    modules = [loaded.plain.get_submodule(path) for path in paths]
+    sites = Sites(loaded.plain, modules, outward=outward_of(loaded.bridge, loaded.plain))
+    if sites.outward is None:
+        sites.without_outputs = "the way from its neurons to its logits is not known"
+    elif not loaded.has_unembedding:
+        sites.without_outputs = "its checkpoint has no unembedding"
     cfg = loaded.bridge.cfg
     d_mlp = checked_width(loaded, sites, site, files.source, device)
     return Subject(

@@ -24,13 +24,25 @@ class HubFiles:
         repo_id: the repository.
         revision: a branch, tag or commit; by default the main branch.
         what: `model` or `tokenizer`, for messages.
+        option: the key of the configuration that names the repository, for messages.
+        way_out: what works without the hub, for messages.
     """
 
-    def __init__(self, repo_id: str, revision: str | None = None, what: str = "model") -> None:
+    def __init__(
+        self,
+        repo_id: str,
+        revision: str | None = None,
+        what: str = "model",
+        *,
+        option: str = "model.source",
+        way_out: str = OFFLINE_WAY_OUT,
+    ) -> None:
         self.source = repo_id
         self.revision: str | None = None
         self._asked_revision = revision
         self._what = what
+        self._option = option
+        self._way_out = way_out
         self._folder: Path | None = None
         self._unreachable: Exception | None = None
 
@@ -94,7 +106,7 @@ class HubFiles:
         return BenchmarkError(
             f"{lacking} is not in the local cache ({HF_HUB_CACHE}), and the hub cannot be reached "
             f"({cause}). Connect to the network once, or copy the cache from a machine that has "
-            f"it; {OFFLINE_WAY_OUT}"
+            f"it; {self._way_out}"
         )
 
     def _fetch(self, name: str) -> Path | None:
@@ -132,14 +144,16 @@ class HubFiles:
         if isinstance(error, GatedRepoError):
             return BenchmarkError(
                 f"{repository} is gated: ask for access on its page, then log in with "
-                f"`hf auth login` or set HF_TOKEN; {OFFLINE_WAY_OUT}"
+                f"`hf auth login` or set HF_TOKEN; {self._way_out}"
             )
         if isinstance(error, RevisionNotFoundError):
             return BenchmarkError(f"{repository} has no revision '{self._asked_revision}'.")
         if isinstance(error, (RepositoryNotFoundError, HFValidationError)):
+            ours = self._option == "model.source"
+            listed = ", or see `python -m benchmark list models`" if ours else ""
             return BenchmarkError(
                 f"{repository} does not exist on the hub, or is private, and is not in the local "
-                f"cache; check model.source, or see `python -m benchmark list models`."
+                f"cache; check {self._option}{listed}."
             )
         if isinstance(error, DisabledRepoError):
             return BenchmarkError(f"{repository} has been disabled by its owner.")

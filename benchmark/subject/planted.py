@@ -64,6 +64,7 @@ class RuleSites(Sites):
 
     def __init__(self, planted: Sequence[Rule], vocabulary: dict[str, int], bos: int) -> None:
         super().__init__(_CommonestNext(len(vocabulary)), [nn.Identity()])
+        self.without_outputs = "its neurons are rules, and nothing follows from them"
         self._rules = [(rule, [vocabulary[word] for word in rule.words]) for rule in planted]
         self._bos = bos
 

@@ -8,6 +8,7 @@ activation after SoLU, before its LayerNorm, as in Neuroscope and N2G.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,6 +25,25 @@ class _HighestLayerDoneError(Exception):
     """Ends a forward pass at the highest layer that was asked for."""
 
 
+@dataclass(frozen=True)
+class Outward:
+    """What neurons pass through on their way to the logits.
+
+    Attributes:
+        blocks: the blocks, first to last.
+        down: for each layer, the MLP's down projection; it writes into the residual stream.
+        after: for each layer, a norm between the down projection and the stream, or None.
+        final_norm: the norm before the unembedding.
+        unembed: the unembedding.
+    """
+
+    blocks: list[nn.Module]
+    down: list[nn.Module]
+    after: list[nn.Module | None]
+    final_norm: nn.Module
+    unembed: nn.Module
+
+
 class Sites:
     """The modules whose inputs are the neurons of a subject, one per layer.
 
@@ -31,14 +51,24 @@ class Sites:
         model: the plain PyTorch module; it is called with token ids.
         modules: for each layer, the module of `model` whose first input is the neurons.
         call: further keyword arguments of every call of `model`.
+        outward: the modules from the neurons to the logits; None where the neurons lead nowhere.
+
+    Attributes:
+        without_outputs: why the model's output says nothing, None where it does.
     """
 
     def __init__(
-        self, model: nn.Module, modules: Sequence[nn.Module], call: dict[str, Any] | None = None
+        self,
+        model: nn.Module,
+        modules: Sequence[nn.Module],
+        call: dict[str, Any] | None = None,
+        outward: Outward | None = None,
     ) -> None:
         self.model = model
         self.modules = list(modules)
         self.call = call or {}
+        self.outward = outward
+        self.without_outputs: str | None = None
 
     def read(
         self,
@@ -126,3 +156,31 @@ def site_of(bridge: Any, source: str) -> tuple[str, list[str]]:
     translate = bridge.adapter.translate_transformer_lens_path
     paths = [translate(f"blocks.{layer}.mlp.{name}") for layer in range(len(blocks))]
     return (SOLU_SITE if name == "ln" else POST_SITE), paths
+
+
+def outward_of(bridge: Any, plain: nn.Module) -> Outward | None:
+    """The modules of the plain model between the neurons and the logits.
+
+    None for an architecture in which TransformerLens does not name them.
+    """
+    translate = bridge.adapter.translate_transformer_lens_path
+
+    def module(path: str) -> nn.Module:
+        return plain.get_submodule(translate(path))
+
+    layers = range(len(bridge.blocks))
+    try:
+        return Outward(
+            blocks=[module(f"blocks.{layer}") for layer in layers],
+            down=[module(f"blocks.{layer}.mlp.out") for layer in layers],
+            after=[
+                module(f"blocks.{layer}.ln2_post")
+                if "ln2_post" in bridge.blocks[layer].submodules
+                else None
+                for layer in layers
+            ],
+            final_norm=module("ln_final"),
+            unembed=module("unembed"),
+        )
+    except (AttributeError, ValueError):
+        return None

@@ -280,8 +280,22 @@ class Subject:
     def _batches(
         self, tokens: Tensor, batch: BatchSize, read: Callable[[Tensor], Found]
     ) -> Iterator[tuple[slice, Found]]:
-        """`read` of batch after batch, halved when memory runs out; everything is counted."""
+        """`read` of batch after batch of tokens."""
         n_contexts, n_positions = tokens.shape
+        return self.in_batches(
+            n_contexts, n_positions, batch, lambda rows: read(tokens[rows].to(self.device))
+        )
+
+    def in_batches(
+        self, n_contexts: int, n_positions: int, batch: BatchSize, read: Callable[[slice], Found]
+    ) -> Iterator[tuple[slice, Found]]:
+        """`read` of batch after batch of rows, each a pass of the subject over its contexts.
+
+        A batch is halved when memory runs out, and everything is counted.
+
+        Raises:
+            BenchmarkError: not even one context fits.
+        """
         if n_positions == 0:
             return
         row = 0
@@ -290,7 +304,7 @@ class Subject:
             rows = slice(row, row + size)
             found = None
             try:
-                found = read(tokens[rows].to(self.device))
+                found = read(rows)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise

@@ -14,9 +14,12 @@ from torch import Tensor
 from benchmark.interface import (
     Evidence,
     Explainer,
+    ExplainText,
     Explanation,
     Failure,
     NeedsSubject,
+    ReadsExplainText,
+    Storage,
     SubjectModel,
 )
 from explainers.controls.hashing import key_of
@@ -94,6 +97,11 @@ class Shuffled:
             (ShuffledExplanation,),
             {"inner_class": self.inner.explanation_class, "__module__": __name__},
         )
+
+    def prepare(self, text: ExplainText, storage: Storage) -> None:
+        """Let an inner explainer that learns from the `explain` split do so."""
+        if isinstance(self.inner, ReadsExplainText):
+            self.inner.prepare(text, storage)
 
     def explain(
         self, evidence: Evidence, subject: SubjectModel

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from explainers.local_search.pattern import Pattern
+from explainers.local_search.pattern import Pattern, PatternSlot
 
 Integers = Int[np.ndarray, " m"]
 Numbers = Float[np.ndarray, " m"]
@@ -20,10 +20,9 @@ class Compiled:
 
     Attributes:
         activations: of each pattern, raw units, `[p]`.
-        sizes: how many slots each pattern has, `[p]`; its slots follow one another.
+        sizes: how many slots each pattern has, `[p]`; its slots follow one another, the pivot
+            first.
         distances, widths, shares: of each slot, as in `PatternSlot`, `[s]`.
-        pivots: the slot of each pattern that decides where it is tried at all, counted within the
-            pattern, `[p]`.
         known: how many known fillings each slot has, `[s]`; those follow one another.
         kept: the part that each filling keeps, `[f]`.
         tokens: the tokens of the fillings, one after the other, each as many as its slot is wide.
@@ -34,7 +33,6 @@ class Compiled:
     distances: Integers
     widths: Integers
     shares: Numbers
-    pivots: Integers
     known: Integers
     kept: Numbers
     tokens: Integers
@@ -42,7 +40,7 @@ class Compiled:
 
 def compile_patterns(patterns: Sequence[Pattern]) -> Compiled:
     """The patterns of one neuron in flat arrays."""
-    slots = [slot for pattern in patterns for slot in pattern.slots]
+    slots = [slot for pattern in patterns for slot in in_order(pattern)]
     fillings = [filling for slot in slots for filling in slot.known]
     return Compiled(
         np.array([one.activation for one in patterns], dtype=np.float64),
@@ -50,20 +48,20 @@ def compile_patterns(patterns: Sequence[Pattern]) -> Compiled:
         np.array([slot.distance for slot in slots], dtype=np.int64),
         np.array([slot.width for slot in slots], dtype=np.int64),
         np.array([slot.share for slot in slots], dtype=np.float64),
-        np.array([pivot(one) for one in patterns], dtype=np.int64),
         np.array([len(slot.known) for slot in slots], dtype=np.int64),
         np.array([kept for _, kept in fillings], dtype=np.float64),
         np.array([token for tokens, _ in fillings for token in tokens], dtype=np.int64),
     )
 
 
-def pivot(pattern: Pattern) -> int:
-    """The slot that lets through least of what was never tried, of several the last in the text.
+def in_order(pattern: Pattern) -> list[PatternSlot]:
+    """The slots in the order in which they are compared: what lets through least comes first.
 
-    A pattern is only tried where this slot holds something that was seen to keep the activation,
-    so none matches everywhere.
+    Of equal ones the last in the text does. The first one is the pivot: a pattern is only tried
+    where this slot holds something that was seen to keep the activation, so none matches
+    everywhere.
     """
-    return min(range(len(pattern.slots)), key=lambda at: (pattern.slots[at].share, at))
+    return sorted(pattern.slots, key=lambda slot: (slot.share, slot.distance))
 
 
 def joined(several: Sequence[Compiled]) -> tuple[Compiled, Integers]:
@@ -91,9 +89,9 @@ def code(compiled: Compiled, flat: Integers) -> Coded:
     """Give every run of tokens that is a filling a number; a text's other runs get -1."""
     width_of = np.repeat(compiled.widths, compiled.known)
     first = np.cumsum(width_of) - width_of
-    fillings = np.full(len(width_of), -1)
+    fillings = np.full(len(width_of), -1, dtype=np.int32)
     widest = int(width_of.max(initial=1))
-    text = np.full((widest, len(flat)), -1)
+    text = np.full((widest, len(flat)), -1, dtype=np.int32)
     base = 1 + int(max(flat.max(initial=0), compiled.tokens.max(initial=0)))
     for width in range(1, widest + 1):
         members = np.flatnonzero(width_of == width)

@@ -102,6 +102,8 @@ class LocalSearch:
                 bos,
                 least,
             )
+            if len(columns) == len(explanations):
+                return torch.from_numpy(found).to(tokens.device)
             result[..., columns] = torch.from_numpy(found).to(tokens.device)
         return result
 

@@ -66,7 +66,7 @@ def _fill(
     coded = code(compiled, flat)
     table = _Table(compiled, coded)
     for patterns, ends in _candidates(compiled, coded):
-        pivots = table.first[patterns] + compiled.pivots[patterns]
+        pivots = table.first[patterns]
         places = ends + compiled.distances[pivots]
         # All of the pivot stands in the document of the predicted token.
         inside = places < len(flat)
@@ -92,8 +92,7 @@ def _candidates(compiled: Compiled, coded: Coded) -> Iterator[tuple[Integers, In
     Yields:
         Patterns, and for each the place of its pivot's last token.
     """
-    first = np.cumsum(compiled.sizes) - compiled.sizes
-    pivots = first + compiled.pivots
+    pivots = np.cumsum(compiled.sizes) - compiled.sizes
     patterns, fillings = members_of(compiled.known, pivots)
     keeping = compiled.kept[fillings] > 0
     patterns, fillings = patterns[keeping], fillings[keeping]
@@ -126,7 +125,7 @@ class _Table:
         slots, fillings = members_of(compiled.known, np.arange(len(compiled.known)))
         within = fillings - (np.cumsum(compiled.known) - compiled.known)[slots]
         shape = (len(compiled.known), int(compiled.known.max(initial=0)))
-        self._codes = np.full(shape, _NO_FILLING)
+        self._codes = np.full(shape, _NO_FILLING, dtype=np.int32)
         self._kept = np.zeros(shape)
         self._codes[slots, within] = coded.fillings[fillings]
         self._kept[slots, within] = compiled.kept[fillings]

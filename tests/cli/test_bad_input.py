@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import configs
+from benchmark.cli.main import VERBS
 from tests.command import Command, call
 
-KNOWN_EXPLAINERS = "known: mean, n2g, n2g_plus, oracle, random, shuffled, token_lookup, zero."
+NAMES = {path.stem for path in (Path(configs.__file__).parent / "explainer").glob("*.yaml")}
+KNOWN_EXPLAINERS = f"known: {', '.join(sorted(NAMES - {'custom'}))}."
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,10 @@ def test_one_clear_message_and_nothing_else(
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["foo"], ["verb 'foo' is not known. known: compare, list, run, sanity, score, show."]),
+        (
+            ["foo"],
+            [f"verb 'foo' is not known. known: {', '.join(sorted(VERBS))}."],
+        ),
         (["rnu"], ["did you mean 'run'?"]),
         (["explainer=zero"], ["The verb comes first: python -m benchmark run explainer=zero"]),
         (["--explainer"], ["verb '--explainer' is not known"]),

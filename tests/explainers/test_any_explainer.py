@@ -26,7 +26,8 @@ from tests.explainers.planted import PlantedSubject, make_evidence, random_conte
 
 FOLDER = Path(configs.__file__).parent / "explainer"
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
-ASKING = ("n2g", "n2g_plus", "local_search")  # methods that ask the subject about further contexts
+# Methods that ask the subject about further contexts.
+ASKING = ("n2g", "n2g_plus", "local_search", "fasttext")
 NAMES = (*CONTROLS, "token_lookup", "max_examples", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 

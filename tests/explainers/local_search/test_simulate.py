@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainers.local_search.compiled import compile_patterns, pivot
+from explainers.local_search.compiled import compile_patterns
 from explainers.local_search.pattern import Pattern, PatternSlot
 from explainers.local_search.simulate import simulate_patterns
 
@@ -18,12 +18,13 @@ def slow_part(pattern, context, place):
     """The product of what the slots keep, None where the pivot holds nothing that was seen."""
     begin = max((at + 1 for at in range(place + 1) if context[at] == BOS), default=0)
     part = 1.0
-    for number, slot in enumerate(pattern.slots):
+    pivot = min(pattern.slots, key=lambda slot: (slot.share, slot.distance))
+    for slot in pattern.slots:
         stop = place - slot.distance + 1
         start = stop - slot.width
         known = dict(slot.known)
         held = tuple(context[start:stop]) if start >= begin else None
-        if number == pivot(pattern) and not known.get(held, 0) > 0:
+        if slot is pivot and not known.get(held, 0) > 0:
             return None
         part *= known.get(held, slot.share)
     return part

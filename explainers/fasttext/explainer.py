@@ -1,0 +1,251 @@
+"""The explainer: activating words, their coherence, their neighbours, and what is like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from benchmark.errors import BenchmarkError
+from benchmark.interface import (
+    EXEMPLARS,
+    Evidence,
+    ExplainText,
+    Failure,
+    Storage,
+    SubjectModel,
+)
+from explainers.fasttext.activating import Seen, SeenWord, seen_words
+from explainers.fasttext.explanation import (
+    FastTextExplanation,
+    Neighbour,
+    Word,
+    simulate_together,
+)
+from explainers.fasttext.generalise import Kept, fit_floor, make_table
+from explainers.fasttext.joints import Joints, token_texts
+from explainers.fasttext.language import Language, Text
+from explainers.fasttext.neighbours import Tried, try_neighbours
+from explainers.fasttext.settings import Settings
+from explainers.fasttext.training import Training, trained
+from explainers.fasttext.vectors import coherence
+from explainers.numbers import shortest
+
+CORPUS = "corpus"
+# Windows of seven tokens: the word, as one however it is split, and three on either side.
+BESIDE = 3
+
+
+class FastText:
+    """A neuron as the words that activate it, and the words that FastText finds like them.
+
+    The method of "Automated identification of potential feature neurons": the activating words
+    of the exemplars, how coherent they are, and which of their nearest words also activate. A
+    token is then predicted from the similarity of its word to the words that were kept.
+    """
+
+    evidence: str = EXEMPLARS
+    explanation_class: ClassVar[type[Any]] = FastTextExplanation
+
+    def __init__(self, vectors: str = CORPUS, **options: Any) -> None:
+        """Choose the vectors and the thresholds.
+
+        Args:
+            vectors: `corpus`, to train them on the `explain` split; a `.bin` or `.vec` file, or a
+                folder with one; or a repository of the hub.
+            options: see `Settings` and, for `corpus`, `Training`.
+
+        Raises:
+            BenchmarkError: an option has a value that it cannot have.
+        """
+        if not isinstance(vectors, str) or not vectors.strip():
+            raise BenchmarkError(
+                f"vectors of fasttext must be '{CORPUS}', a file or a repository, not {vectors!r}."
+            )
+        self.vectors = vectors
+        of_training = {each.name for each in fields(Training)}
+        self.training = Training(**{k: v for k, v in options.items() if k in of_training})
+        self.settings = Settings(**{k: v for k, v in options.items() if k not in of_training})
+        self._language: Language | None = None
+
+    def prepare(self, text: ExplainText, storage: Storage) -> None:
+        """Read the `explain` split, and train vectors on it or load pretrained ones.
+
+        Raises:
+            BenchmarkError: the vectors cannot be had.
+        """
+        self._language = self._read(
+            text.tokens.cpu().numpy(), text.bos, text.tokenizer, text.d_vocab, storage
+        )
+
+    def explain(
+        self, evidence: Evidence, subject: SubjectModel
+    ) -> list[FastTextExplanation | Failure]:
+        """Words and a table for each neuron; one that never fires fails.
+
+        Without `prepare`, the exemplars of the block are all the text there is to learn from.
+        """
+        language = self._language or self._of_evidence(evidence, subject)
+        seen, activating = self._words(evidence, language)
+        tried = try_neighbours(evidence, activating, language, subject, self.settings)
+        return [
+            self._explanation(row, evidence, language, seen[row], activating[row], tried[row])
+            if activating[row]
+            else Failure("the neuron never fires on a word of its exemplars")
+            for row in range(evidence.n_neurons)
+        ]
+
+    def simulate_block(
+        self, explanations: Sequence[FastTextExplanation], tokens: Int[Tensor, "batch pos"]
+    ) -> Float[Tensor, "batch pos n"]:
+        """All tables at once; equal to simulating one by one."""
+        return simulate_together(explanations, tokens)
+
+    def _read(
+        self,
+        tokens: Int[np.ndarray, "n ctx"],
+        bos: int,
+        tokenizer: Any,
+        d_vocab: int,
+        storage: Storage | None,
+    ) -> Language:
+        texts = token_texts(tokenizer, d_vocab)
+        text = Text.read(tokens, bos, Joints.of(texts, bos), texts)
+        if self.vectors == CORPUS:
+            return Language(text, trained(text, self.training, storage))
+        if self._language is not None:
+            return Language(text, self._language.vectors, trained=False)
+        from explainers.fasttext.pretrained import pretrained
+
+        return Language(text, pretrained(self.vectors), trained=False)
+
+    def _of_evidence(self, evidence: Evidence, subject: SubjectModel) -> Language:
+        exemplars = evidence.exemplars.tokens.cpu().numpy()
+        # Sorted, so that the order of the neurons does not decide what the vectors become.
+        tokens = np.unique(exemplars.reshape(-1, exemplars.shape[-1]), axis=0)
+        return self._read(tokens, evidence.bos, subject.tokenizer, subject.d_vocab, None)
+
+    def _words(
+        self, evidence: Evidence, language: Language
+    ) -> tuple[list[Seen], list[list[SeenWord]]]:
+        tokens = evidence.exemplars.tokens.cpu().numpy()
+        activations = evidence.exemplars.activations.float().cpu().numpy()
+        maxima = evidence.max_activation.float().cpu().tolist()
+        seen, activating = [], []
+        for row, maximum in enumerate(maxima):
+            threshold = self.settings.activation_threshold * maximum
+            text = language.text
+            found = seen_words(
+                tokens[row], activations[row], evidence.bos, text.joints, text.texts, threshold
+            )
+            seen.append(found)
+            strong = [
+                word
+                for word in found.words
+                if maximum > 0 and word.strongest.activation >= max(threshold, 1e-6 * maximum)
+            ]
+            activating.append(strong[: self.settings.words])
+        return seen, activating
+
+    def _explanation(
+        self,
+        row: int,
+        evidence: Evidence,
+        language: Language,
+        seen: Seen,
+        activating: Sequence[SeenWord],
+        tried: Sequence[Tried],
+    ) -> FastTextExplanation:
+        settings = self.settings
+        maximum = shortest(evidence.max_activation[row : row + 1].float())[0]
+        rest = float(evidence.mean_activation[row]) / maximum
+        kept, rejected = known_words(activating, tried, maximum)
+        floor = fit_floor(seen, kept, maximum, rest, language)
+        table = make_table(
+            seen,
+            kept,
+            rejected,
+            maximum=maximum,
+            rest=rest,
+            floor=floor,
+            language=language,
+            max_words=settings.max_words,
+            max_pieces=settings.max_subwords,
+        )
+        found = coherence(language.units_of([word.name for word in activating]))
+        tokens = evidence.exemplars.tokens[row].cpu().numpy()
+        vectors = language.vectors
+        return FastTextExplanation(
+            tuple(
+                shown(word, tokens, maximum, language.text.texts, evidence.bos)
+                for word in activating
+            ),
+            tuple(
+                Neighbour(one.original, one.neighbour, _part(one.activation, maximum), one.kept)
+                for one in tried
+            ),
+            None if found is None else round(found, 4),
+            settings.coherence_threshold,
+            floor,
+            f"{vectors.source} {vectors.fingerprint[:12]}",
+            table,
+            language.text.joints,
+        )
+
+
+def known_words(
+    activating: Sequence[SeenWord], tried: Sequence[Tried], maximum: float
+) -> tuple[list[Kept], list[Kept]]:
+    """Words that hand their activation on, and neighbours that lost it, as parts of the maximum.
+
+    An activating word counts as much as it did on average over all its occurrences; a neighbour
+    was measured once, where its original is strongest, and is scaled down as that one is.
+    """
+    kept = {
+        word.name: Kept(word.name, word.mean / maximum, word.spellings, word.name)
+        for word in activating
+    }
+    share = {word.name: word.mean / word.strongest.activation for word in activating}
+    rejected: dict[str, Kept] = {}
+    for one in tried:
+        value = one.activation * share[one.original] / maximum
+        found = Kept(one.neighbour, value, (one.tokens,), one.original)
+        where = kept if one.kept else rejected
+        before = where.get(one.neighbour)
+        if before is None or (before.name != before.origin and before.value < value):
+            where[one.neighbour] = found
+    return list(kept.values()), [one for one in rejected.values() if one.name not in kept]
+
+
+def shown(
+    word: SeenWord,
+    tokens: Int[np.ndarray, "k ctx"],
+    maximum: float,
+    texts: Sequence[str],
+    bos: int,
+) -> Word:
+    """A word with the tokens on either side of it, where it activates most."""
+    at = word.strongest
+    context = tokens[at.exemplar]
+
+    def text(start: int, stop: int) -> str:
+        inside = context[max(0, start) : max(0, stop)].tolist()
+        return "".join("" if token == bos else texts[token] for token in inside)
+
+    return Word(
+        word.name,
+        _part(at.activation, maximum),
+        _part(word.mean, maximum),
+        word.count,
+        text(at.start - BESIDE, at.start),
+        text(at.start, at.stop),
+        text(at.stop, at.stop + BESIDE),
+    )
+
+
+def _part(activation: float, maximum: float) -> float:
+    return round(activation / maximum, 3)

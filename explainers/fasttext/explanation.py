@@ -1,0 +1,199 @@
+"""What the explainer says about a neuron: its words, how alike they are, and what is like them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from explainers.fasttext.describe import describe
+from explainers.fasttext.joints import Joints
+from explainers.fasttext.pieces import TOKENS_OF_A_PIECE
+from explainers.fasttext.table import Table, simulate_tables
+from explainers.fasttext.words import NOTHING, Keys, keys_of, number_rows, tokens_of_key
+
+
+@dataclass(frozen=True)
+class Word:
+    """An activating word, for a person.
+
+    Attributes:
+        name: the word.
+        activation: the largest in the exemplars, as a part of the neuron's largest.
+        value: what is predicted of it: its mean over all its occurrences there, such a part.
+        count: its occurrences in the exemplars.
+        before, inside, after: the text of its tokens where it activates most, and of three on
+            either side.
+    """
+
+    name: str
+    activation: float
+    value: float
+    count: int
+    before: str
+    inside: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word that was tried in the place of an activating one; activation as a part."""
+
+    original: str
+    name: str
+    activation: float
+    kept: bool
+
+
+@dataclass(frozen=True, eq=False)
+class FastTextExplanation:
+    """A neuron as words.
+
+    It is complete in itself: what is predicted of every word is written down in token ids, so it
+    simulates the same wherever it is loaded, without the vectors that it was made with.
+
+    Attributes:
+        words: the activating words, strongest first.
+        neighbours: what was tried in their place.
+        coherence: mean cosine similarity of the words' vectors; None for a single word.
+        threshold: coherence from which on the neuron counts as semantic.
+        floor: similarity from which on a word is predicted to be like a kept one.
+        vectors: where the vectors came from, and the start of their fingerprint.
+        table: what is predicted.
+        joints: which tokens join into words.
+    """
+
+    words: tuple[Word, ...]
+    neighbours: tuple[Neighbour, ...]
+    coherence: float | None
+    threshold: float
+    floor: float
+    vectors: str
+    table: Table
+    joints: Joints
+
+    @property
+    def semantic(self) -> bool | None:
+        """Whether the words are alike enough; None where there are no two words to compare."""
+        return None if self.coherence is None else self.coherence >= self.threshold
+
+    def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
+        """Look up the word of every token, `[batch, pos]`, raw units, on the tokens' device."""
+        return simulate_together([self], tokens)[..., 0]
+
+    def describe(self) -> str:
+        """Words with the tokens around them, coherence, and what was tried; at most a screen."""
+        return describe(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as numbers, strings and lists; `from_dict` loses nothing of it."""
+        table = self.table
+        return {
+            "coherence": self.coherence,
+            "semantic": self.semantic,
+            "coherence_threshold": self.threshold,
+            "floor": self.floor,
+            "vectors": self.vectors,
+            "words": [
+                [w.name, w.activation, w.value, w.count, w.before, w.inside, w.after]
+                for w in self.words
+            ],
+            "neighbours": [
+                [one.original, one.name, one.activation, one.kept] for one in self.neighbours
+            ],
+            "max_activation": table.maximum,
+            "rest": table.rest,
+            "profile": list(table.profile),
+            "table": _entries(table.words, table.values),
+            "pieces": _entries(table.pieces, table.piece_values),
+            "joints": self.joints.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FastTextExplanation:
+        """The explanation that `to_dict` saved; it simulates exactly the same.
+
+        Raises:
+            ValueError: a table is damaged, or a number is not finite.
+        """
+        words, values = _read_entries(data["table"])
+        pieces, piece_values = _read_entries(data["pieces"])
+        if pieces.shape[1] > TOKENS_OF_A_PIECE:
+            raise ValueError(f"a piece of more than {TOKENS_OF_A_PIECE} tokens")
+        first, inner, last = map(int, data["profile"])
+        maximum, coherence = float(data["max_activation"]), data["coherence"]
+        floor, threshold = float(data["floor"]), float(data["coherence_threshold"])
+        if not all(map(math.isfinite, (maximum, coherence or 0, floor, threshold))):
+            raise ValueError("a number is not finite")
+        return cls(
+            tuple(
+                Word(str(name), float(top), float(value), int(count), *map(str, window))
+                for name, top, value, count, *window in data["words"]
+            ),
+            tuple(
+                Neighbour(str(original), str(name), float(activation), bool(kept))
+                for original, name, activation, kept in data["neighbours"]
+            ),
+            None if coherence is None else float(coherence),
+            threshold,
+            floor,
+            str(data["vectors"]),
+            Table(
+                words,
+                values,
+                pieces,
+                piece_values,
+                int(data["rest"]),
+                (first, inner, last),
+                maximum,
+            ),
+            _joints(int(data["joints"]["ids"]), str(data["joints"]["bits"])),
+        )
+
+
+def simulate_together(
+    explanations: Sequence[FastTextExplanation], tokens: Int[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos n"]:
+    """Simulate many at once; exactly what each gives alone."""
+    ids = tokens.cpu().numpy()
+    result = np.zeros((*ids.shape, len(explanations)), dtype=np.float32)
+    groups: dict[int, list[int]] = {}
+    for row, one in enumerate(explanations):
+        groups.setdefault(id(one.joints), []).append(row)
+    for rows in groups.values():
+        tables = [explanations[row].table for row in rows]
+        found = simulate_tables(tables, explanations[rows[0]].joints, ids)
+        if len(groups) == 1:
+            result = found
+        else:
+            result[..., rows] = found
+    return torch.from_numpy(result).to(tokens.device)
+
+
+@functools.lru_cache(maxsize=8)
+def _joints(ids: int, bits: str) -> Joints:
+    """Read once for all explanations of a subject."""
+    return Joints.from_dict({"ids": ids, "bits": bits})
+
+
+def _entries(keys: Keys, values: Int[np.ndarray, " w"]) -> list[list[int]]:
+    """A value and the token ids that it belongs to, as one list each."""
+    return [[value, *tokens_of_key(key)] for key, value in zip(keys, values.tolist(), strict=True)]
+
+
+def _read_entries(
+    entries: Sequence[Sequence[int]],
+) -> tuple[Keys, Int[np.ndarray, " w"]]:
+    if any(len(entry) < 2 or min(entry[1:]) <= NOTHING for entry in entries):
+        raise ValueError("an entry has no token ids")
+    keys = keys_of([entry[1:] for entry in entries])
+    if len(number_rows(keys)[1]) < len(keys):
+        raise ValueError("a word is there twice")
+    return keys, np.array([entry[0] for entry in entries], dtype=np.int64)

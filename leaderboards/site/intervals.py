@@ -48,6 +48,11 @@ class Scored:
     text: Bool[Tensor, "#n m ctx"]
     threshold: Float[Tensor, " n"]
 
+    def rows(self, which: Int[Tensor, " r"]) -> Scored:
+        """Some of the neurons."""
+        text = self.text if len(self.text) == 1 else self.text[which]
+        return Scored(self.truth[which], self.prediction[which], text, self.threshold[which])
+
 
 def draw_weights(n_contexts: int, resamples: int, seed: int) -> Float[Tensor, "resamples m"]:
     """How often each context is in each resample, `[resamples, m]`; a row sums to `m`."""
@@ -192,7 +197,7 @@ def _average_precision(
         width = min(MOST_LEVELS, int(counts[order[-1]]))
         size = max(1, COUNTS_AT_ONCE // (m * (width + 1)))
         rows, order = order[-size:], order[:-size]
-        values[rows] = _precision_of(_rows(scored, rows), fires[rows], width, weights)
+        values[rows] = _precision_of(scored.rows(rows), fires[rows], width, weights)
     return values
 
 
@@ -288,8 +293,3 @@ def _percentiles(values: Float[Tensor, "n resamples"]) -> Interval:
     ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
     low, high = values.double().nanquantile(ends, dim=1)
     return low, high
-
-
-def _rows(scored: Scored, rows: Int[Tensor, " r"]) -> Scored:
-    text = scored.text if len(scored.text) == 1 else scored.text[rows]
-    return Scored(scored.truth[rows], scored.prediction[rows], text, scored.threshold[rows])

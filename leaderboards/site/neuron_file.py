@@ -9,8 +9,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from leaderboards.site.encoding import letters, numbers, positions, rounded
-from leaderboards.site.measure import Miss, NeuronData, Shown, Windows
+from leaderboards.site.measure import NeuronData, Shown
 from leaderboards.site.vocabulary import Vocabulary
+from leaderboards.site.windows import Miss, Windows
 
 TOKEN_LETTERS = 3
 

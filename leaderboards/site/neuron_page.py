@@ -8,7 +8,8 @@ from typing import Any
 
 from benchmark.interface import Explanation
 from leaderboards.site.groups import Group, Method
-from leaderboards.site.measure import NeuronData, ScoreCell, Shown, Statistics
+from leaderboards.site.measure import NeuronData, Shown, Statistics
+from leaderboards.site.neuron_scores import ScoreCell
 from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short
 from leaderboards.site.similar import Neighbour
 from leaderboards.site.vocabulary import Vocabulary
@@ -148,10 +149,14 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
             f"largest activation on {tokens} tokens of the explain split",
         ),
         ("held-out maximum", short(of.maximum_held_out), f"on {held_out} uniform held-out tokens"),
-        ("fires at", f"≥ {short(of.threshold)}", "the firing threshold, raw units"),
+        ("fires at", _at_least(of.threshold), "the firing threshold, raw units"),
         ("firing rate", rate, f"of {held_out} uniform held-out tokens"),
         ("mean", short(of.mean), f"over {tokens} tokens of the explain split"),
         ("standard deviation", short(of.standard_deviation), "over the same tokens"),
         ("skewness", short(of.skewness), f"over {held_out} uniform held-out tokens"),
         ("excess kurtosis", short(of.excess_kurtosis), f"over {held_out} uniform held-out tokens"),
     ]
+
+
+def _at_least(threshold: float | None) -> str:
+    return "nothing" if threshold is None else f"≥ {short(threshold)}"

@@ -45,7 +45,8 @@ def spectrum(
     true, predicted = truth[:, text], prediction[:, text]
     low = true.amin(1).clamp_max(0)
     # The threshold is always within, so that both sides of it are to be seen.
-    high = torch.maximum(true.amax(1), threshold.clamp_max(torch.finfo(true.dtype).max / 4) * 1.05)
+    reachable = torch.where(threshold < torch.finfo(threshold.dtype).max, threshold * 1.05, 0)
+    high = torch.maximum(true.amax(1), reachable)
     high = torch.where(high > low, high, low + 1)
     place = ((true - low[:, None]) / (high - low)[:, None] * bins).long().clamp(0, bins - 1)
     place += bins * (predicted >= threshold[:, None])

@@ -62,7 +62,7 @@ report.contexts = (() => {
 
   function row(data, windows, place, methods, asText) {
     const { width } = windows;
-    const limit = data.threshold / data.scale;
+    const limit = data.threshold === null ? Infinity : data.threshold / data.scale;
     const line = report.element("p", { class: "context", tabindex: "0" });
     line.style.setProperty("--lanes", asText ? 0 : methods.length);
     for (let i = 0; i < width; i++) {

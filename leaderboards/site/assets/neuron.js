@@ -42,7 +42,7 @@
     plots.scatter(scatter, points, data.threshold, truth.map((value, place) => ({
       truth: value, predicted: predicted[place],
       token: data.tokens[contexts.token(points.tokens, place)],
-      wrong: value >= data.threshold !== predicted[place] >= data.threshold,
+      wrong: data.threshold !== null && (value >= data.threshold) !== (predicted[place] >= data.threshold),
     })));
   }
 

@@ -35,6 +35,7 @@ report.plots = (() => {
 
   function spectrum(figure, data, threshold) {
     const { low, high, quiet, fires } = data;
+    const limit = threshold === null ? [] : [threshold];
     const step = (high - low) / quiet.length;
     const bars = [];
     const sides = [[FIRES, fires], [QUIET, quiet]];
@@ -42,7 +43,7 @@ report.plots = (() => {
       counts.forEach((count, place) => {
         if (!count) return;
         const from = low + place * step;
-        const firing = from + step / 2 >= threshold;
+        const firing = threshold !== null && from + step / 2 >= threshold;
         bars.push({ side, count, from, to: from + step, wrong: firing !== (side === FIRES) });
       });
     }
@@ -60,7 +61,7 @@ report.plots = (() => {
           title: (bar) => `${bar.count.toLocaleString("en")} tokens, ${bar.side}\n` +
             `true activation ${report.number(bar.from, 2)} to ${report.number(bar.to, 2)}` +
             (bar.wrong ? (bar.side === FIRES ? "\nfalse positives" : "\nmissed") : ""), tip: true }),
-        Plot.ruleX([threshold], { stroke: colour("ink"), strokeDasharray: "4 3" }),
+        Plot.ruleX(limit, { stroke: colour("ink"), strokeDasharray: "4 3" }),
         Plot.text(sides.map(([side]) => side), { fy: (side) => side, text: (side) => side,
           frameAnchor: "top-right", dx: -6, dy: 6, fontWeight: 600, fill: "currentColor" }),
       ],
@@ -68,6 +69,7 @@ report.plots = (() => {
   }
 
   function scatter(figure, data, threshold, points) {
+    const limit = threshold === null ? [] : [threshold];
     later(figure, (width) => Plot.plot({
       width, height: 250, style, marginLeft: 52, marginRight: 10, marginBottom: 34,
       x: { label: "true activation →", domain: [data.low, data.high], ticks: 5 },
@@ -76,8 +78,8 @@ report.plots = (() => {
       marks: [
         Plot.frame({ stroke: colour("line") }),
         Plot.line([[data.low, data.low], [data.high, data.high]], { stroke: colour("muted"), strokeDasharray: "2 3" }),
-        Plot.ruleX([threshold], { stroke: colour("ink"), strokeDasharray: "4 3", strokeOpacity: 0.6 }),
-        Plot.ruleY([threshold], { stroke: colour("ink"), strokeDasharray: "4 3", strokeOpacity: 0.6 }),
+        Plot.ruleX(limit, { stroke: colour("ink"), strokeDasharray: "4 3", strokeOpacity: 0.6 }),
+        Plot.ruleY(limit, { stroke: colour("ink"), strokeDasharray: "4 3", strokeOpacity: 0.6 }),
         Plot.dot(points, { x: "truth", y: "predicted", r: 2.8, fillOpacity: 0.45,
           symbol: (point) => (point.wrong ? "wrong" : "right"),
           fill: (point) => (point.wrong ? "none" : colour("right")),

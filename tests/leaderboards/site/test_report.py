@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from benchmark.results import find_runs
-from tests.command import call
+from tests.command import DEAD, Command, call
 from tests.leaderboards.site.conftest import Site
 from tests.leaderboards.site.hostile import WORDS
 
@@ -199,3 +200,40 @@ def test_bad_input_is_named(
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_dead_neurons_calibrated_scores_and_other_neurons(site: Site, tmp_path: Path) -> None:
+    """Runs of one text with other neurons, one of them dead, and with calibrated scores."""
+    command = Command(tmp_path, site.folder.parent / "small", site.folder.parent / "texts")
+    layer, neuron = DEAD
+    (_, one), (_, two) = [key for key in site.neurons() if key[0] == 0][:2]
+    run = command.finished(
+        "explainer=token_lookup",
+        "calibration=linear",
+        f"neurons.list=[[0,{one}],[{layer},{neuron}]]",
+    )
+    other = command.finished("explainer=n2g", f"neurons.list=[[0,{two}]]")
+    out = tmp_path / "site"
+    answer = call(
+        "report", str(command.folder / "results"), "-o", str(out), f"cache_dir={tmp_path / 'cache'}"
+    )
+    assert answer.status == 0, answer.err
+    group = out / site.group
+    assert {path.stem for path in (group / "neurons").iterdir()} == {
+        f"0.{one}",
+        f"0.{two}",
+        f"{layer}.{neuron}",
+    }
+    dead = "".join(Parsed(group / "neurons" / f"{layer}.{neuron}.html").text)
+    assert "dead" in dead
+    assert "nothing" in dead
+    page = Parsed(group / "neurons" / f"0.{one}.html")
+    assert f"explainers/{run.record.explainer.name}.html" in str(page.elements)
+    assert f"explainers/{other.record.explainer.name}.html" not in str(page.elements)
+    text = " ".join("".join(page.text).split())
+    # A line with a positive slope changes no correlation, and so no interval of one.
+    (slope,) = [row["calibration/slope"] for row in run.scores.rows() if row["layer"] == 0]
+    assert slope > 0
+    intervals = re.findall(r"token_lookup *(-?[\d.−]+) \[([\d.−]+), ([\d.−]+)\]", text)
+    assert len(intervals) == 6  # three sets as predicted, and three calibrated
+    assert intervals[:3] == intervals[3:]

@@ -35,10 +35,10 @@ class Anchored:
 
 def anchored(exemplars: Exemplars) -> Anchored:
     """A block's exemplars, one row for each, neuron by neuron."""
-    n, k, _ = exemplars.tokens.shape
-    tokens = exemplars.tokens.cpu().numpy().reshape(n * k, -1)
+    n, k, ctx = exemplars.tokens.shape
+    tokens = exemplars.tokens.cpu().numpy().reshape(n * k, ctx)
     anchors = exemplars.anchors.cpu().numpy().reshape(-1)
-    activations = exemplars.activations.float().cpu().numpy().reshape(n * k, -1)
+    activations = exemplars.activations.float().cpu().numpy().reshape(n * k, ctx)
     at_anchor = activations[np.arange(n * k), anchors]
     return Anchored(np.repeat(np.arange(n), k), tokens, anchors, at_anchor)
 

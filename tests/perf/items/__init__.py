@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.perf.item import Item, Target
-from tests.perf.items import evidence, memory, metrics, n2g, token_lookup, tokenise
+from tests.perf.items import evidence, graphs, memory, metrics, n2g, token_lookup, tokenise
 
 ITEMS = (
     Item(
@@ -76,6 +76,20 @@ ITEMS = (
         "simulate 256 tries, 128k tokens",
         n2g.simulate_block,
         Target(2),
+    ),
+    Item(
+        "graphs",
+        "a neuron graph as SVG, against making it",
+        graphs.draw,
+        Target(0.1),
+        rounds=3,
+    ),
+    Item(
+        "similar",
+        "similar pairs among 32,768 graphs",
+        graphs.similar,
+        Target(10),
+        rounds=3,
     ),
     Item(
         "tokenise",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmark.config import RunConfig
 from benchmark.evidence import Block, Truth, dead_neurons
 from benchmark.experiment import Experiment, open_experiment
-from benchmark.interface import Explanation, Failure
+from benchmark.interface import Evidence, Explanation, Failure
 from benchmark.rescoring import check_same
 from leaderboards.site.effects import Effects, effects_of
 from leaderboards.site.groups import Group, Method
@@ -38,6 +38,8 @@ from leaderboards.site.tokens import FiredToken, fired_tokens
 from leaderboards.site.windows import Miss, OwnContexts, Windows, miss_windows, uniform_text
 
 MISSES = 5
+# Neurons that are worked on at once: what exists of all their tokens stays small.
+NEURONS_AT_ONCE = 32
 
 Key = tuple[int, int]
 
@@ -142,7 +144,19 @@ class Measured:
         """What the pages of a block's neurons show, in the order of the block."""
         store = self.experiment.store
         evidence, truth = store.evidence(block), store.truth(block)
-        profile = store.profiles([block.layer])[block.layer]
+        for rows in torch.arange(len(block.neurons)).split(NEURONS_AT_ONCE):
+            part = Block(block.index, block.layer, block.neurons[rows])
+            of_part = replace(
+                truth,
+                top=truth.top[rows],
+                uniform_activations=truth.uniform_activations[rows],
+                top_activations=truth.top_activations[rows],
+            )
+            yield from self._part(part, evidence.select(rows), of_part)
+
+    def _part(self, block: Block, evidence: Evidence, truth: Truth) -> Iterator[NeuronData]:
+        """The same for a few neurons of a block."""
+        profile = self.experiment.store.profiles([block.layer])[block.layer]
         text = uniform_text(truth)
         # No activation of a dead neuron is firing, as in the run's own scores.
         never = evidence.max_activation <= 0

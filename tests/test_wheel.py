@@ -80,7 +80,7 @@ def test_every_file_that_is_needed_travels(wheel: Path) -> None:
     expected = {
         path.relative_to(PROJECT).as_posix()
         for package in PACKAGES
-        for pattern in ("*.py", "*.yaml", "py.typed")
+        for pattern in ("*.py", "*.yaml", "py.typed", "*.html", "*.css", "*.js", "*.txt")
         for path in (PROJECT / package).rglob(pattern)
     }
     expected |= {

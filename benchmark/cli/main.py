@@ -21,6 +21,7 @@ VERBS = {
     "score": "score the saved explanations of a run again, without explaining",
     "compare": "rank runs on the same neurons and test every pair of them",
     "leaderboard": "tables of all comparable runs, as Markdown, CSV, JSON, HTML or LaTeX",
+    "report": "write pages about finished runs that open from the disk",
     "plot": "pictures for papers: bars, quality against size and cost, layers, a neuron's spectrum",
     "submit": "check a finished run and put it among the submissions of a leaderboard",
     "publish": "log finished runs to Weights & Biases",

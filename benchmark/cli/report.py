@@ -1,115 +1,83 @@
-"""What `run` tells a person: where things are, the table of scores, and how to see more."""
+"""`report`: finished runs as pages to look at."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchmark.cli.table import print_rows, ranges, score_table
-from benchmark.results import FAILED
+from benchmark.cli.imports import import_whole
+from benchmark.errors import BenchmarkError
 
-if TYPE_CHECKING:
-    from benchmark.config import RunConfig
-    from benchmark.results import Run
-    from benchmark.runner import Outcome
+HELP = """\
+usage: python -m benchmark report <run> [<run> ...] [-o site] [key=value ...]
 
-LEGEND = """\
-r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its bootstrap interval; AUPRC and F1 on the same contexts; top F1 on each
-neuron's strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
-null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
-tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
+Writes pages about finished runs that open from the disk, without a server or a network:
+the leaderboard, and a page for every explainer, layer and neuron. <run> is a folder under
+results/, or any folder above several runs. A report that is in the folder already is
+replaced when the new one is whole.
 
+  -o, --out <folder>   where the pages go; `site` unless you say
+  device=...  batch_tokens=...  cache_dir=...   how the subject is run, where it must be
+"""
 
-CAUSAL_LEGEND = """\
-causal: how much of what the neurons do to the next-token distribution their simulations carry, 1 if
-all, 0 if no more than their mean does; neurons count by their effect (`show` prints all of it)."""
+CHANGEABLE = ("device", "batch_tokens", "cache_dir")
 
 
-def print_started(config: RunConfig) -> None:
-    """The line that opens a run."""
-    subject = config.model["name"]
-    if subject == "local":
-        subject = config.model["source"]
-    _say(
-        f"explainer {config.explainer['name']} on subject {subject}, "
-        f"corpus {config.dataset['name']}"
+def command(words: Sequence[str]) -> int:
+    """Write the report and say where it is."""
+    if any(word in ("-h", "--help") for word in words):
+        sys.stdout.write(HELP)
+        return 0
+    places, out, changes = _parsed(words)
+    import_whole("benchmark.rescoring", "benchmark.subject.assemble")
+    from benchmark.cli.finished import shown_path
+    from benchmark.cli.score import config_of
+    from leaderboards.reading import read_results
+    from leaderboards.site import build_report
+
+    found = read_results(places)
+    for unread in found.unread:
+        sys.stderr.write(f"left out: {unread.reason}\n")
+    for repeated in found.repeated:
+        sys.stderr.write(f"left out: '{repeated}' is a copy of another run\n")
+    report = build_report(found.runs, out, lambda run: config_of(run, changes))
+    runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
+    sys.stdout.write(
+        f"{report.n_pages:,} pages about {report.n_neurons:,} neurons and {runs}, "
+        f"{report.n_bytes / 2**20:.1f} MiB\n"
+        f"open {shown_path(report.folder / 'index.html')} in a browser\n"
     )
+    return 0
 
 
-def print_finished(outcome: Outcome) -> None:
-    """What was computed, what came from the cache, and where the results are."""
-    run = outcome.run
-    where = shown_path(run.folder)
-    if outcome.reused:
-        _say(
-            f"  finished before, on {run.record.finished}: nothing was computed "
-            "(fresh=true runs it again)"
-        )
-    if outcome.cache_hits or outcome.cache_misses:
-        _say(
-            f"  activations: {outcome.cache_hits} files from the cache, "
-            f"{outcome.cache_misses} measured"
-        )
-    if outcome.resumed_blocks:
-        _say(f"  continued: {outcome.resumed_blocks} blocks were saved by an interrupted run")
-    _say_failures(run)
-    _say(f"  results: {where}")
-    for message in outcome.messages:
-        _say(f"  {message}")
-
-
-def _say_failures(run: Run) -> None:
-    """How many neurons failed, and why the first did."""
-    failed = [row for row in run.scores.rows() if row["status"] == FAILED]
-    if failed:
-        first = failed[0]
-        _say(
-            f"  {len(failed)} of {len(run.scores)} neurons failed and score as zero; the first, "
-            f"{first['layer']}.{first['neuron']}: {' '.join(str(first['error']).split())[:200]}"
-        )
-
-
-def print_table(runs: Sequence[Run]) -> None:
-    """One row per run, and the commands to see more."""
-    sys.stdout.write("\n")
-    records = [run.record for run in runs]
-    for record in {(r.subject.name, r.corpus.name): r for r in records}.values():
-        neurons, corpus = record.neurons, record.corpus
-        dead = sum(neurons.dead.values())
-        _say(
-            f"subject {record.subject.name}, layers {ranges(record.subject.layers)}, "
-            f"{dead} dead neurons; corpus {corpus.name}, "
-            f"contexts of {corpus.context_length} tokens"
-        )
-    columns, rows = score_table(records)
-    print_rows(columns, rows, text_columns=columns.index("neurons"))
-    _say(LEGEND)
-    if "causal" in columns:
-        _say(CAUSAL_LEGEND)
-    best = max(runs, key=lambda run: _headline(run))
-    where = shown_path(best.folder)
-    layer, neuron = best.scores.neurons()[0]
-    _say(f"\nmore:  python -m benchmark show {where}")
-    _say(f"       python -m benchmark show {where} {layer}.{neuron}")
-
-
-def shown_path(path: Path) -> str:
-    """A path as a person would type it from here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
-
-
-def _headline(run: Run) -> float:
-    """The score by which the example shown after the table is chosen; controls come last."""
-    found = run.record.metric("uniform/pearson")
-    score = found.mean if found is not None and found.mean is not None else 0.0
-    return score - 10 * run.record.explainer.control
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _parsed(words: Sequence[str]) -> tuple[list[str], Path, list[str]]:
+    """Folders of runs, where the report goes, and changes of the configuration."""
+    places: list[str] = []
+    changes: list[str] = []
+    out = "site"
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word in ("-o", "--out"):
+            if not left:
+                raise BenchmarkError(f"{word} takes the folder that the report goes to.")
+            out = left.pop(0)
+        elif word.startswith(("--out=", "-o=")):
+            out = word.partition("=")[2]
+        elif word.startswith("-") and not Path(word).exists():
+            raise BenchmarkError(f"report has no option '{word}'; see report --help.")
+        elif "=" in word and not Path(word).exists():
+            if word.partition("=")[0] not in CHANGEABLE:
+                raise BenchmarkError(
+                    f"'{word}' cannot be changed for a report; what can: "
+                    f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
+                )
+            changes.append(word)
+        else:
+            places.append(word)
+    if not places:
+        raise BenchmarkError("report takes the folder of at least one run; see report --help.")
+    if not out:
+        raise BenchmarkError("-o is empty; name the folder that the report goes to.")
+    return places, Path(out), changes

@@ -110,7 +110,7 @@ class _Session:
 
             print_plan(config)
             return
-        from benchmark.cli.report import print_finished, print_started
+        from benchmark.cli.finished import print_finished, print_started
         from benchmark.runner import run
 
         if self._sweep and config.tracking.get("group", "") is None:
@@ -127,7 +127,7 @@ class _Session:
         if self._errors and not self._sweep:
             raise self._errors[0]
         if self._outcomes:
-            from benchmark.cli.report import print_table
+            from benchmark.cli.finished import print_table
 
             print_table([outcome.run for outcome in self._outcomes])
         for error in self._errors:

@@ -37,7 +37,7 @@ def command(words: Sequence[str]) -> int:
     if not words or "=" in words[0]:
         raise BenchmarkError("score takes the folder of a run first; see score --help.")
     import_whole("benchmark.rescoring", "benchmark.subject.assemble")
-    from benchmark.cli.report import print_table
+    from benchmark.cli.finished import print_table
     from benchmark.rescoring import find_run, rescore
 
     run = find_run(Path(words[0]))

@@ -67,7 +67,7 @@ def command(words: Sequence[str]) -> int:
         return 0
     folders = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
     if len(folders) > 1:
-        from benchmark.cli.report import print_table
+        from benchmark.cli.finished import print_table
 
         print_table([load_run(found) for found in folders])
         return 0
@@ -133,7 +133,7 @@ def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
     from benchmark.cli.calibration import print_calibration
     from benchmark.cli.causal import print_causal
-    from benchmark.cli.report import print_table
+    from benchmark.cli.finished import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
 
     sys.stdout.write(_overview(run.record))

@@ -1,0 +1,115 @@
+"""What `run` tells a person: where things are, the table of scores, and how to see more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.cli.table import print_rows, ranges, score_table
+from benchmark.results import FAILED
+
+if TYPE_CHECKING:
+    from benchmark.config import RunConfig
+    from benchmark.results import Run
+    from benchmark.runner import Outcome
+
+LEGEND = """\
+r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
+held-out contexts, with its bootstrap interval; AUPRC and F1 on the same contexts; top F1 on each
+neuron's strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
+null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
+tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
+
+
+CAUSAL_LEGEND = """\
+causal: how much of what the neurons do to the next-token distribution their simulations carry, 1 if
+all, 0 if no more than their mean does; neurons count by their effect (`show` prints all of it)."""
+
+
+def print_started(config: RunConfig) -> None:
+    """The line that opens a run."""
+    subject = config.model["name"]
+    if subject == "local":
+        subject = config.model["source"]
+    _say(
+        f"explainer {config.explainer['name']} on subject {subject}, "
+        f"corpus {config.dataset['name']}"
+    )
+
+
+def print_finished(outcome: Outcome) -> None:
+    """What was computed, what came from the cache, and where the results are."""
+    run = outcome.run
+    where = shown_path(run.folder)
+    if outcome.reused:
+        _say(
+            f"  finished before, on {run.record.finished}: nothing was computed "
+            "(fresh=true runs it again)"
+        )
+    if outcome.cache_hits or outcome.cache_misses:
+        _say(
+            f"  activations: {outcome.cache_hits} files from the cache, "
+            f"{outcome.cache_misses} measured"
+        )
+    if outcome.resumed_blocks:
+        _say(f"  continued: {outcome.resumed_blocks} blocks were saved by an interrupted run")
+    _say_failures(run)
+    _say(f"  results: {where}")
+    for message in outcome.messages:
+        _say(f"  {message}")
+
+
+def _say_failures(run: Run) -> None:
+    """How many neurons failed, and why the first did."""
+    failed = [row for row in run.scores.rows() if row["status"] == FAILED]
+    if failed:
+        first = failed[0]
+        _say(
+            f"  {len(failed)} of {len(run.scores)} neurons failed and score as zero; the first, "
+            f"{first['layer']}.{first['neuron']}: {' '.join(str(first['error']).split())[:200]}"
+        )
+
+
+def print_table(runs: Sequence[Run]) -> None:
+    """One row per run, and the commands to see more."""
+    sys.stdout.write("\n")
+    records = [run.record for run in runs]
+    for record in {(r.subject.name, r.corpus.name): r for r in records}.values():
+        neurons, corpus = record.neurons, record.corpus
+        dead = sum(neurons.dead.values())
+        _say(
+            f"subject {record.subject.name}, layers {ranges(record.subject.layers)}, "
+            f"{dead} dead neurons; corpus {corpus.name}, "
+            f"contexts of {corpus.context_length} tokens"
+        )
+    columns, rows = score_table(records)
+    print_rows(columns, rows, text_columns=columns.index("neurons"))
+    _say(LEGEND)
+    if "causal" in columns:
+        _say(CAUSAL_LEGEND)
+    best = max(runs, key=lambda run: _headline(run))
+    where = shown_path(best.folder)
+    layer, neuron = best.scores.neurons()[0]
+    _say(f"\nmore:  python -m benchmark show {where}")
+    _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would type it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _headline(run: Run) -> float:
+    """The score by which the example shown after the table is chosen; controls come last."""
+    found = run.record.metric("uniform/pearson")
+    score = found.mean if found is not None and found.mean is not None else 0.0
+    return score - 10 * run.record.explainer.control
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,13 @@
+// The overview: the leaderboard's tables and plots.
+"use strict";
+
+(() => {
+  report.tables.start(document);
+  for (const board of report.page.boards) {
+    const at = (name) => document.getElementById(`${board.id}-${name}`);
+    if (at("means")) report.plots.intervals(at("means"), board.rows, board.metric);
+    if (at("layers")) report.plots.layers(at("layers"), board.layers);
+    if (at("bytes")) report.plots.quality(at("bytes"), board.rows.filter((row) => !row.control),
+      { key: "bytes", label: "bytes of an explanation", unit: "bytes" });
+  }
+})();

@@ -1,0 +1,154 @@
+"""Runs put together that are about the same subject, on the same text: one part of a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS
+from benchmark.errors import BenchmarkError
+from benchmark.results import Run
+from leaderboards.labels import labels
+
+
+@dataclass(frozen=True)
+class Method:
+    """One run of a group under the name and the file name that the report gives it.
+
+    Attributes:
+        label: the explainer's name, and what sets it apart from others of that name.
+        slug: the same as a part of a file name.
+        run: the run.
+        colour: number of its colour, the same on every page.
+    """
+
+    label: str
+    slug: str
+    run: Run
+    colour: int
+
+    @property
+    def control(self) -> bool:
+        """Whether it only bounds the scale."""
+        return self.run.record.explainer.control
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs whose neurons, tokens and thresholds are the same things.
+
+    Attributes:
+        slug: its folder in the report.
+        title: subject and corpus for a person.
+        methods: its runs, best mean correlation on the `uniform` set first, controls last.
+    """
+
+    slug: str
+    title: str
+    methods: tuple[Method, ...]
+
+    @property
+    def first(self) -> Run:
+        """Any of the runs: what the group has in common can be read there."""
+        return self.methods[0].run
+
+    @property
+    def shown(self) -> list[Method]:
+        """The methods whose predictions stand on pages of neurons: all but controls."""
+        return [method for method in self.methods if not method.control]
+
+    @cached_property
+    def neurons(self) -> dict[int, list[int]]:
+        """The neurons that any run asked about, by layer, both ascending."""
+        found: dict[int, set[int]] = {}
+        for method in self.methods:
+            for layer, neurons in method.run.record.neurons.per_layer.items():
+                found.setdefault(layer, set()).update(neurons)
+        return {layer: sorted(found[layer]) for layer in sorted(found) if found[layer]}
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons of all layers."""
+        return sum(map(len, self.neurons.values()))
+
+
+def group_runs(runs: Sequence[Run]) -> list[Group]:
+    """Groups in the order in which their first run is given.
+
+    Raises:
+        BenchmarkError: there is no run, or one is named twice.
+    """
+    if not runs:
+        raise BenchmarkError("a report takes at least one finished run.")
+    folders = [run.folder.resolve() for run in runs]
+    for place, folder in enumerate(folders):
+        if folder in folders[:place]:
+            raise BenchmarkError(f"the run in '{runs[place].folder}' is named twice.")
+    parts: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        parts.setdefault(_identity(run), []).append(run)
+    groups: list[Group] = []
+    for members in parts.values():
+        record = members[0].record
+        slug = _unique(
+            slugged(f"{record.subject.name}-{record.corpus.name}"), [g.slug for g in groups]
+        )
+        title = f"{record.subject.name} on {record.corpus.name}"
+        if any(group.title == title for group in groups):
+            title = f"{title} ({record.corpus.fingerprint[:8]}, {slug.rpartition('-')[2]})"
+        groups.append(Group(slug, title, tuple(_methods(members))))
+    return groups
+
+
+def slugged(name: str) -> str:
+    """A name as a part of a file name and of an address."""
+    return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-") or "x"
+
+
+def _identity(run: Run) -> tuple[str, ...]:
+    """What must agree for two runs to be measured against the same truth."""
+    record = run.record
+    keys = (*TRUTH_KEYS, *FIRING_KEYS, "contexts.exemplars", "contexts.sample")
+    settings = [str(_setting(record.config, key)) for key in dict.fromkeys(keys)]
+    subject = record.subject
+    return (
+        subject.fingerprint,
+        subject.site,
+        subject.dtype,
+        record.corpus.fingerprint,
+        *settings,
+    )
+
+
+def _setting(config: dict[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _methods(runs: Sequence[Run]) -> list[Method]:
+    """Runs with their names, in the order of every table."""
+    ordered = sorted(runs, key=lambda run: (run.record.explainer.control, -headline(run)))
+    methods: list[Method] = []
+    for run, label in zip(ordered, labels([run.record for run in ordered]), strict=True):
+        slug = _unique(slugged(label), [method.slug for method in methods])
+        methods.append(Method(label, slug, run, len(methods)))
+    return methods
+
+
+def headline(run: Run) -> float:
+    """The mean correlation on the `uniform` set; below all others where there is none."""
+    found = run.record.metric("uniform/pearson")
+    return found.mean if found is not None and found.mean is not None else -2.0
+
+
+def _unique(slug: str, taken: Sequence[str]) -> str:
+    number, found = 2, slug
+    while found in taken:
+        found = f"{slug}-{number}"
+        number += 1
+    return found

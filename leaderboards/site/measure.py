@@ -1,0 +1,280 @@
+"""From the runs of a group to what the page of each neuron shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from benchmark.config import RunConfig
+from benchmark.evidence import Block, Truth, dead_neurons
+from benchmark.experiment import Experiment, open_experiment
+from benchmark.interface import Evidence, Explanation, Failure
+from benchmark.rescoring import check_same
+from leaderboards.site.effects import Effects, effects_of
+from leaderboards.site.groups import Group, Method
+from leaderboards.site.neuron_scores import (
+    ScoreCell,
+    constant_sets,
+    score_cells,
+    set_intervals,
+)
+from leaderboards.site.predicting import Predictions, Predictor
+from leaderboards.site.reductions import (
+    Points,
+    Spectrum,
+    moments,
+    scatter_points,
+    spectrum,
+    worst_misses,
+)
+from leaderboards.site.similar import Neighbour, similar_neurons
+from leaderboards.site.tokens import FiredToken, fired_tokens
+from leaderboards.site.windows import Miss, OwnContexts, Windows, miss_windows, uniform_text
+
+MISSES = 5
+# Neurons that are worked on at once: what exists of all their tokens stays small.
+NEURONS_AT_ONCE = 32
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a neuron's page shows of one method.
+
+    Attributes:
+        explanation: the explanation; None for a failure or a neuron that was not asked about.
+        error: why there is none; None where there is one.
+        scores: by column, such as `uniform/pearson`.
+        undefined: scoring sets on which the prediction is constant.
+        spectrum: of the neuron alone, `[1, ...]`.
+        points: of the neuron alone, `[1, ...]`, with the ids of their tokens.
+        point_tokens: token ids of the points.
+        false_positives: predicted to fire, quiet in truth.
+        false_negatives: firing in truth, predicted to be quiet.
+    """
+
+    explanation: Explanation | None
+    error: str | None
+    scores: dict[str, ScoreCell]
+    undefined: list[str]
+    spectrum: Spectrum
+    points: Points
+    point_tokens: Int[Tensor, " points"]
+    false_positives: Miss
+    false_negatives: Miss
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a neuron does on its own, raw units; `held_out` moments are of the `uniform` set.
+
+    `threshold` is None for a neuron that nothing makes fire.
+    """
+
+    maximum: float
+    maximum_held_out: float
+    mean: float
+    standard_deviation: float
+    skewness: float | None
+    excess_kurtosis: float | None
+    n_tokens: int
+    n_tokens_held_out: int
+    n_firing: int
+    firing_rate: float
+    threshold: float | None
+    dead: bool
+
+
+@dataclass(frozen=True)
+class NeuronData:
+    """All that the page of a neuron shows but its neighbours."""
+
+    key: Key
+    statistics: Statistics
+    exemplars: Windows
+    top: Windows
+    fired: list[FiredToken]
+    effects: Effects | None
+    methods: dict[str, Shown]
+
+
+class Measured:
+    """The neurons of a group on the subject and the text that their runs scored."""
+
+    def __init__(self, group: Group, config: RunConfig) -> None:
+        self.group = group
+        self.experiment: Experiment = open_experiment(config)
+        for method in group.methods:
+            check_same(method.run, self.experiment)
+        self.subject = self.experiment.subject
+        self.blocks = self._blocks(config.neurons.block_size)
+        self.experiment.store.prepare(self.blocks)
+        self._predictors = [Predictor(method, self.subject) for method in group.shown]
+        self._rows = {
+            method.slug: {(row["layer"], row["neuron"]): row for row in method.run.scores.rows()}
+            for method in group.shown
+        }
+
+    def _blocks(self, size: int) -> list[Block]:
+        blocks: list[Block] = []
+        for layer, neurons in self.group.neurons.items():
+            for part in torch.tensor(neurons).split(size):
+                blocks.append(Block(len(blocks), layer, part))
+        return blocks
+
+    def neighbours(self) -> dict[Key, list[Neighbour]]:
+        """The neurons that resemble each neuron most."""
+        store = self.experiment.store
+
+        def activations(block: int) -> Float[Tensor, "n tokens"]:
+            truth = store.truth(self.blocks[block])
+            return truth.uniform_activations[:, uniform_text(truth)]
+
+        keys = [[(b.layer, neuron) for neuron in b.neurons.tolist()] for b in self.blocks]
+        return similar_neurons(keys, activations)
+
+    def neurons(self, block: Block) -> Iterator[NeuronData]:
+        """What the pages of a block's neurons show, in the order of the block."""
+        store = self.experiment.store
+        evidence, truth = store.evidence(block), store.truth(block)
+        for rows in torch.arange(len(block.neurons)).split(NEURONS_AT_ONCE):
+            part = Block(block.index, block.layer, block.neurons[rows])
+            of_part = replace(
+                truth,
+                top=truth.top[rows],
+                uniform_activations=truth.uniform_activations[rows],
+                top_activations=truth.top_activations[rows],
+            )
+            yield from self._part(part, evidence.select(rows), of_part)
+
+    def _part(self, block: Block, evidence: Evidence, truth: Truth) -> Iterator[NeuronData]:
+        """The same for a few neurons of a block."""
+        profile = self.experiment.store.profiles([block.layer])[block.layer]
+        text = uniform_text(truth)
+        # No activation of a dead neuron is firing, as in the run's own scores.
+        never = evidence.max_activation <= 0
+        largest = torch.finfo(evidence.firing_threshold.dtype).max
+        threshold = evidence.firing_threshold.masked_fill(never, largest)
+        own = OwnContexts(evidence, truth)
+        shared = truth.tokens[truth.uniform]
+        found = {
+            predictor.method.slug: _of_method(
+                predictor.method,
+                predictor.predict(block, shared, own.tokens),
+                self._rows[predictor.method.slug],
+                block,
+                threshold,
+                truth,
+                own,
+            )
+            for predictor in self._predictors
+        }
+        flat = truth.uniform_activations[:, text]
+        shape = moments(flat)
+        fires = flat >= threshold[:, None]
+        n_firing = fires.sum(1).tolist()
+        fired = fired_tokens(flat, fires, shared[text])
+        effects = effects_of(self.subject, block)
+        dead = dead_neurons(profile)
+        mean_square = profile.mean_square.double()
+        for row, neuron in enumerate(block.neurons.tolist()):
+            mean = float(profile.mean_activation[neuron])
+            statistics = Statistics(
+                maximum=float(profile.max_activation[neuron]),
+                maximum_held_out=float(flat[row].max()),
+                mean=mean,
+                standard_deviation=float((mean_square[neuron] - mean**2).clamp_min(0).sqrt()),
+                skewness=_or_none(float(shape.skewness[row])),
+                excess_kurtosis=_or_none(float(shape.excess_kurtosis[row])),
+                n_tokens=profile.n_tokens,
+                n_tokens_held_out=flat.shape[1],
+                n_firing=n_firing[row],
+                firing_rate=n_firing[row] / flat.shape[1],
+                threshold=None if never[row] else float(threshold[row]),
+                dead=bool(dead[neuron]),
+            )
+            yield NeuronData(
+                (block.layer, neuron),
+                statistics,
+                own.windows(row, own.exemplars, {s: f.own for s, f in found.items()}),
+                own.windows(row, own.top, {s: f.own for s, f in found.items()}),
+                fired[row],
+                effects[row] if effects is not None else None,
+                {slug: of.shown(row) for slug, of in found.items() if of.asked(row)},
+            )
+
+
+@dataclass(frozen=True)
+class _OfMethod:
+    """What a method shows on the neurons of a block."""
+
+    slug: str
+    explanations: Sequence[Explanation | Failure | None]
+    own: Float[Tensor, "n k ctx"]
+    scores: list[dict[str, ScoreCell]]
+    undefined: list[list[str]]
+    spectrum: Spectrum
+    points: Points
+    point_tokens: Int[Tensor, "n points"]
+    positives: list[Miss]
+    negatives: list[Miss]
+
+    def asked(self, row: int) -> bool:
+        return self.explanations[row] is not None
+
+    def shown(self, row: int) -> Shown:
+        one = self.explanations[row]
+        spread, points = self.spectrum, self.points
+        only = slice(row, row + 1)
+        return Shown(
+            None if isinstance(one, Failure) else one,
+            one.error if isinstance(one, Failure) else None,
+            self.scores[row],
+            self.undefined[row],
+            Spectrum(spread.low[only], spread.high[only], spread.counts[only]),
+            Points(points.places[only], points.truth[only], points.prediction[only]),
+            self.point_tokens[row],
+            self.positives[row],
+            self.negatives[row],
+        )
+
+
+def _of_method(
+    method: Method,
+    predictions: Predictions,
+    rows: Mapping[Key, Mapping[str, Any]],
+    block: Block,
+    threshold: Float[Tensor, " n"],
+    truth: Truth,
+    own: OwnContexts,
+) -> _OfMethod:
+    text = uniform_text(truth)
+    shared, tokens = truth.uniform_activations, truth.tokens[truth.uniform]
+    points = scatter_points(shared, predictions.shared, text)
+    positives, negatives = worst_misses(shared, predictions.shared, text, threshold, MISSES)
+    columns = list(method.run.scores.metric_columns)
+    scores = [rows.get((block.layer, neuron), {}) for neuron in block.neurons.tolist()]
+    intervals = set_intervals(columns, scores, predictions, threshold, truth, own)
+    return _OfMethod(
+        method.slug,
+        predictions.explanations,
+        predictions.own,
+        score_cells(columns, scores, intervals),
+        [constant_sets(row) for row in scores],
+        spectrum(shared, predictions.shared, text, threshold),
+        points,
+        tokens.flatten()[points.places],
+        miss_windows(method.slug, positives, tokens, shared, predictions.shared),
+        miss_windows(method.slug, negatives, tokens, shared, predictions.shared),
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,92 @@
+"""What the script of a neuron's page draws: its contexts and plots, as compact values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from torch import Tensor
+
+from leaderboards.site.encoding import letters, numbers, positions, rounded
+from leaderboards.site.measure import NeuronData, Shown
+from leaderboards.site.vocabulary import Vocabulary
+from leaderboards.site.windows import Miss, Windows
+
+TOKEN_LETTERS = 3
+
+
+class _Tokens:
+    """The tokens of one neuron's page, numbered in the order in which they are met."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._numbers: dict[int, int] = {}
+
+    def encoded(self, tokens: Int[Tensor, "*shape"]) -> str:
+        found = [
+            self._numbers.setdefault(token, len(self._numbers)) for token in tokens.ravel().tolist()
+        ]
+        return numbers(np.array(found, dtype=np.int64), TOKEN_LETTERS)
+
+    def texts(self) -> list[str]:
+        return [self._vocabulary.text(token) for token in self._numbers]
+
+
+def neuron_file(data: NeuronData, vocabulary: Vocabulary) -> dict[str, Any]:
+    """The contexts and plots of a neuron for `assets/neuron.js`."""
+    tokens = _Tokens(vocabulary)
+    scale = max(data.statistics.maximum, data.statistics.maximum_held_out, 1e-30)
+    value: dict[str, Any] = {
+        "scale": rounded(scale, 6),
+        "threshold": rounded(data.statistics.threshold, 6),
+        "exemplars": _windows(data.exemplars, tokens, scale),
+        "top": _windows(data.top, tokens, scale),
+        "methods": {slug: _method(shown, tokens, scale) for slug, shown in data.methods.items()},
+    }
+    value["tokens"] = tokens.texts()
+    return value
+
+
+def _windows(windows: Windows, tokens: _Tokens, scale: float) -> dict[str, Any]:
+    return {
+        "n": windows.tokens.shape[0],
+        "width": windows.tokens.shape[1],
+        "tokens": tokens.encoded(windows.tokens),
+        "truth": letters(windows.truth.numpy(), scale),
+        "starts": windows.starts,
+        "peaks": [rounded(peak) for peak in windows.peaks],
+        "predicted": {
+            slug: letters(values.numpy(), scale) for slug, values in windows.predicted.items()
+        },
+    }
+
+
+def _method(shown: Shown, tokens: _Tokens, scale: float) -> dict[str, Any]:
+    points, spread = shown.points, shown.spectrum
+    truth, prediction = points.truth[0].numpy(), points.prediction[0].numpy()
+    low = float(min(0.0, truth.min(initial=0), prediction.min(initial=0)))
+    high = float(max(scale, truth.max(initial=0), prediction.max(initial=0)))
+    return {
+        "failed": shown.explanation is None,
+        "spectrum": {
+            "low": rounded(float(spread.low[0])),
+            "high": rounded(float(spread.high[0])),
+            "quiet": spread.counts[0, 0].tolist(),
+            "fires": spread.counts[0, 1].tolist(),
+        },
+        "points": {
+            "low": rounded(low),
+            "high": rounded(high),
+            "truth": positions(truth, low, high),
+            "predicted": positions(prediction, low, high),
+            "tokens": tokens.encoded(shown.point_tokens),
+        },
+        "positives": _miss(shown.false_positives, tokens, scale),
+        "negatives": _miss(shown.false_negatives, tokens, scale),
+    }
+
+
+def _miss(miss: Miss, tokens: _Tokens, scale: float) -> dict[str, Any]:
+    found = _windows(miss.windows, tokens, scale)
+    return {**found, "at": [rounded(value) for value in miss.predicted]}

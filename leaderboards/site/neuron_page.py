@@ -1,0 +1,162 @@
+"""The page of one neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.interface import Explanation
+from leaderboards.site.groups import Group, Method
+from leaderboards.site.measure import NeuronData, Shown, Statistics
+from leaderboards.site.neuron_scores import ScoreCell
+from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short
+from leaderboards.site.similar import Neighbour
+from leaderboards.site.vocabulary import Vocabulary
+
+FIRED_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a neuron stands among those of its layer, and the file of its data."""
+
+    layer: int
+    number: int
+    total: int
+    before: int | None
+    after: int | None
+    chunk: int
+
+
+@dataclass(frozen=True)
+class _MethodView:
+    """A method as the template shows it."""
+
+    slug: str
+    label: str
+    colour: int
+    control: bool
+    failed: bool
+    error: str | None
+    scores: Mapping[str, ScoreCell]
+    undefined: Sequence[str]
+    positives: str
+    negatives: str
+    description: str
+    graph: str | None
+
+
+def neuron_page(
+    renderer: Renderer,
+    group: Group,
+    data: NeuronData,
+    place: Place,
+    neighbours: Sequence[Neighbour],
+    vocabulary: Vocabulary,
+    graphs: Mapping[str, str],
+) -> str:
+    """The HTML of a neuron's page; `graphs` are addresses of drawings by the methods' slugs."""
+    layer, neuron = data.key
+    methods = [method for method in group.shown if method.slug in data.methods]
+    views = [_view(method, data.methods[method.slug], graphs) for method in methods]
+    page: dict[str, Any] = {
+        "key": f"{layer}.{neuron}",
+        "methods": [{"slug": one.slug, "label": one.label, "colour": one.colour} for one in views],
+    }
+    return renderer.page(
+        "neuron.html",
+        2,
+        page,
+        group=group,
+        name=f"{layer}.{neuron}",
+        layer=layer,
+        before=place.before,
+        after=place.after,
+        place=place.number,
+        total=place.total,
+        chunk=place.chunk,
+        statistics=_statistics(data.statistics),
+        n_uniform=f"{data.statistics.n_tokens_held_out:,}",
+        fired=[
+            {"text": vocabulary.text(one.token), "count": one.count, "seen": one.seen}
+            for one in data.fired[:FIRED_SHOWN]
+        ],
+        neighbours=[
+            {"name": f"{one.neuron[0]}.{one.neuron[1]}", "correlation": one.correlation}
+            for one in neighbours
+        ],
+        effects=_effects(group, data, vocabulary),
+        methods=views,
+        sets=score_sets(all_columns([method.run.scores.metric_columns for method in methods])),
+    )
+
+
+def _effects(group: Group, data: NeuronData, vocabulary: Vocabulary) -> dict[str, Any] | None:
+    """The direct effect on the logits; the partner is a link where the report has its page."""
+    of = data.effects
+    if of is None:
+        return None
+    layer, neuron = of.partner
+    return {
+        "raised": [{"text": vocabulary.text(token), "value": value} for token, value in of.raised],
+        "lowered": [
+            {"text": vocabulary.text(token), "value": value} for token, value in of.lowered
+        ],
+        "cosine": of.cosine,
+        "mutual": of.partner == data.key,
+        "partner": f"{layer}.{neuron}",
+        "has_page": neuron in group.neurons.get(layer, ()),
+    }
+
+
+def _view(method: Method, shown: Shown, graphs: Mapping[str, str]) -> _MethodView:
+    return _MethodView(
+        slug=method.slug,
+        label=method.label,
+        colour=method.colour,
+        control=method.control,
+        failed=shown.explanation is None,
+        error=shown.error,
+        scores=shown.scores,
+        undefined=shown.undefined,
+        positives=f"{shown.false_positives.count:,}",
+        negatives=f"{shown.false_negatives.count:,}",
+        description=_described(shown.explanation),
+        graph=graphs.get(method.slug),
+    )
+
+
+def _described(explanation: Explanation | None) -> str:
+    """What an explanation says of itself; one that cannot say it says why."""
+    if explanation is None:
+        return ""
+    try:
+        return str(explanation.describe())
+    except Exception as error:
+        return f"(it cannot be described: {type(error).__name__}: {error})"
+
+
+def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
+    """Terms, values and what the terms mean."""
+    tokens, held_out = f"{of.n_tokens:,}", f"{of.n_tokens_held_out:,}"
+    rate = f"{percent(of.firing_rate)} of tokens ({of.n_firing:,})"
+    return [
+        ("state", "dead" if of.dead else "alive", "dead: never fires on the explain split"),
+        (
+            "maximum",
+            short(of.maximum),
+            f"largest activation on {tokens} tokens of the explain split",
+        ),
+        ("held-out maximum", short(of.maximum_held_out), f"on {held_out} uniform held-out tokens"),
+        ("fires at", _at_least(of.threshold), "the firing threshold, raw units"),
+        ("firing rate", rate, f"of {held_out} uniform held-out tokens"),
+        ("mean", short(of.mean), f"over {tokens} tokens of the explain split"),
+        ("standard deviation", short(of.standard_deviation), "over the same tokens"),
+        ("skewness", short(of.skewness), f"over {held_out} uniform held-out tokens"),
+        ("excess kurtosis", short(of.excess_kurtosis), f"over {held_out} uniform held-out tokens"),
+    ]
+
+
+def _at_least(threshold: float | None) -> str:
+    return "nothing" if threshold is None else f"≥ {short(threshold)}"

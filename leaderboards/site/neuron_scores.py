@@ -1,0 +1,140 @@
+"""Scores of single neurons with their intervals over contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.evidence import TOP, TOP_AND_RANDOM, UNIFORM, Truth
+from benchmark.results.scores import UNDEFINED
+from leaderboards.site.intervals import RESAMPLES, Scored, draw_weights, score_intervals
+from leaderboards.site.predicting import Predictions
+from leaderboards.site.windows import OwnContexts
+from metrics import METRICS
+
+# Neurons whose intervals are computed at once: what is held beside them stays small.
+ROWS_AT_ONCE = 16
+CALIBRATED = "_calibrated"
+SLOPE, INTERCEPT = "calibration/slope", "calibration/intercept"
+
+Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """A neuron's score, null being None, with the interval over its contexts where it has one."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def score_cells(
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    intervals: Mapping[str, Ends],
+) -> list[dict[str, ScoreCell]]:
+    """Every score of every neuron, given its row of the run's scores, empty where it has none."""
+    return [
+        {column: _cell(row.get(column), intervals.get(column), at) for column in columns}
+        for at, row in enumerate(rows)
+    ]
+
+
+def _cell(value: float | None, ends: Ends | None, at: int) -> ScoreCell:
+    if value is None or ends is None or np.isnan(ends[0][at]):
+        return ScoreCell(value)
+    return ScoreCell(value, float(ends[0][at]), float(ends[1][at]))
+
+
+def constant_sets(scores: Mapping[str, Any]) -> list[str]:
+    """The scoring sets on which a neuron's prediction is constant."""
+    ends = f"/{UNDEFINED}"
+    return [
+        name.removesuffix(ends) for name, value in scores.items() if name.endswith(ends) and value
+    ]
+
+
+def set_intervals(
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    predictions: Predictions,
+    threshold: Float[Tensor, " n"],
+    truth: Truth,
+    own: OwnContexts,
+) -> dict[str, Ends]:
+    """Low and high end of every column of the scoring sets, `[n]`.
+
+    Linearly calibrated sets have them too, by the slope and intercept that the rows hold; what is
+    calibrated in another way, and causal scores, have none.
+
+    Args:
+        columns: the run's columns of scores.
+        rows: each neuron's row of the run's scores.
+        predictions: of the same neurons.
+        threshold: their firing thresholds.
+        truth: their held-out activations.
+        own: their own contexts.
+    """
+    top = predictions.own[:, own.top]
+    spread_rows = truth.rows(TOP_AND_RANDOM)[0, top.shape[1] :].contiguous()
+    spread = torch.searchsorted(truth.uniform, spread_rows)
+    predicted = {
+        UNIFORM: predictions.shared,
+        TOP: top,
+        TOP_AND_RANDOM: torch.cat([top, predictions.shared[:, spread]], dim=1),
+    }
+    found: dict[str, Ends] = {}
+    for scoring_set, prediction in predicted.items():
+        names = [name for name in METRICS if f"{scoring_set}/{name}" in columns]
+        true = truth.activations(scoring_set)
+        own_rows = truth.rows(scoring_set)[: 1 if scoring_set == UNIFORM else None]
+        text = truth.tokens[own_rows] != truth.bos
+        whole = Scored(true, prediction, text, threshold)
+        for name, ends in _ends(names, whole).items():
+            found[f"{scoring_set}/{name}"] = ends
+        names = [name for name in METRICS if f"{scoring_set}{CALIBRATED}/{name}" in columns]
+        if names and _is_linear(rows):
+            mapped = replace(whole, prediction=_calibrated(prediction, rows))
+            for name, ends in _ends(names, mapped).items():
+                found[f"{scoring_set}{CALIBRATED}/{name}"] = ends
+    return found
+
+
+def _ends(names: Sequence[str], scored: Scored) -> dict[str, Ends]:
+    """The intervals of some metrics, a few neurons at a time."""
+    if not names:
+        return {}
+    weights = draw_weights(scored.truth.shape[1], RESAMPLES, seed=0)
+    parts = [
+        score_intervals(names, scored.rows(part), weights)
+        for part in torch.arange(len(scored.truth)).split(ROWS_AT_ONCE)
+    ]
+    return {
+        name: (
+            torch.cat([part[name][0] for part in parts]).numpy(),
+            torch.cat([part[name][1] for part in parts]).numpy(),
+        )
+        for name in names
+    }
+
+
+def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
+    return any(row.get(SLOPE) is not None for row in rows)
+
+
+def _calibrated(
+    prediction: Float[Tensor, "n m ctx"], rows: Sequence[Mapping[str, Any]]
+) -> Float[Tensor, "n m ctx"]:
+    """The predictions on the scale of the truth; those of failed neurons stay as they are."""
+    maps = [(1.0, 0.0) if row.get(SLOPE) is None else (row[SLOPE], row[INTERCEPT]) for row in rows]
+    slope, intercept = torch.tensor(maps, dtype=prediction.dtype).T
+    mapped: Tensor = prediction * slope[:, None, None] + intercept[:, None, None]
+    return mapped

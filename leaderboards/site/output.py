@@ -1,0 +1,78 @@
+"""The folder of a report: either the whole new report or what was there before."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import BenchmarkError
+from benchmark.results.atomic import TEMPORARY_SUFFIX, check_writable, storage_errors
+
+# Tells the folder of a report from any other, so that nothing else is ever replaced.
+MARKER = "report.json"
+KIND = "neuron-simulator-benchmark report"
+
+
+def check_output(folder: Path) -> None:
+    """Find out before any work whether a report may be written to a folder.
+
+    Raises:
+        BenchmarkError: it holds something else than a report, or cannot be written.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise BenchmarkError(f"'{folder}' is not a folder; name another with -o.")
+    if folder.is_dir() and any(folder.iterdir()) and not _is_report(folder):
+        raise BenchmarkError(
+            f"the folder '{folder}' holds something that is not a report of this benchmark; "
+            "name another with -o, or remove it first."
+        )
+    check_writable(folder)
+
+
+@contextlib.contextmanager
+def new_report(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
+    """A new folder to write to; when the block ends without an error it takes the old one's place.
+
+    Args:
+        folder: where the report goes.
+        about: what the report is made of, as JSON values, for `report.json`.
+
+    Raises:
+        BenchmarkError: as `check_output`, or the disk refuses.
+    """
+    check_output(folder)
+    target = folder.absolute()
+    made = target.with_name(f"{target.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    with storage_errors(folder):
+        made.mkdir(parents=True)
+        try:
+            yield made
+            text = json.dumps({"kind": KIND, **about}, ensure_ascii=False, indent=2)
+            (made / MARKER).write_text(f"{text}\n", encoding="utf-8")
+            if target.exists():
+                old = made.with_name(f"{made.name}.old")
+                target.rename(old)
+                made.rename(target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                made.rename(target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def copy_assets(folder: Path) -> None:
+    """The styles, scripts and libraries that every page loads, with their licences."""
+    shutil.copytree(Path(__file__).parent / "assets", folder / "assets")
+
+
+def _is_report(folder: Path) -> bool:
+    try:
+        data = json.loads((folder / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("kind") == KIND

@@ -1,0 +1,215 @@
+"""The overview: leaderboards, ways into the pages of neurons, and what the words mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.evidence import UNIFORM
+from benchmark.results import Run
+from leaderboards.building import build
+from leaderboards.model import BYTES, Leaderboard, Row
+from leaderboards.site.encoding import rounded
+from leaderboards.site.groups import Group, Method
+from leaderboards.site.rendering import Renderer, percent, score_sets, short
+
+# Shown beside the column that ranks, where the runs have them.
+BESIDE = ("uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
+HEADLINE = "uniform/pearson"
+
+Places = Mapping[int, tuple[Group, Method]]
+
+
+def overview_page(renderer: Renderer, runs: Sequence[Run], groups: Sequence[Group]) -> str:
+    """The HTML of the overview."""
+    places: dict[int, tuple[Group, Method]] = {
+        id(method.run): (group, method) for group in groups for method in group.methods
+    }
+    boards = [board for board in build(runs) if board.scoring_set == UNIFORM or not board.rows]
+    views = [_board(number, board, places) for number, board in enumerate(boards, start=1)]
+    page = {
+        "boards": [
+            {
+                "id": view["id"],
+                "metric": view["metric"],
+                "rows": view["drawn"],
+                "layers": view["layer_rows"],
+            }
+            for view in views
+        ]
+    }
+    firing = groups[0].first.record.config.get("firing_threshold", 0.5)
+    return renderer.page(
+        "overview.html",
+        0,
+        page,
+        boards=views,
+        groups=[_ways_in(group) for group in groups],
+        firing=percent(float(firing)),
+        runs=[_run(group, method) for group in groups for method in group.methods],
+    )
+
+
+def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
+    drawn_columns = [board.ranked_by, *BESIDE]
+    known = [
+        name
+        for name in dict.fromkeys(drawn_columns)
+        if any(name in row.scores for row in board.rows)
+    ]
+    causal = [name for name in board.columns if name.startswith("causal/")]
+    columns = [one for chosen in score_sets([*known, *causal]) for one in chosen.metrics]
+    titled = {one.column: one for one in columns}
+    rows = [_row(row, places) for row in board.rows]
+    metric = titled[board.ranked_by].title if board.ranked_by in titled else board.ranked_by
+    return {
+        "id": f"board-{number}",
+        "anchor": f"leaderboard-{number}",
+        "title": f"{board.subject} on {board.corpus}",
+        "about": (
+            f"{board.n_neurons:,} neurons of layers {', '.join(map(str, board.layers))}, the same "
+            f"in every row; contexts of {board.context_length} tokens."
+            if board.rows
+            else "No run here can be ranked."
+        ),
+        "differs": board.differs,
+        "metric": "correlation" if board.ranked_by == HEADLINE else metric,
+        "columns": [_named(one) for one in columns],
+        "evidence": sorted({row.evidence for row in board.rows}),
+        "rows": rows,
+        "drawn": [
+            {
+                "label": row["label"],
+                "colour": row["colour"],
+                "control": row["control"],
+                "mean": rounded(row["key"].mean),
+                "low": rounded(row["key"].low),
+                "high": rounded(row["key"].high),
+                "bytes": rounded(row["bytes"]),
+                "front": row["front"],
+            }
+            for row in rows
+        ],
+        "layer_rows": [
+            {
+                "layer": layer,
+                "label": row["label"],
+                "colour": row["colour"],
+                "mean": rounded(_float(values.get(board.ranked_by))),
+                "low": None,
+                "high": None,
+                "n": values.get("neurons"),
+            }
+            for row in rows
+            if not row["control"]
+            for layer, values in row["layers"].items()
+        ],
+        "apart": board.apart,
+    }
+
+
+def _named(column: Any) -> dict[str, Any]:
+    """A column as the overview heads it: what is not of the uniform set says so."""
+    scoring_set = column.column.partition("/")[0]
+    prefix = "" if scoring_set == UNIFORM else f"{scoring_set} "
+    return {
+        "column": column.column,
+        "title": f"{prefix}{column.title}",
+        "description": column.description,
+        "sound": column.sound,
+    }
+
+
+def _row(row: Row, places: Places) -> dict[str, Any]:
+    group, method = places[id(row.run)]
+    difference = row.above
+    cells = {**row.scores, **_key(row)}
+    return {
+        "rank": row.rank,
+        "label": row.label,
+        "href": f"{group.slug}/explainers/{method.slug}.html",
+        "colour": method.colour,
+        "control": row.control,
+        "evidence": row.evidence,
+        "tied": row.tied() and difference is not None,
+        "difference": (
+            f"{short(difference.mean)} lower, corrected p = {short(difference.adjusted_p)}"
+            if difference is not None
+            else ""
+        ),
+        "cells": _Cells(cells),
+        "key": row.key,
+        "coverage": row.coverage,
+        "coverage_text": percent(row.coverage),
+        "undefined": row.undefined.get(UNIFORM, 0),
+        "tokens": row.subject_tokens,
+        "tokens_text": short(row.subject_tokens),
+        "seconds": row.explain_seconds,
+        "seconds_text": short(row.explain_seconds),
+        "bytes": row.bytes,
+        "bytes_text": short(row.bytes),
+        "front": BYTES in row.fronts,
+        "layers": row.layers,
+    }
+
+
+class _Cells(dict[str, Any]):
+    """Scores by column; a column that the run lacks is None."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _key(row: Row) -> dict[str, Any]:
+    """The ranking column with the interval that is computed alike in every row."""
+    return {name: row.key for name in row.scores if name == HEADLINE}
+
+
+def _ways_in(group: Group) -> dict[str, Any]:
+    return {
+        "slug": group.slug,
+        "title": group.title,
+        "layers": [{"layer": layer, "n": len(found)} for layer, found in group.neurons.items()],
+        "examples": _examples(group),
+    }
+
+
+def _examples(group: Group) -> list[dict[str, str]]:
+    """The best and the worst explained neuron of the first method, to begin with."""
+    import numpy as np
+
+    if not group.shown:
+        return []
+    method = group.shown[0]
+    scores = method.run.scores
+    if HEADLINE not in scores.metric_columns:
+        return []
+    values = scores.column(HEADLINE)
+    if np.isnan(values).all():
+        return []
+    names = scores.neurons()
+    found = []
+    for place, word in ((int(np.nanargmax(values)), "best"), (int(np.nanargmin(values)), "worst")):
+        layer, neuron = names[place]
+        why = f"{word} explained by {method.label}, r = {values[place]:.2f}"
+        found.append({"name": f"{layer}.{neuron}", "why": why})
+    return found
+
+
+def _run(group: Group, method: Method) -> dict[str, str]:
+    record = method.run.record
+    return {
+        "label": method.label,
+        "href": f"{group.slug}/explainers/{method.slug}.html",
+        "run_id": record.run_id,
+        "subject": record.subject.name,
+        "subject_fingerprint": record.subject.fingerprint,
+        "corpus": record.corpus.name,
+        "corpus_fingerprint": record.corpus.fingerprint,
+        "finished": record.finished,
+        "version": record.benchmark_version,
+    }
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,75 @@
+"""What the saved explanations of a run predict on the tokens that a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from benchmark.evidence import Block
+from benchmark.explaining import build_explainer, restore
+from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
+from benchmark.results import SavedExplanation
+from benchmark.simulation import simulate
+from leaderboards.site.groups import Method
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one method says about the neurons of a block.
+
+    Attributes:
+        explanations: one per neuron, its failure, or None where the run did not ask about it.
+        shared: on the tokens that all neurons share, raw units, `[n, m, ctx]`.
+        own: on each neuron's own tokens, `[n, k, ctx]`.
+    """
+
+    explanations: list[Explanation | Failure | None]
+    shared: Float[Tensor, "n m ctx"]
+    own: Float[Tensor, "n k ctx"]
+
+
+class Predictor:
+    """A method's explainer with its saved explanations."""
+
+    def __init__(self, method: Method, subject: SubjectModel) -> None:
+        self.method = method
+        self._subject = subject
+        self._explainer: Explainer = build_explainer(method.run.record.explainer.options)
+        self._saved: dict[Key, SavedExplanation] = {
+            (line.layer, line.neuron): line for line in method.run.explanations()
+        }
+
+    def predict(
+        self, block: Block, shared: Int[Tensor, "m ctx"], own: Int[Tensor, "n k ctx"]
+    ) -> Predictions:
+        """Simulate a block; a neuron without explanation is predicted to be zero everywhere."""
+        found = [self._restored((block.layer, neuron)) for neuron in block.neurons.tolist()]
+        asked = [one if one is not None else Failure("not asked about") for one in found]
+        jointly = simulate(self._explainer, asked, shared)
+        known: list[Explanation | Failure | None] = [
+            None if one is None else now
+            for one, now in zip(found, jointly.explanations, strict=True)
+        ]
+        return Predictions(known, jointly.predictions, self._own(jointly.explanations, own))
+
+    def _own(
+        self, explanations: Sequence[Explanation | Failure], own: Int[Tensor, "n k ctx"]
+    ) -> Float[Tensor, "n k ctx"]:
+        # Jointly every neuron would be simulated on the tokens of all others too.
+        predicted = torch.zeros(own.shape)
+        for row, one in enumerate(explanations):
+            if not isinstance(one, Failure):
+                predicted[row] = simulate(self._explainer, [one], own[row]).predictions[0]
+        return predicted
+
+    def _restored(self, key: Key) -> Explanation | Failure | None:
+        line = self._saved.get(key)
+        if line is None:
+            return None
+        return restore(line, self._explainer, self._subject)

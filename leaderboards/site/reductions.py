@@ -1,0 +1,178 @@
+"""What a page shows of millions of tokens: counts, chosen tokens and windows, per neuron.
+
+Everything works on many neurons at once: activations `[n, m, ctx]`, `text` the tokens that count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+BINS = 32
+# Parts of either axis of the scatter plot that are told apart when its tokens are drawn.
+CELLS = 16
+WINDOW = 64
+# Tokens of a window that come after its anchor.
+AFTER = 15
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """How true activations are distributed, apart for tokens predicted to be quiet and to fire.
+
+    Attributes:
+        low: where the first bin begins, raw units, `[n]`.
+        high: where the last bin ends, raw units, `[n]`.
+        counts: tokens per bin, first those predicted to be quiet, `[n, 2, bins]`.
+    """
+
+    low: Float[Tensor, " n"]
+    high: Float[Tensor, " n"]
+    counts: Int[Tensor, "n 2 bins"]
+
+
+def spectrum(
+    truth: Float[Tensor, "n m ctx"],
+    prediction: Float[Tensor, "n m ctx"],
+    text: Bool[Tensor, "m ctx"],
+    threshold: Float[Tensor, " n"],
+    bins: int = BINS,
+) -> Spectrum:
+    """Histogram of the true activations split by whether the prediction fires."""
+    true, predicted = truth[:, text], prediction[:, text]
+    low = true.amin(1).clamp_max(0)
+    # The threshold is always within, so that both sides of it are to be seen.
+    reachable = torch.where(threshold < torch.finfo(threshold.dtype).max, threshold * 1.05, 0)
+    high = torch.maximum(true.amax(1), reachable)
+    high = torch.where(high > low, high, low + 1)
+    place = ((true - low[:, None]) / (high - low)[:, None] * bins).long().clamp(0, bins - 1)
+    place += bins * (predicted >= threshold[:, None])
+    counts = torch.zeros(len(true), 2 * bins, dtype=torch.long)
+    counts.scatter_add_(1, place, torch.ones_like(place))
+    return Spectrum(low, high, counts.reshape(-1, 2, bins))
+
+
+@dataclass(frozen=True)
+class Points:
+    """Chosen tokens of each neuron: indices into the flat `[m * ctx]`, and both activations."""
+
+    places: Int[Tensor, "n points"]
+    truth: Float[Tensor, "n points"]
+    prediction: Float[Tensor, "n points"]
+
+
+def scatter_points(
+    truth: Float[Tensor, "n m ctx"],
+    prediction: Float[Tensor, "n m ctx"],
+    text: Bool[Tensor, "m ctx"],
+    *,
+    points: int = 300,
+    seed: int = 0,
+) -> Points:
+    """Tokens from everywhere in the plane of truth and prediction, whatever their number there.
+
+    Nearly all tokens lie at zero, and drawn in proportion they would hide all others. The plane
+    is parted into cells; a token's chance is one over the number of tokens in its cell.
+
+    Source: Efraimidis and Spirakis 2006, "Weighted random sampling with a reservoir".
+    """
+    places = torch.nonzero(text.flatten())[:, 0]
+    true, predicted = truth.flatten(1)[:, places], prediction.flatten(1)[:, places]
+    largest = torch.maximum(true.amax(1), predicted.amax(1)).clamp_min(1e-30)[:, None]
+    cell = (true / largest * CELLS).long().clamp(0, CELLS - 1) * CELLS
+    cell += (predicted / largest * CELLS).long().clamp(0, CELLS - 1)
+    counts = torch.zeros(len(true), CELLS**2).scatter_add_(1, cell, torch.ones_like(true))
+    generator = torch.Generator().manual_seed(seed)
+    chance = torch.rand(len(places), generator=generator).clamp_min(1e-7).log()
+    key = counts.gather(1, cell) * chance
+    chosen = key.topk(min(points, len(places)), dim=1).indices
+    return Points(places[chosen], true.gather(1, chosen), predicted.gather(1, chosen))
+
+
+@dataclass(frozen=True)
+class Misses:
+    """The worst tokens of each neuron from as many contexts; `context` is -1 where there are fewer.
+
+    Attributes:
+        context: rows of contexts, worst first, `[n, k]`.
+        position: the token within its context, `[n, k]`.
+        count: how many tokens are missed so in all, `[n]`.
+    """
+
+    context: Int[Tensor, "n k"]
+    position: Int[Tensor, "n k"]
+    count: Int[Tensor, " n"]
+
+
+def worst_misses(
+    truth: Float[Tensor, "n m ctx"],
+    prediction: Float[Tensor, "n m ctx"],
+    text: Bool[Tensor, "m ctx"],
+    threshold: Float[Tensor, " n"],
+    k: int,
+) -> tuple[Misses, Misses]:
+    """False positives and false negatives with the largest gap, at most one of each context."""
+    limit = threshold[:, None, None]
+    fires, predicted = truth >= limit, prediction >= limit
+    gap = prediction - truth
+    return (
+        _largest(gap, predicted & ~fires & text, k),
+        _largest(-gap, fires & ~predicted & text, k),
+    )
+
+
+def _largest(gap: Float[Tensor, "n m ctx"], where: Bool[Tensor, "n m ctx"], k: int) -> Misses:
+    best, position = gap.masked_fill(~where, -torch.inf).max(2)
+    value, context = best.topk(min(k, best.shape[1]), dim=1)
+    return Misses(
+        context.masked_fill(value == -torch.inf, -1),
+        position.gather(1, context),
+        where.sum((1, 2)),
+    )
+
+
+def window_starts(
+    anchor: Int[Tensor, "*shape"], length: int, window: int = WINDOW
+) -> Int[Tensor, "*shape"]:
+    """Where a window of at most `window` tokens begins that shows an anchor and what precedes it.
+
+    The window lies within the `length` tokens of its context and never begins with the BOS.
+    """
+    window = min(window, length - 1)
+    return (anchor + AFTER + 1 - window).clamp(1, max(1, length - window))
+
+
+def take_windows(values: Tensor, starts: Int[Tensor, "*shape"], window: int = WINDOW) -> Tensor:
+    """The windows of `values` `[*shape, ctx]`, `[*shape, window]`."""
+    window = min(window, values.shape[-1] - 1)
+    return values.gather(-1, starts[..., None] + torch.arange(window))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of true activations over tokens, each `[n]`; NaN where there is no spread."""
+
+    mean: Float[Tensor, " n"]
+    standard_deviation: Float[Tensor, " n"]
+    skewness: Float[Tensor, " n"]
+    excess_kurtosis: Float[Tensor, " n"]
+
+
+def moments(truth: Float[Tensor, "n tokens"]) -> Moments:
+    """The first four moments, computed in double precision about the mean."""
+    values = truth.double()
+    mean = values.mean(1)
+    about = values - mean[:, None]
+    square = about.square()
+    variance = square.mean(1)
+    third, fourth = (square * about).mean(1), square.square().mean(1)
+    flat = variance <= 1e-24 * mean.square()
+    return Moments(
+        mean,
+        variance.sqrt(),
+        (third / variance**1.5).masked_fill(flat, torch.nan),
+        (fourth / variance**2 - 3).masked_fill(flat, torch.nan),
+    )

@@ -1,0 +1,123 @@
+"""Templates and how values look in them. Every text is escaped: a token is never markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmark.results import benchmark_version
+from leaderboards.site.encoding import json_text
+from metrics import METRICS
+
+_TITLES = {"pearson": "r", "auprc": "AUPRC", "f1": "F1", "iou": "IoU", "r2": "R²", "auroc": "AUROC"}
+_CAPTIONS = {
+    "uniform": "On the uniform set: held-out contexts drawn at random",
+    "top": "On the top set: the neuron's own strongest held-out contexts",
+    "top_and_random": "On top and random contexts pooled",
+    "uniform_calibrated": "On the uniform set, after a line was fitted to the prediction on "
+    "calibration text",
+    "causal": "Causal: the subject's neuron replaced by its prediction",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of scores as tables head it."""
+
+    column: str
+    title: str
+    description: str
+    sound: bool
+
+
+@dataclass(frozen=True)
+class ScoreSet:
+    """The columns of one scoring set."""
+
+    name: str
+    caption: str
+    metrics: list[Column]
+
+
+class Renderer:
+    """Renders the templates of this package."""
+
+    def __init__(self) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("leaderboards.site"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=False,
+        )
+        self._environment.filters["data"] = lambda value: Markup(json_text(value))
+        self._environment.filters["fixed"] = fixed
+        self._environment.filters["typed"] = typed
+        self._version = benchmark_version()
+
+    def page(self, template: str, depth: int, page: dict[str, Any], **values: Any) -> str:
+        """A page that lies `depth` folders below the report's; `page` is what its script reads."""
+        return self._environment.get_template(template).render(
+            root="../" * depth, page=page, version=self._version, **values
+        )
+
+
+def score_sets(columns: Iterable[str]) -> list[ScoreSet]:
+    """Columns by scoring set, the `uniform` one first."""
+    sets: dict[str, list[Column]] = {}
+    for column in columns:
+        scoring_set, _, name = column.partition("/")
+        metric = METRICS.get(name)
+        sets.setdefault(scoring_set, []).append(
+            Column(
+                column,
+                _TITLES.get(name, name.replace("_", " ")),
+                metric.description if metric is not None else column,
+                metric is None or metric.sound,
+            )
+        )
+    names = sorted(sets, key=lambda name: (name != "uniform", list(sets).index(name)))
+    return [ScoreSet(name, _CAPTIONS.get(name, name), sets[name]) for name in names]
+
+
+def all_columns(runs: Iterable[Sequence[str]]) -> list[str]:
+    """The columns of several runs, each once, in the order in which they are met."""
+    return list(dict.fromkeys(column for columns in runs for column in columns))
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed count of decimals, a dash for none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if abs(value) >= 1000:
+        return short(value)
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def short(value: float | None, digits: int = 3) -> str:
+    """A number of any size with few significant digits."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    return text.replace("-", "−")
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A share in percent."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0 %"
+    scaled = 100 * value
+    return f"{scaled:.3g} %" if scaled >= 10 else f"{scaled:.{digits}g} %"
+
+
+def typed(text: str) -> str:
+    """What a person would type to find a token."""
+    return text.replace("·", " ")

@@ -1,0 +1,77 @@
+"""One small report of real runs on hostile text, and a browser to look at it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.results import find_runs, load_run
+from tests.command import Command, call
+from tests.leaderboards.site.hostile import hostile_checkpoint, hostile_texts
+
+EXPLAINERS = (
+    ("explainer=token_lookup",),
+    ("explainer=n2g",),
+    ("explainer=zero",),
+    ("explainer._target_=tests.leaderboards.site.hostile.SaysScript",),
+)
+NEURONS = ("neurons.per_layer=10", "neurons.block_size=4")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A written report and what it was made of."""
+
+    folder: Path
+    results: Path
+    cache: Path
+    said: str
+    group: str = "small-text"
+
+    def __truediv__(self, path: str) -> Path:
+        return self.folder / self.group / path
+
+    def neurons(self) -> list[tuple[int, int]]:
+        """The (layer, neuron) of the runs."""
+        return load_run(find_runs([self.results])[0]).scores.neurons()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("report")
+    command = Command(folder, hostile_checkpoint(folder / "small"), hostile_texts(folder / "texts"))
+    for words in EXPLAINERS:
+        answer = command.run(*words, *NEURONS)
+        assert answer.status == 0, answer.err
+    results, cache = folder / "results", folder / "cache"
+    answer = call("report", str(results), "-o", str(folder / "site"), f"cache_dir={cache}")
+    assert answer.status == 0, answer.err
+    return Site(folder / "site", results, cache, answer.out)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)} is on the PATH")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        yield opened
+        opened.close()

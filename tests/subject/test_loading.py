@@ -239,7 +239,7 @@ def test_without_an_unembedding_no_token_is_likely_next(tmp_path: Path) -> None:
         with pytest.raises(BenchmarkError, match="has no unembedding, so it cannot say"):
             headless.likely_next(tokens, 2)
     assert headless.tokens_run == 0
-    with pytest.raises(BenchmarkError, match=r"use explainer\.augmenter=none"):
+    with pytest.raises(BenchmarkError, match=r"use explainer\.proposer=none"):
         SubjectProposer(headless, 5)
 
 

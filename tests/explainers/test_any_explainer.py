@@ -26,7 +26,7 @@ from tests.explainers.planted import PlantedSubject, make_evidence, random_conte
 FOLDER = Path(configs.__file__).parent / "explainer"
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 ASKING = ("n2g", "n2g_plus")  # methods that ask the subject about further contexts
-NAMES = (*CONTROLS, "token_lookup", *ASKING)
+NAMES = (*CONTROLS, "token_lookup", "context_tree", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 
 

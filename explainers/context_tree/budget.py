@@ -8,8 +8,8 @@ from benchmark.results import explanation_bytes
 from explainers.context_tree.explanation import ContextTreeExplanation
 
 # The search ends when the explanation fills this part of what it may.
-FULL = 0.99
-BYTES_A_NODE = 1.6
+FULL = 0.98
+BYTES_A_NODE = 2.5
 
 
 def largest_within(

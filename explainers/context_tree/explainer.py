@@ -14,7 +14,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
 from explainers.context_tree.budget import largest_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
-from explainers.context_tree.growing import Candidates, Options, candidates, choose, grow
+from explainers.context_tree.growing import Candidates, Options, candidates, grow, ranked
 from explainers.context_tree.showing import shown_contexts
 from explainers.context_tree.statistics import observe, observed_shape
 from explainers.visible import visible_token
@@ -126,18 +126,17 @@ class ContextTree:
     ) -> ContextTreeExplanation | Failure:
         if not np.isfinite([there.centre, there.total, there.spread]).all():
             return Failure("the evidence has activations that are not finite")
-        least = self.options.least_gain * there.spread**2 * there.count
+        best_first = ranked(there, self.options.least_gain * there.spread**2 * there.count)
+        room = None if self.max_bytes is None else int(FOR_A_PERSON * self.max_bytes)
 
-        def build(most: int | None) -> ContextTreeExplanation:
-            grown = grow(there, choose(there, least, most), self.options)
-            room = None if self.max_bytes is None else int(FOR_A_PERSON * self.max_bytes)
+        def build(most: int) -> ContextTreeExplanation:
+            grown = grow(there, np.sort(best_first[:most]), self.options)
             shown = shown_contexts(there, grown, text_of, room)
             return ContextTreeExplanation(grown.root, grown.step, grown.levels, shown)
 
         if self.max_bytes is None:
-            return build(None)
-        most = int(np.count_nonzero(there.priority > least))
-        return largest_within(build, most, self.max_bytes)
+            return build(len(best_first))
+        return largest_within(build, len(best_first), self.max_bytes)
 
 
 def _is_number(value: object) -> bool:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from explainers.context_tree.pruning import gains, priorities
 from explainers.context_tree.shape import Shape
 from explainers.context_tree.statistics import Observations, statistics
 from explainers.context_tree.tree import TreeLevel
 from explainers.context_tree.values import Kept, shrunk_means
+
+Nodes = Int[np.ndarray, " nodes"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Grown:
     root: float
     step: float
     levels: list[TreeLevel]
-    nodes: list[Int[np.ndarray, " nodes"]]
+    nodes: list[Nodes]
 
 
 def candidates(
@@ -85,11 +88,10 @@ def candidates(
         squares.index_add_(0, torch.zeros(len(part), dtype=torch.long), part.double() ** 2)
     n_text = int(seen.text.reshape(-1)[: len(activations)].sum())
     spread = (squares[0] / max(1, n_text)).sqrt()
-    counts = torch.cat([each.counts for each in found]).T.contiguous().numpy()
-    sums = torch.cat([each.sums for each in found]).T.contiguous().numpy()
-    gain = torch.cat(removed).T.contiguous().numpy()
-    priority = torch.cat(order).T.contiguous().numpy()
-    first = shape.levels[0].size
+    counts = _by_neuron([each.counts for each in found], n)
+    sums = _by_neuron([each.sums for each in found], n)
+    gain, priority = _by_neuron(removed, n), _by_neuron(order, n)
+    first = shape.levels[0].size if shape.levels else 0
     return [
         Candidates(
             shape=shape,
@@ -106,58 +108,59 @@ def candidates(
     ]
 
 
-def choose(there: Candidates, least: float, most: int | None) -> Bool[np.ndarray, " nodes"]:
-    """The nodes of highest priority above `least`, `most` of them where there are more.
+def _by_neuron(levels: Sequence[Tensor], n: int) -> Float[np.ndarray, "n nodes"]:
+    """All levels as one, each neuron's numbers next to each other."""
+    joined: np.ndarray = torch.cat([torch.zeros(0, n), *levels]).T.contiguous().numpy()
+    return joined
 
-    Of nodes with equal priority those nearer to the root come first, so that a node never comes
-    without its parent.
+
+def ranked(there: Candidates, least: float) -> Nodes:
+    """The nodes of a priority above `least`, highest first; never a node before its parent.
+
+    Of nodes with equal priority those nearer to the root come first.
     """
-    chosen = there.priority > least
-    if most is None or np.count_nonzero(chosen) <= most:
-        return chosen
-    if most == 0:
-        return np.zeros_like(chosen)
-    last = np.partition(there.priority, -most)[-most]
-    chosen = there.priority > last
-    ties = np.flatnonzero(there.priority == last)
-    chosen[ties[: most - np.count_nonzero(chosen)]] = True
-    return chosen
+    nodes = np.flatnonzero(there.priority > least)
+    return nodes[np.argsort(-there.priority[nodes], kind="stable")]
 
 
-def grow(there: Candidates, chosen: Bool[np.ndarray, " nodes"], options: Options) -> Grown:
-    """The tree of the chosen candidates; those that then say nothing new are left out."""
+def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
+    """The tree of some candidates, each with its parent; a leaf that says nothing new is left out.
+
+    Args:
+        there: the candidates.
+        chosen: which of them, ascending.
+        options: how values are made.
+    """
     kept: list[Kept] = []
-    nodes: list[Int[np.ndarray, " nodes"]] = []
-    place = np.zeros(1, dtype=np.int64)
+    nodes: list[Nodes] = []
+    above = np.zeros(1, dtype=np.int64)
     for start, level in zip(there.shape.starts, there.shape.levels, strict=True):
-        here = chosen[start : start + level.size]
-        local = np.flatnonzero(here)
-        if not len(local):
+        low, high = np.searchsorted(chosen, (start, start + level.size))
+        if low == high:
             break
-        which = start + local
+        which = chosen[low:high]
+        local = which - start
         kept.append(
             Kept(
-                place[level.parents.numpy()[local]],
+                np.searchsorted(above, level.parents.numpy()[local]),
                 level.tokens.numpy()[local],
                 there.counts[which].astype(np.float64),
                 there.sums[which].astype(np.float64),
             )
         )
         nodes.append(which)
-        place = np.cumsum(here) - 1
+        above = local
     root, values = shrunk_means(kept, options.shrinkage, there.count, there.total)
     base, step = _rounded(there.centre + root), _rounded(options.step * there.spread)
     levels = [
-        TreeLevel(
-            level.parents,
-            level.tokens,
-            np.rint((there.centre + value - base) / step).astype(np.int64)
-            if step
-            else np.zeros(len(value), dtype=np.int64),
-        )
+        TreeLevel(level.parents, level.tokens, _whole((there.centre + value - base), step))
         for level, value in zip(kept, values, strict=True)
     ]
     return Grown(base, step, *_without_repetition(levels, nodes))
+
+
+def _whole(values: Float[np.ndarray, " nodes"], step: float) -> Nodes:
+    return np.rint(values / step).astype(np.int64) if step else np.zeros(len(values), np.int64)
 
 
 def _rounded(value: float) -> float:
@@ -166,8 +169,8 @@ def _rounded(value: float) -> float:
 
 
 def _without_repetition(
-    levels: Sequence[TreeLevel], nodes: Sequence[Int[np.ndarray, " nodes"]]
-) -> tuple[list[TreeLevel], list[Int[np.ndarray, " nodes"]]]:
+    levels: Sequence[TreeLevel], nodes: Sequence[Nodes]
+) -> tuple[list[TreeLevel], list[Nodes]]:
     """The same tree without leaves that say what their parents say."""
     kept_levels: list[TreeLevel] = []
     needed = [np.zeros(level.size, dtype=bool) for level in levels]

@@ -31,7 +31,7 @@ class Text:
     def values(self, levels: Sequence[TreeLevel]) -> Int[np.ndarray, " positions"]:
         """The value of the longest run of a tree that ends at each position; 0 where none does."""
         at, value = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int32)
-        found = []
+        found: list[Int[np.ndarray, " nodes"]] = []
         for depth, (parents, tokens) in enumerate(self._levels):
             value = value[parents]
             if depth < len(levels):
@@ -41,7 +41,8 @@ class Text:
             found.append(value)
         if not found:
             return np.zeros(len(self._deepest), dtype=np.int32)
-        return np.concatenate([*found, np.zeros(1, dtype=np.int32)])[self._deepest]
+        found.append(np.zeros(1, dtype=np.int32))  # for positions at which no run ends: -1
+        return np.take(np.concatenate(found), self._deepest)
 
 
 def _children(

@@ -52,7 +52,8 @@ def shrunk_means(
         sums[depth - 1] -= np.bincount(below.parents, below.sums, size)
     if levels:
         count, total = count - levels[0].counts.sum(), total - levels[0].sums.sum()
-    precisions, means = [], []
+    precisions: list[Float[np.ndarray, " nodes"]] = []
+    means: list[Float[np.ndarray, " nodes"]] = []
     for depth in range(len(levels) - 1, -1, -1):
         precision, weighted = np.maximum(counts[depth], 0), sums[depth]
         if depth + 1 < len(levels):

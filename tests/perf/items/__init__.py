@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.perf.item import Item, Target
-from tests.perf.items import evidence, memory, metrics, n2g, token_lookup, tokenise
+from tests.perf.items import context_tree, evidence, memory, metrics, n2g, token_lookup, tokenise
 
 ITEMS = (
     Item(
@@ -76,6 +76,20 @@ ITEMS = (
         "simulate 256 tries, 128k tokens",
         n2g.simulate_block,
         Target(2),
+    ),
+    Item(
+        "context-tree",
+        "grow 256 context trees from 256k tokens",
+        context_tree.build,
+        Target(20),
+        rounds=3,
+    ),
+    Item(
+        "context-tree-simulate",
+        "simulate 256 context trees, 128k tokens",
+        context_tree.simulate_block,
+        Target(5),
+        rounds=3,
     ),
     Item(
         "tokenise",

@@ -14,7 +14,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
 from explainers.context_tree.budget import largest_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
-from explainers.context_tree.growing import Candidates, Options, candidates, grow, ranked
+from explainers.context_tree.growing import Candidates, Options, candidates, grow
 from explainers.context_tree.showing import shown_contexts
 from explainers.context_tree.statistics import observe, observed_shape
 from explainers.visible import visible_token
@@ -22,7 +22,7 @@ from explainers.visible import visible_token
 # Neurons whose statistics are in memory at once.
 AT_ONCE = 64
 # The part of the bytes that the description may take.
-FOR_A_PERSON = 1 / 8
+FOR_A_PERSON = 1 / 10
 LEAST_BYTES = 256
 
 
@@ -45,7 +45,7 @@ class ContextTree:
         min_count: float = 0.0,
         exemplar_weight: float = 0.3,
         least_gain: float = 1e-7,
-        step: float = 0.05,
+        step: float = 0.1,
         max_bytes: int | None = None,
     ) -> None:
         """Choose how the tree is grown.
@@ -126,17 +126,16 @@ class ContextTree:
     ) -> ContextTreeExplanation | Failure:
         if not np.isfinite([there.centre, there.total, there.spread]).all():
             return Failure("the evidence has activations that are not finite")
-        best_first = ranked(there, self.options.least_gain * there.spread**2 * there.count)
         room = None if self.max_bytes is None else int(FOR_A_PERSON * self.max_bytes)
 
         def build(most: int) -> ContextTreeExplanation:
-            grown = grow(there, np.sort(best_first[:most]), self.options)
+            grown = grow(there, there.best(most), self.options)
             shown = shown_contexts(there, grown, text_of, room)
             return ContextTreeExplanation(grown.root, grown.step, grown.levels, shown)
 
         if self.max_bytes is None:
-            return build(len(best_first))
-        return largest_within(build, len(best_first), self.max_bytes)
+            return build(len(there.nodes))
+        return largest_within(build, len(there.nodes), self.max_bytes)
 
 
 def _is_number(value: object) -> bool:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from explainers.context_tree.pruning import gains, priorities
 from explainers.context_tree.shape import Shape
-from explainers.context_tree.statistics import Observations, statistics
+from explainers.context_tree.statistics import Observations, spreads, statistics
 from explainers.context_tree.tree import TreeLevel
 from explainers.context_tree.values import Kept, shrunk_means
 
@@ -36,16 +35,18 @@ class Candidates:
 
     Attributes:
         shape: the runs of the block's evidence.
-        priority: what decides the order in which nodes are taken, `[nodes]`; at most 0: never.
-        gain: squared error that each removes, raw units squared, `[nodes]`.
-        counts, sums: what was seen at each, `[nodes]`.
+        nodes: those that remove enough squared error, ascending, `[candidates]`.
+        priority: what decides the order in which these are taken, `[candidates]`.
+        gain: squared error that each node removes, raw units squared, `[nodes]`.
+        counts, sums: what was seen at each node, `[nodes]`.
         centre: what was taken from all activations, raw units.
         count, total: positions in all, and the sum of the activations there, less the centre.
         spread: standard deviation of the activation on the sample, raw units.
     """
 
     shape: Shape
-    priority: Float[np.ndarray, " nodes"]
+    nodes: Nodes
+    priority: Float[np.ndarray, " candidates"]
     gain: Float[np.ndarray, " nodes"]
     counts: Float[np.ndarray, " nodes"]
     sums: Float[np.ndarray, " nodes"]
@@ -53,6 +54,15 @@ class Candidates:
     count: float
     total: float
     spread: float
+
+    def best(self, most: int) -> Nodes:
+        """So many of the candidates, those of highest priority, ascending; each with its parent.
+
+        Of nodes with equal priority those nearer to the root come first.
+        """
+        if most >= len(self.nodes):
+            return self.nodes
+        return np.sort(self.nodes[np.argsort(-self.priority, kind="stable")[:most]])
 
 
 @dataclass(frozen=True)
@@ -77,50 +87,31 @@ def candidates(
 ) -> list[Candidates]:
     """What there is to choose from, for some neurons of the block."""
     found = statistics(shape, seen, neurons, options.exemplar_weight)
-    removed = gains(shape, found, options.shrinkage[0])
-    order = priorities(shape, removed)
-    for each, statistic in zip(order, found, strict=True):
-        each.masked_fill_(statistic.counts < options.min_count, 0)
-    activations = seen.activations[:, neurons]
-    n = activations.shape[1]
-    squares = torch.zeros(1, n, dtype=torch.double)
-    for part in activations.split(1 << 14):
-        squares.index_add_(0, torch.zeros(len(part), dtype=torch.long), part.double() ** 2)
-    n_text = int(seen.text.reshape(-1)[: len(activations)].sum())
-    spread = (squares[0] / max(1, n_text)).sqrt()
-    counts = _by_neuron([each.counts for each in found], n)
-    sums = _by_neuron([each.sums for each in found], n)
-    gain, priority = _by_neuron(removed, n), _by_neuron(order, n)
-    first = shape.levels[0].size if shape.levels else 0
+    spread, centre = spreads(seen, neurons), seen.centre[neurons]
+    gain = gains(shape, found, options.shrinkage[0])
+    priority = priorities(shape, gain)
+    first = shape.parts[0] if shape.levels else slice(0)
+    count, total = found.counts[first].double().sum(0), found.sums[first].double().sum(0)
+    enough = priority > options.least_gain * spread**2 * count
+    enough &= found.counts >= options.min_count
+    neuron, nodes = enough.T.nonzero(as_tuple=True)
+    sizes = torch.bincount(neuron, minlength=len(spread)).tolist()
+    taken = priority[nodes, neuron].split(sizes)
     return [
         Candidates(
             shape=shape,
-            priority=priority[row],
-            gain=gain[row],
-            counts=counts[row],
-            sums=sums[row],
-            centre=float(seen.centre[neurons][row]),
-            count=float(counts[row, :first].sum(dtype=np.float64)),
-            total=float(sums[row, :first].sum(dtype=np.float64)),
+            nodes=which.numpy(),
+            priority=taken[row].numpy(),
+            gain=gain[:, row].numpy(),
+            counts=found.counts[:, row].numpy(),
+            sums=found.sums[:, row].numpy(),
+            centre=float(centre[row]),
+            count=float(count[row]),
+            total=float(total[row]),
             spread=float(spread[row]),
         )
-        for row in range(n)
+        for row, which in enumerate(nodes.split(sizes))
     ]
-
-
-def _by_neuron(levels: Sequence[Tensor], n: int) -> Float[np.ndarray, "n nodes"]:
-    """All levels as one, each neuron's numbers next to each other."""
-    joined: np.ndarray = torch.cat([torch.zeros(0, n), *levels]).T.contiguous().numpy()
-    return joined
-
-
-def ranked(there: Candidates, least: float) -> Nodes:
-    """The nodes of a priority above `least`, highest first; never a node before its parent.
-
-    Of nodes with equal priority those nearer to the root come first.
-    """
-    nodes = np.flatnonzero(there.priority > least)
-    return nodes[np.argsort(-there.priority[nodes], kind="stable")]
 
 
 def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
@@ -134,12 +125,12 @@ def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
     kept: list[Kept] = []
     nodes: list[Nodes] = []
     above = np.zeros(1, dtype=np.int64)
-    for start, level in zip(there.shape.starts, there.shape.levels, strict=True):
-        low, high = np.searchsorted(chosen, (start, start + level.size))
+    for part, level in zip(there.shape.parts, there.shape.levels, strict=True):
+        low, high = np.searchsorted(chosen, (part.start, part.stop))
         if low == high:
             break
         which = chosen[low:high]
-        local = which - start
+        local = which - part.start
         kept.append(
             Kept(
                 np.searchsorted(above, level.parents.numpy()[local]),

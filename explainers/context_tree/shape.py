@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Int
@@ -48,19 +49,27 @@ class Shape:
     deepest: Int[Tensor, " positions"]
 
     @property
-    def starts(self) -> list[int]:
-        """The first node of each level when nodes are counted through all levels."""
-        starts, total = [], 0
+    def parts(self) -> list[slice]:
+        """The nodes of each level when nodes are counted through all levels."""
+        ends = [0]
         for level in self.levels:
-            starts.append(total)
-            total += level.size
-        return starts
+            ends.append(ends[-1] + level.size)
+        return [slice(start, end) for start, end in pairwise(ends)]
+
+    @property
+    def size(self) -> int:
+        """Number of nodes of all levels."""
+        return sum(level.size for level in self.levels)
 
 
 def build_shape(
-    tokens: Int[Tensor, "batch pos"], depth: int, ends: Bool[Tensor, "batch pos"] | None = None
+    tokens: Int[Tensor, "batch pos"],
+    depth: int,
+    ends: Bool[Tensor, "batch pos"] | None = None,
+    *,
+    beyond_one: bool = True,
 ) -> Shape:
-    """Find all runs of up to `depth` tokens that end at a position of the contexts.
+    """Find the runs of up to `depth` tokens that end at a position of the contexts.
 
     No run reaches beyond the start of its context. Every level is one sort of the pairs of a node
     of the level above and the token before its run.
@@ -69,6 +78,8 @@ def build_shape(
         tokens: token ids, `[batch, pos]`.
         depth: tokens in the longest run.
         ends: positions at which runs end; without it all of them.
+        beyond_one: whether a run that ends at one position only is followed further back, where
+            it can say nothing that it does not say already.
     """
     flat, length = tokens.reshape(-1), tokens.shape[1]
     places = torch.arange(len(flat)) if ends is None else ends.reshape(-1).nonzero()[:, 0]
@@ -88,4 +99,7 @@ def build_shape(
         levels.append(Level(parents, pairs % width, places, nodes))
         deepest[places] = start + nodes
         start += len(pairs)
+        if not beyond_one:
+            several = torch.bincount(nodes, minlength=len(pairs))[nodes] > 1
+            places, nodes, column = places[several], nodes[several], column[several]
     return Shape(levels, deepest)

@@ -44,7 +44,11 @@ def shown_contexts(
     levels = np.repeat(np.arange(len(grown.nodes)), [len(nodes) for nodes in grown.nodes])
     nodes = np.concatenate(grown.nodes)
     values = np.concatenate([level.values for level in grown.levels])
-    best = np.argsort(-there.gain[nodes], kind="stable")[:LOOKED_AT]
+    gain = there.gain[nodes]
+    best = np.arange(len(gain))
+    if len(gain) > LOOKED_AT:
+        best = np.flatnonzero(gain >= np.partition(gain, -LOOKED_AT)[-LOOKED_AT])
+    best = best[np.argsort(-gain[best], kind="stable")[:LOOKED_AT]]
     whole = max(there.spread**2 * there.count, 1e-30)
     contexts: dict[tuple[int, ...], _Context] = {}
     for at in best.tolist():
@@ -80,7 +84,7 @@ def _shown(contexts: list[_Context], text_of: Callable[[int], str]) -> Shown:
 def _generalised(there: Candidates, level: int, node: int) -> tuple[tuple[int, ...], Nodes]:
     """A run with `ANY` where a token does not matter, and the nodes that it then stands for."""
     shape = there.shape
-    starts = shape.starts
+    starts = [part.start for part in shape.parts]
     path, tokens = [node - starts[level]], []
     for depth in range(level, -1, -1):
         tokens.append(int(shape.levels[depth].tokens[path[-1]]))
@@ -92,7 +96,10 @@ def _generalised(there: Candidates, level: int, node: int) -> tuple[tuple[int, .
     # The current token stays, and so does the earliest one: without it the run were another node.
     for place in range(1, level):
         tried = [*tokens[:place], ANY, *tokens[place + 1 :]]
-        found = matching(shape, tried) + starts[level]
+        found = matching(shape, tried)
+        # What is right before was seen more than once by this neuron, whatever others saw.
+        parents = shape.levels[level].parents.numpy()[found] + starts[level - 1]
+        found = (found + starts[level])[there.counts[parents] > 1]
         count = there.counts[found].sum(dtype=np.float64)
         general = there.sums[found].sum(dtype=np.float64) / max(count, 1e-9)
         if len(found) > len(alike) and abs(general - mean) <= ALIKE * away:

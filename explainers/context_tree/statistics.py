@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -81,12 +82,26 @@ def observe(evidence: Evidence, use_exemplars: bool = True) -> Observations:
 
 def observed_shape(observations: Observations, depth: int) -> Shape:
     """The runs that end at the positions that count."""
-    return build_shape(observations.tokens, depth, observations.text)
+    return build_shape(observations.tokens, depth, observations.text, beyond_one=False)
+
+
+def spreads(seen: Observations, neurons: slice) -> Float[Tensor, " n"]:
+    """Standard deviation of some neurons of the block on the sample's text, raw units.
+
+    Rows are added pair by pair, so that each neuron's sum is the same in whatever block it is.
+    """
+    rows = seen.activations[:, neurons].square()
+    n_text = int(seen.text.reshape(-1)[: len(rows)].sum())
+    while len(rows) > 1:
+        half = len(rows) // 2
+        folded = rows[:half] + rows[half : 2 * half]
+        rows = torch.cat([folded, rows[2 * half :]]) if len(rows) % 2 else folded
+    return (rows.sum(0) / max(1, n_text)).sqrt()
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was seen at the runs of one level.
+    """What was seen at every run, nodes counted through all levels of the shape.
 
     Attributes:
         counts: positions that end with the run, weighted, `[nodes, n]`.
@@ -99,34 +114,28 @@ class Statistics:
 
 def statistics(
     shape: Shape, seen: Observations, neurons: slice, exemplar_weight: float
-) -> list[Statistics]:
-    """Counts and sums of some neurons of the block at every run, level by level.
+) -> Statistics:
+    """Counts and sums of some neurons of the block at every run.
 
     One segment sum over all positions, each added to the longest run that ends there; then one a
     level from the longest runs up. A position of a neuron's exemplars counts as
     `exemplar_weight` positions of the sample.
     """
-    starts = shape.starts
-    total = starts[-1] + shape.levels[-1].size if starts else 0
     activations = seen.activations[:, neurons]
-    n = activations.shape[1]
-    first = neurons.start
-    sums, counts = torch.zeros(total, n), torch.zeros(total)
-    places = (shape.deepest[: len(activations)] >= 0).nonzero()[:, 0]
-    nodes = shape.deepest[places]
-    sums.index_add_(0, nodes, activations[places])
-    counts.index_add_(0, nodes, torch.ones(len(nodes)))
-    counts = counts[:, None].repeat(1, n)
+    n, first = activations.shape[1], neurons.start
+    nodes = shape.deepest[: len(activations)]
+    places = (nodes >= 0).nonzero()[:, 0]
+    nodes = nodes[places]
+    sums = torch.zeros(shape.size, n).index_add_(0, nodes, activations[places])
+    seen_here = torch.zeros(shape.size).index_add_(0, nodes, torch.ones(len(nodes)))
+    counts = seen_here[:, None].repeat(1, n)
     mine = (seen.own_neurons >= first) & (seen.own_neurons < first + n)
     mine &= shape.deepest[seen.own_places] >= 0
     where = shape.deepest[seen.own_places[mine]] * n + seen.own_neurons[mine] - first
     sums.view(-1).index_add_(0, where, exemplar_weight * seen.own_activations[mine])
     counts.view(-1).index_add_(0, where, torch.full((len(where),), exemplar_weight))
-    result: list[Statistics] = []
-    for start, level in zip(starts, shape.levels, strict=True):
-        part = slice(start, start + level.size)
-        result.append(Statistics(counts[part], sums[part]))
-    for upper, lower, level in zip(result[-2::-1], result[:0:-1], shape.levels[:0:-1], strict=True):
-        upper.counts.index_add_(0, level.parents, lower.counts)
-        upper.sums.index_add_(0, level.parents, lower.sums)
-    return result
+    upwards = list(zip(shape.parts, shape.levels, strict=True))[::-1]
+    for (lower, level), (upper, _) in pairwise(upwards):
+        counts[upper].index_add_(0, level.parents, counts[lower])
+        sums[upper].index_add_(0, level.parents, sums[lower])
+    return Statistics(counts, sums)

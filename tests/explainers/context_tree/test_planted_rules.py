@@ -83,6 +83,14 @@ def test_any_distance_cannot_be_said(explained, neuron):
     assert 0.3 < explained[1]["pearson"][neuron] < 0.9, RULES[neuron]
 
 
+@pytest.mark.parametrize("neuron", neurons_of("a token within three after another"))
+def test_a_token_that_does_not_matter_is_a_wildcard_in_the_description(explained, neuron):
+    word, earlier = RULES[neuron].words
+    contexts = [line.split("  ")[-1] for line in explained[0][neuron].describe().splitlines()]
+    for between in ("", "_ ", "_ _ "):
+        assert f"{earlier} {between}‹{word}›" in contexts
+
+
 def test_a_rule_is_the_first_line_of_its_description(explained):
     for neuron in neurons_of("one token"):
         (word,) = RULES[neuron].words

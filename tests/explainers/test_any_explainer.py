@@ -28,7 +28,7 @@ FOLDER = Path(configs.__file__).parent / "explainer"
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 # Methods that ask the subject about further contexts.
 ASKING = ("n2g", "n2g_plus", "local_search", "fasttext")
-NAMES = (*CONTROLS, "token_lookup", "max_examples", *ASKING)
+NAMES = (*CONTROLS, "token_lookup", "max_examples", "context_tree", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 
 

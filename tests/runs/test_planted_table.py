@@ -27,6 +27,8 @@ EXPRESSED = {
     # No absence and no unlimited distance in a trie; see tests/explainers/n2g.
     "n2g": (ONE, AFTER, THREE, EITHER, START),
     "n2g_plus": (ONE, AFTER, THREE, EITHER, START),
+    # Runs as long as they were seen often, and what is absent right before a token.
+    "context_tree": (ONE, AFTER, EITHER, UNLESS, START),
     # The bare token counts by what it does in the exemplars, which are chosen for firing.
     "max_examples": (ONE,),
     # A value for every word, whatever stands around it.

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from tests.perf.item import Item, Target
-from tests.perf.items import evidence, graphs, memory, metrics, n2g, token_lookup, tokenise
+from tests.perf.items import (
+    context_tree,
+    evidence,
+    graphs,
+    memory,
+    metrics,
+    n2g,
+    token_lookup,
+    tokenise,
+)
 
 ITEMS = (
     Item(
@@ -89,6 +98,20 @@ ITEMS = (
         "similar pairs among 32,768 graphs",
         graphs.similar,
         Target(10),
+        rounds=3,
+    ),
+    Item(
+        "context-tree",
+        "grow 256 context trees from 256k tokens",
+        context_tree.build,
+        Target(20),
+        rounds=3,
+    ),
+    Item(
+        "context-tree-simulate",
+        "simulate 256 context trees, 128k tokens",
+        context_tree.simulate_block,
+        Target(5),
         rounds=3,
     ),
     Item(

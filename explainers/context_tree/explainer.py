@@ -1,0 +1,146 @@
+"""The explainer: statistics of the contexts of the sample and the exemplars."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from benchmark.errors import BenchmarkError
+from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
+from explainers.context_tree.budget import largest_within
+from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
+from explainers.context_tree.growing import Candidates, Options, candidates, grow
+from explainers.context_tree.showing import shown_contexts
+from explainers.context_tree.statistics import observe, observed_shape
+from explainers.visible import visible_token
+
+# Neurons whose statistics are in memory at once.
+AT_ONCE = 64
+# The part of the bytes that the description may take.
+FOR_A_PERSON = 1 / 10
+LEAST_BYTES = 256
+
+
+class ContextTree:
+    """Explains a neuron by its mean activation after every run of tokens of the evidence.
+
+    A node of the tree is a run of tokens that ends at the current one; its value is the mean
+    activation there, shrunk towards that of the run without its earliest token, and the longest
+    run that is known decides. The shape is shared by all neurons of a block. The subject is never
+    asked.
+    """
+
+    evidence = EXEMPLARS_AND_SAMPLE
+    explanation_class: ClassVar[type[Any]] = ContextTreeExplanation
+
+    def __init__(
+        self,
+        depth: int = 8,
+        shrinkage: float | Sequence[float] = 1.0,
+        min_count: float = 0.0,
+        exemplar_weight: float = 0.3,
+        least_gain: float = 1e-7,
+        step: float = 0.1,
+        max_bytes: int | None = None,
+    ) -> None:
+        """Choose how the tree is grown.
+
+        Args:
+            depth: tokens in the longest run.
+            shrinkage: how strongly a node's value is drawn to its parent's, in positions: for
+                every length of run, or one list entry a length, the last for all longer ones.
+            min_count: a run seen less often has no node; an exemplar's position counts as
+                `exemplar_weight` of one.
+            exemplar_weight: positions of the sample that one of a neuron's exemplars counts as.
+            least_gain: a node that removes less than this part of the activation's squared
+                deviation is left out.
+            step: values are multiples of this part of the activation's standard deviation.
+            max_bytes: bytes that an explanation may take when it is saved; None: any number.
+
+        Raises:
+            BenchmarkError: an option has a value that it cannot have.
+        """
+        listed = list(shrinkage) if isinstance(shrinkage, Sequence) else [shrinkage]
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise _wrong("depth", depth, "a whole number of at least 1")
+        if not listed or any(not _is_number(each) or each <= 0 for each in listed):
+            raise _wrong("shrinkage", shrinkage, "a number above 0, or a list of such")
+        for name, value in (
+            ("min_count", min_count),
+            ("exemplar_weight", exemplar_weight),
+            ("least_gain", least_gain),
+        ):
+            if not _is_number(value) or value < 0:
+                raise _wrong(name, value, "a number of at least 0")
+        if not _is_number(step) or not 0 < step <= 1:
+            raise _wrong("step", step, "a number above 0 and at most 1")
+        whole = isinstance(max_bytes, int) and not isinstance(max_bytes, bool)
+        if max_bytes is not None and (not whole or max_bytes < LEAST_BYTES):
+            raise _wrong("max_bytes", max_bytes, f"null or a whole number from {LEAST_BYTES} on")
+        self.depth = depth
+        self.max_bytes = max_bytes
+        self.options = Options(
+            shrinkage=tuple(float(listed[min(at, len(listed) - 1)]) for at in range(depth)),
+            min_count=float(min_count),
+            least_gain=float(least_gain),
+            exemplar_weight=float(exemplar_weight),
+            step=float(step),
+        )
+
+    def explain(
+        self, evidence: Evidence, subject: SubjectModel
+    ) -> list[ContextTreeExplanation | Failure]:
+        """One tree per neuron; a neuron whose activations are not finite fails.
+
+        Raises:
+            BenchmarkError: the evidence has no sample.
+        """
+        if evidence.sample is None:
+            raise BenchmarkError(
+                "context_tree needs the sample (evidence exemplars+sample), and the evidence has "
+                "none: exemplars alone show only where a neuron fires."
+            )
+        seen = observe(evidence, self.options.exemplar_weight > 0)
+        shape = observed_shape(seen, self.depth)
+        text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
+        explanations: list[ContextTreeExplanation | Failure] = []
+        for start in range(0, evidence.n_neurons, AT_ONCE):
+            part = slice(start, min(start + AT_ONCE, evidence.n_neurons))
+            for there in candidates(shape, seen, part, self.options):
+                explanations.append(self._explanation(there, text_of))
+        return explanations
+
+    def simulate_block(
+        self, explanations: Sequence[ContextTreeExplanation], tokens: Int[Tensor, "batch pos"]
+    ) -> Float[Tensor, "batch pos n"]:
+        """All trees at once: the runs of the text are found once for all of them."""
+        return simulate_together(explanations, tokens)
+
+    def _explanation(
+        self, there: Candidates, text_of: Callable[[int], str]
+    ) -> ContextTreeExplanation | Failure:
+        if not np.isfinite([there.centre, there.total, there.spread]).all():
+            return Failure("the evidence has activations that are not finite")
+        room = None if self.max_bytes is None else int(FOR_A_PERSON * self.max_bytes)
+
+        def build(most: int) -> ContextTreeExplanation:
+            grown = grow(there, there.best(most), self.options)
+            shown = shown_contexts(there, grown, text_of, room)
+            return ContextTreeExplanation(grown.root, grown.step, grown.levels, shown)
+
+        if self.max_bytes is None:
+            return build(len(there.nodes))
+        return largest_within(build, len(there.nodes), self.max_bytes)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+
+
+def _wrong(name: str, value: object, wanted: str) -> BenchmarkError:
+    return BenchmarkError(f"{name} of context_tree must be {wanted}, not {value}.")

@@ -1,0 +1,79 @@
+"""What the context tree says about a neuron: a value for every run of tokens that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from explainers.context_tree.describe import Shown, describe
+from explainers.context_tree.matching import Text
+from explainers.context_tree.tree import TreeLevel, decode, encode
+
+
+@dataclass(frozen=True, eq=False)
+class ContextTreeExplanation:
+    """A tree of runs of tokens, read backwards from the current one.
+
+    Attributes:
+        root: the prediction where no run matches, raw units; a float32.
+        step: what 1 stands for in the values of the nodes, raw units; a float32.
+        levels: the nodes by the length of their run.
+        shown: for a person, the contexts that explain most of the variance.
+    """
+
+    root: float
+    step: float
+    levels: Sequence[TreeLevel]
+    shown: Shown
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of runs that have a value."""
+        return sum(level.size for level in self.levels)
+
+    def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
+        """The value of the longest run that ends at each token, raw units, on its device."""
+        return simulate_together([self], tokens)[..., 0]
+
+    def describe(self) -> str:
+        """The few contexts that explain most of the variance, at most a screen."""
+        return describe(self.shown, self.n_nodes, self.root, self.step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tree as text (see `tree.encode`), and what `describe` shows."""
+        return {"root": self.root, "step": self.step, "tree": self._code, **self.shown.to_dict()}
+
+    @cached_property
+    def _code(self) -> str:
+        return encode(self.levels)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ContextTreeExplanation:
+        """The explanation that `to_dict` saved; it simulates exactly the same.
+
+        Raises:
+            ValueError: the tree is damaged.
+        """
+        shown = Shown.from_dict(data)
+        return cls(float(data["root"]), float(data["step"]), decode(str(data["tree"])), shown)
+
+
+def simulate_together(
+    explanations: Sequence[ContextTreeExplanation], tokens: Int[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos n"]:
+    """What several trees predict on one text, whose runs are found only once."""
+    depth = max((len(one.levels) for one in explanations), default=0)
+    text = Text(tokens.cpu(), depth)
+    found = np.empty((len(explanations), tokens.numel()), dtype=np.float32)
+    for row, one in zip(found, explanations, strict=True):
+        np.multiply(text.values(one.levels), np.float32(one.step), out=row, casting="unsafe")
+        row += np.float32(one.root)
+    together = torch.from_numpy(found).reshape(len(explanations), *tokens.shape)
+    return together.permute(1, 2, 0).to(tokens.device)

@@ -1,0 +1,184 @@
+"""From what a block of neurons did on every run of tokens to the tree of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from explainers.context_tree.pruning import gains, priorities
+from explainers.context_tree.shape import Shape
+from explainers.context_tree.statistics import Observations, spreads, statistics
+from explainers.context_tree.tree import TreeLevel
+from explainers.context_tree.values import Kept, shrunk_means
+
+Nodes = Int[np.ndarray, " nodes"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How trees are grown; see `ContextTree`."""
+
+    shrinkage: tuple[float, ...]
+    min_count: float
+    least_gain: float
+    exemplar_weight: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All nodes that a tree of one neuron may have, counted through the levels of the shape.
+
+    Attributes:
+        shape: the runs of the block's evidence.
+        nodes: those that remove enough squared error, ascending, `[candidates]`.
+        priority: what decides the order in which these are taken, `[candidates]`.
+        gain: squared error that each node removes, raw units squared, `[nodes]`.
+        counts, sums: what was seen at each node, `[nodes]`.
+        centre: what was taken from all activations, raw units.
+        count, total: positions in all, and the sum of the activations there, less the centre.
+        spread: standard deviation of the activation on the sample, raw units.
+    """
+
+    shape: Shape
+    nodes: Nodes
+    priority: Float[np.ndarray, " candidates"]
+    gain: Float[np.ndarray, " nodes"]
+    counts: Float[np.ndarray, " nodes"]
+    sums: Float[np.ndarray, " nodes"]
+    centre: float
+    count: float
+    total: float
+    spread: float
+
+    def best(self, most: int) -> Nodes:
+        """So many of the candidates, those of highest priority, ascending; each with its parent.
+
+        Of nodes with equal priority those nearer to the root come first.
+        """
+        if most >= len(self.nodes):
+            return self.nodes
+        return np.sort(self.nodes[np.argsort(-self.priority, kind="stable")[:most]])
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A tree with whole numbers as values.
+
+    Attributes:
+        root: the value where no run matches, raw units.
+        step: what 1 stands for in the values, raw units.
+        levels: the nodes.
+        nodes: which of the candidates they are, level by level, each `[nodes]`.
+    """
+
+    root: float
+    step: float
+    levels: list[TreeLevel]
+    nodes: list[Nodes]
+
+
+def candidates(
+    shape: Shape, seen: Observations, neurons: slice, options: Options
+) -> list[Candidates]:
+    """What there is to choose from, for some neurons of the block."""
+    found = statistics(shape, seen, neurons, options.exemplar_weight)
+    spread, centre = spreads(seen, neurons), seen.centre[neurons]
+    gain = gains(shape, found, options.shrinkage[0])
+    priority = priorities(shape, gain)
+    first = shape.parts[0] if shape.levels else slice(0)
+    count, total = found.counts[first].double().sum(0), found.sums[first].double().sum(0)
+    enough = priority > options.least_gain * spread**2 * count
+    enough &= found.counts >= options.min_count
+    neuron, nodes = enough.T.nonzero(as_tuple=True)
+    sizes = torch.bincount(neuron, minlength=len(spread)).tolist()
+    taken = priority[nodes, neuron].split(sizes)
+    return [
+        Candidates(
+            shape=shape,
+            nodes=which.numpy(),
+            priority=taken[row].numpy(),
+            gain=gain[:, row].numpy(),
+            counts=found.counts[:, row].numpy(),
+            sums=found.sums[:, row].numpy(),
+            centre=float(centre[row]),
+            count=float(count[row]),
+            total=float(total[row]),
+            spread=float(spread[row]),
+        )
+        for row, which in enumerate(nodes.split(sizes))
+    ]
+
+
+def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
+    """The tree of some candidates, each with its parent; a leaf that says nothing new is left out.
+
+    Args:
+        there: the candidates.
+        chosen: which of them, ascending.
+        options: how values are made.
+    """
+    kept: list[Kept] = []
+    nodes: list[Nodes] = []
+    above = np.zeros(1, dtype=np.int64)
+    for part, level in zip(there.shape.parts, there.shape.levels, strict=True):
+        low, high = np.searchsorted(chosen, (part.start, part.stop))
+        if low == high:
+            break
+        which = chosen[low:high]
+        local = which - part.start
+        kept.append(
+            Kept(
+                np.searchsorted(above, level.parents.numpy()[local]),
+                level.tokens.numpy()[local],
+                there.counts[which].astype(np.float64),
+                there.sums[which].astype(np.float64),
+            )
+        )
+        nodes.append(which)
+        above = local
+    root, values = shrunk_means(kept, options.shrinkage, there.count, there.total)
+    base, step = _rounded(there.centre + root), _rounded(options.step * there.spread)
+    levels = [
+        TreeLevel(level.parents, level.tokens, _whole((there.centre + value - base), step))
+        for level, value in zip(kept, values, strict=True)
+    ]
+    return Grown(base, step, *_without_repetition(levels, nodes))
+
+
+def _whole(values: Float[np.ndarray, " nodes"], step: float) -> Nodes:
+    return np.rint(values / step).astype(np.int64) if step else np.zeros(len(values), np.int64)
+
+
+def _rounded(value: float) -> float:
+    """Four digits are enough for the root's value and the step, and few to write."""
+    return float(np.float32(f"{value:.3e}").item()) if value else 0.0
+
+
+def _without_repetition(
+    levels: Sequence[TreeLevel], nodes: Sequence[Nodes]
+) -> tuple[list[TreeLevel], list[Nodes]]:
+    """The same tree without leaves that say what their parents say."""
+    kept_levels: list[TreeLevel] = []
+    needed = [np.zeros(level.size, dtype=bool) for level in levels]
+    for depth in range(len(levels) - 1, -1, -1):
+        level = levels[depth]
+        above = levels[depth - 1].values[level.parents] if depth else 0
+        needed[depth] |= level.values != above
+        if depth:
+            needed[depth - 1][level.parents[needed[depth]]] = True
+    place = np.zeros(1, dtype=np.int64)
+    kept_nodes = []
+    for level, keep, which in zip(levels, needed, nodes, strict=True):
+        if not keep.any():
+            break
+        kept_levels.append(
+            TreeLevel(place[level.parents[keep]], level.tokens[keep], level.values[keep])
+        )
+        kept_nodes.append(which[keep])
+        place = np.cumsum(keep) - 1
+    return kept_levels, kept_nodes

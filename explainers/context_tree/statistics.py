@@ -1,0 +1,141 @@
+"""What the neurons of a block do after every run of tokens: how often seen, and the sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from benchmark.interface import Evidence, text_mask
+from explainers.context_tree.shape import Shape, build_shape
+
+
+@dataclass(frozen=True)
+class Observations:
+    """The evidence of a block as one table of positions.
+
+    A context that is in the sample and among a neuron's exemplars counts once.
+
+    Attributes:
+        tokens: contexts of the sample, then the exemplars' that are not in it, `[m + e, ctx]`.
+        text: positions that count: all but BOS, `[m + e, ctx]`.
+        activations: of the sample, raw units less `centre`, zero on BOS, `[m * ctx, n]`.
+        own_places: positions of exemplars (`row * ctx + column`), `[p]`.
+        own_neurons: the row of the neuron whose exemplar each is, `[p]`.
+        own_activations: the activation there, raw units less `centre`, `[p]`.
+        centre: each neuron's mean activation on the `explain` split, raw units, `[n]`.
+    """
+
+    tokens: Int[Tensor, "contexts ctx"]
+    text: Bool[Tensor, "contexts ctx"]
+    activations: Float[Tensor, "positions n"]
+    own_places: Int[Tensor, " p"]
+    own_neurons: Int[Tensor, " p"]
+    own_activations: Float[Tensor, " p"]
+    centre: Float[Tensor, " n"]
+
+
+def observe(evidence: Evidence, use_exemplars: bool = True) -> Observations:
+    """Lay out the evidence of a block, on the CPU.
+
+    Raises:
+        ValueError: the evidence has no sample.
+    """
+    if evidence.sample is None:
+        raise ValueError("the evidence has no sample")
+    tokens = evidence.sample.tokens.cpu()
+    m, ctx = tokens.shape
+    n = evidence.n_neurons
+    centre = evidence.mean_activation.float().cpu()
+    activations = evidence.sample.activations.float().cpu() - centre
+    activations.masked_fill_(~text_mask(tokens, evidence.bos)[..., None], 0)
+    exemplars = evidence.exemplars.tokens.cpu().reshape(-1, ctx)
+    if not use_exemplars:
+        exemplars = exemplars[:0]
+    # Equal contexts share a row, and one that is in the sample is not taken from the exemplars.
+    distinct, group = torch.unique(torch.cat([tokens, exemplars]), dim=0, return_inverse=True)
+    sampled = torch.zeros(len(distinct), dtype=torch.bool)
+    sampled[group[:m]] = True
+    fresh = ~sampled
+    row_of = m + torch.cumsum(fresh, 0) - 1
+    chosen = fresh[group[m:]].nonzero()[:, 0]  # exemplars, counted through all neurons
+    neurons = chosen // max(1, evidence.exemplars.tokens.shape[1])
+    together = torch.cat([tokens, distinct[fresh]])
+    text = text_mask(together, evidence.bos)
+    values = evidence.exemplars.activations.float().cpu().reshape(-1, ctx)[chosen]
+    rows = row_of[group[m:][chosen]]
+    places = rows[:, None] * ctx + torch.arange(ctx)
+    keep = text[rows]
+    return Observations(
+        tokens=together,
+        text=text,
+        activations=activations.reshape(m * ctx, n),
+        own_places=places[keep],
+        own_neurons=neurons[:, None].expand(-1, ctx)[keep],
+        own_activations=(values - centre[neurons][:, None])[keep],
+        centre=centre,
+    )
+
+
+def observed_shape(observations: Observations, depth: int) -> Shape:
+    """The runs that end at the positions that count."""
+    return build_shape(observations.tokens, depth, observations.text, beyond_one=False)
+
+
+def spreads(seen: Observations, neurons: slice) -> Float[Tensor, " n"]:
+    """Standard deviation of some neurons of the block on the sample's text, raw units.
+
+    Rows are added pair by pair, so that each neuron's sum is the same in whatever block it is.
+    """
+    rows = seen.activations[:, neurons].square()
+    n_text = int(seen.text.reshape(-1)[: len(rows)].sum())
+    while len(rows) > 1:
+        half = len(rows) // 2
+        folded = rows[:half] + rows[half : 2 * half]
+        rows = torch.cat([folded, rows[2 * half :]]) if len(rows) % 2 else folded
+    return (rows.sum(0) / max(1, n_text)).sqrt()
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What was seen at every run, nodes counted through all levels of the shape.
+
+    Attributes:
+        counts: positions that end with the run, weighted, `[nodes, n]`.
+        sums: the weighted sum of the activations there, less the centre, `[nodes, n]`.
+    """
+
+    counts: Float[Tensor, "nodes n"]
+    sums: Float[Tensor, "nodes n"]
+
+
+def statistics(
+    shape: Shape, seen: Observations, neurons: slice, exemplar_weight: float
+) -> Statistics:
+    """Counts and sums of some neurons of the block at every run.
+
+    One segment sum over all positions, each added to the longest run that ends there; then one a
+    level from the longest runs up. A position of a neuron's exemplars counts as
+    `exemplar_weight` positions of the sample.
+    """
+    activations = seen.activations[:, neurons]
+    n, first = activations.shape[1], neurons.start
+    nodes = shape.deepest[: len(activations)]
+    places = (nodes >= 0).nonzero()[:, 0]
+    nodes = nodes[places]
+    sums = torch.zeros(shape.size, n).index_add_(0, nodes, activations[places])
+    seen_here = torch.zeros(shape.size).index_add_(0, nodes, torch.ones(len(nodes)))
+    counts = seen_here[:, None].repeat(1, n)
+    mine = (seen.own_neurons >= first) & (seen.own_neurons < first + n)
+    mine &= shape.deepest[seen.own_places] >= 0
+    where = shape.deepest[seen.own_places[mine]] * n + seen.own_neurons[mine] - first
+    sums.view(-1).index_add_(0, where, exemplar_weight * seen.own_activations[mine])
+    counts.view(-1).index_add_(0, where, torch.full((len(where),), exemplar_weight))
+    upwards = list(zip(shape.parts, shape.levels, strict=True))[::-1]
+    for (lower, level), (upper, _) in pairwise(upwards):
+        counts[upper].index_add_(0, level.parents, counts[lower])
+        sums[upper].index_add_(0, level.parents, sums[lower])
+    return Statistics(counts, sums)

@@ -38,6 +38,8 @@ EXPRESSED = {
 }
 # What is said exactly only as far as the exemplars happen to show it.
 NEARLY = {"max_examples": (UNLESS, START), "local_search": (THREE, UNLESS)}
+# Values are drawn towards those of shorter runs, and stored in steps.
+SHRUNK = ("context_tree",)
 CONTROLS = ("zero", "mean", "random", "shuffled")
 
 SIZES = (
@@ -84,7 +86,8 @@ def test_what_an_explainer_can_express_scores_one_and_nothing_else_does(table, n
         rule = RULES[row["neuron"]]
         scores = {metric: row[f"uniform/{metric}"] for metric in ("pearson", "f1", "auprc")}
         if rule.name in EXPRESSED[name]:
-            assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=1e-6), rule
+            nearly = 1e-3 if name in SHRUNK else 1e-6
+            assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=nearly), rule
         elif rule.name not in NEARLY.get(name, ()):
             assert scores["pearson"] < 0.999, rule
 

@@ -27,7 +27,7 @@ def print_direct(run: Run, layer: int, neuron: int) -> None:
 
     import_whole("benchmark.subject.assemble")
     from benchmark.subject.direct import direct_effects
-    from explainers.visible import visible_token
+    from benchmark.visible import visible_token
 
     try:
         subject = _subject_of(run.record)

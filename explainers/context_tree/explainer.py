@@ -12,12 +12,12 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
+from benchmark.visible import visible_token
 from explainers.context_tree.budget import largest_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
 from explainers.context_tree.growing import Candidates, Options, candidates, grow
 from explainers.context_tree.showing import shown_contexts
 from explainers.context_tree.statistics import observe, observed_shape
-from explainers.visible import visible_token
 
 # Neurons whose statistics are in memory at once.
 AT_ONCE = 64

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
+from benchmark.visible import text_within, visible_within
 from explainers.anchored import Anchored, anchored, firing
 from explainers.asking import Asking, distinct_rows
 from explainers.local_search.describe import shown_texts
@@ -25,7 +26,6 @@ from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
 from explainers.numbers import shortest
 from explainers.proposers import MASKED_MODEL, Proposers
-from explainers.visible import text_within, visible_within
 
 
 class LocalSearch:

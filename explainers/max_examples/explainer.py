@@ -13,11 +13,11 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
+from benchmark.visible import visible_within
 from explainers.max_examples.describe import shown_texts
 from explainers.max_examples.explanation import MaxExamplesExplanation
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
 from explainers.numbers import shortest as shortest_numbers
-from explainers.visible import visible_within
 
 RESTING = ("mean", "zero")
 

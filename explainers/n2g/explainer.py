@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
+from benchmark.visible import visible_token
 from explainers.anchored import Anchored, anchored, firing
 from explainers.asking import Asking
 from explainers.n2g.augment import augment
@@ -24,7 +25,6 @@ from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import Path, build_paths, single
 from explainers.proposers import MASKED_MODEL, Proposers
-from explainers.visible import visible_token
 
 
 class N2G:

@@ -18,6 +18,7 @@ from benchmark.interface import (
     Failure,
     SubjectModel,
 )
+from benchmark.visible import visible_token
 from explainers.numbers import shortest
 from explainers.token_lookup.counting import (
     SampleMeans,
@@ -28,7 +29,6 @@ from explainers.token_lookup.counting import (
     sample_means,
 )
 from explainers.token_lookup.explanation import TokenLookupExplanation
-from explainers.visible import visible_token
 
 DEFAULTS = ("mean", "zero")
 # Tokens that `describe` shows, and whose text and counts are kept for it.

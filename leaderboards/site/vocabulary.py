@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from explainers.visible import visible_token
+from benchmark.visible import visible_token
 
 
 class Vocabulary:

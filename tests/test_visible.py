@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.subject.planted import planted_tokenizer
-from explainers.visible import text_within, visible, visible_token, visible_within
+from benchmark.visible import text_within, visible, visible_token, visible_within
 
 
 @pytest.mark.parametrize(

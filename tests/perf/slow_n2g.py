@@ -39,7 +39,7 @@ def _one_neuron(evidence: Evidence, row: int, subject: Subject, settings: Settin
 
     exemplars = evidence.exemplars
     text = exemplars.tokens[row].tolist()
-    contexts: dict[tuple[int, ...], list[tuple[float, bool]]] = defaultdict(list)
+    contexts: dict[tuple[int, ...], list[tuple[float, bool, list[float]]]] = defaultdict(list)
     for tokens, anchor, activations in zip(
         text, exemplars.anchors[row].tolist(), exemplars.activations[row].tolist(), strict=True
     ):
@@ -49,17 +49,18 @@ def _one_neuron(evidence: Evidence, row: int, subject: Subject, settings: Settin
         whole = [evidence.bos, *tokens[1 : anchor + 1]]
         context, kept = _pruned(whole, activation, evidence.bos, ask, settings)
         before = tokens[anchor - len(context) + 1]
-        contexts[tuple(context)].append((kept, before == evidence.bos))
+        # A context that another exemplar of the neuron gave is masked again: nothing is shared.
+        masked = [[*context[:at], mask, *context[at + 1 :]] for at in range(1, len(context) - 1)]
+        contexts[tuple(context)].append((kept, before == evidence.bos, ask(masked)))
     patterns: dict[tuple[int, ...], list[float]] = defaultdict(list)
     for found, seen in contexts.items():
         context = list(found)
-        kept = sum(value for value, _ in seen) / len(seen)
+        kept = sum(value for value, _, _ in seen) / len(seen)
         if not kept > settings.activation_threshold * maximum:
             continue
-        masked = [[*context[:at], mask, *context[at + 1 :]] for at in range(1, len(context) - 1)]
-        important = [1 - value / kept > settings.importance_threshold for value in ask(masked)]
+        important = [1 - value / kept > settings.importance_threshold for value in seen[0][2]]
         start = False
-        if all(at_start for _, at_start in seen):
+        if all(at_start for _, at_start, _ in seen):
             probes = [end for end in (one[-4:] for one in text) if evidence.bos not in end]
             probed = [[context[0], *probe, *context[1:]] for probe in probes]
             probed = [one for one in probed[: settings.start_probes] if len(one) <= subject.n_ctx]

@@ -18,8 +18,8 @@ from tests.perf.comparison import Comparison, Meter
 from tests.perf.slow_n2g import slow_n2g
 from tests.perf.workload import Workload
 
-# The loop is too slow for whole blocks: it explains every so manieth neuron. A few neurons cost most,
-# so that few would say little.
+# The loop is too slow for whole blocks: it explains every so manieth neuron. As a few neurons cost
+# the most, a small part of them would say little.
 EVERY = 4
 SECONDS_A_NEURON = Meter("s", lambda call: float(call()))
 TOKENS = Meter("tokens", lambda call: float(call()))

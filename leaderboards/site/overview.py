@@ -12,6 +12,7 @@ from leaderboards.model import BYTES, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, percent, score_sets, short
+from leaderboards.tables import CAUSAL
 
 # Shown beside the column that ranks, where the runs have them.
 BESIDE = ("uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
@@ -57,7 +58,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
         for name in dict.fromkeys(drawn_columns)
         if any(name in row.scores for row in board.rows)
     ]
-    causal = [name for name in board.columns if name.startswith("causal/")]
+    causal = [CAUSAL] if CAUSAL in board.columns else []
     columns = [one for chosen in score_sets([*known, *causal]) for one in chosen.metrics]
     titled = {one.column: one for one in columns}
     rows = [_row(row, places) for row in board.rows]
@@ -110,6 +111,14 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
 
 def _named(column: Any) -> dict[str, Any]:
     """A column as the overview heads it: what is not of the uniform set says so."""
+    if column.column == CAUSAL:
+        return {
+            "column": CAUSAL,
+            "title": "causal",
+            "description": "how much of the neurons' effect on the next token is left when they "
+            "are replaced by their predictions, 1 if all, 0 if no more than their mean leaves",
+            "sound": True,
+        }
     scoring_set = column.column.partition("/")[0]
     prefix = "" if scoring_set == UNIFORM else f"{scoring_set} "
     return {

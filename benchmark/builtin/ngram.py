@@ -100,14 +100,14 @@ def _look_up(
 def discounts(counts: Integers) -> tuple[float, float, float]:
     """What is taken off the counts 1, 2, and 3 and more, from the counts of counts.
 
-    With too little text for a sensible estimate (each between 0 and the count it is taken off)
-    they are the usual ones, 0.5, 1 and 1.5.
+    With too little text for a sensible estimate (each above 0, or what was not seen would be
+    impossible, and at most the count it is taken off) they are the usual ones, 0.5, 1 and 1.5.
     """
     n = np.bincount(np.minimum(counts, 5), minlength=6).astype(np.float64)
     if not n[1:5].all():
         return USUAL_DISCOUNTS
     y = n[1] / (n[1] + 2 * n[2])
     found = tuple(float(i - (i + 1) * y * n[i + 1] / n[i]) for i in (1, 2, 3))
-    if not all(0 <= value <= i for i, value in enumerate(found, start=1)):
+    if not all(0 < value <= i for i, value in enumerate(found, start=1)):
         return USUAL_DISCOUNTS
     return found[0], found[1], found[2]

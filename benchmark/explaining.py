@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import (
@@ -51,7 +51,7 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
         reason = error.__cause__ or error
         raise BenchmarkError(f"explainer {label} could not be made: {reason}") from error
     _check_explainer(explainer, target)
-    return explainer  # type: ignore[no-any-return]
+    return cast(Explainer, explainer)
 
 
 def _import_target(target: str, label: str) -> None:
@@ -72,14 +72,14 @@ def _import_target(target: str, label: str) -> None:
         raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
 
 
-def _check_explainer(explainer: object, target: str) -> None:
+def _check_explainer(explainer: Any, target: str) -> None:
     for name in ("explain", "evidence", "explanation_class"):
         if not hasattr(explainer, name):
             raise BenchmarkError(
                 f"explainer '{target}' has no '{name}'; benchmark.interface.Explainer says what "
                 "an explainer needs."
             )
-    evidence = explainer.evidence  # type: ignore[attr-defined]
+    evidence = explainer.evidence
     if evidence not in EVIDENCE_KINDS:
         raise BenchmarkError(
             f"explainer '{target}' asks for evidence '{evidence}'; it can be "
@@ -95,7 +95,7 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
     """
     kind = explainer.explanation_class
     try:
-        return kind.from_dict(data)  # type: ignore[no-any-return]
+        return cast(Explanation, kind.from_dict(data))
     except Exception as error:
         raise BenchmarkError(
             f"the saved explanation of neuron {neuron} cannot be read by "

@@ -69,7 +69,7 @@ def _explanation_class(target: str) -> type:
     module, _, name = target.rpartition(".")
     try:
         found: type = getattr(importlib.import_module(module), name).explanation_class
-    except Exception:
+    except Exception:  # a plug-in may raise anything when it is imported; then it offers nothing
         return object
     return found
 

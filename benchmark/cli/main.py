@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except KeyboardInterrupt:
         rest = "; the same command continues where it stopped" if verb == "run" else ""
-        print(f"\ninterrupted{rest}.", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"\ninterrupted{rest}.\n")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = message_of(error)
         if message is None:
             raise
-        print(f"error: {message}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"error: {message}\n")
         return 1
 
 

@@ -98,7 +98,7 @@ class _Session:
         except Exception as error:
             self._errors.append(error)
             if self._sweep and (message := message_of(error)):
-                print(f"error: {message}", file=sys.stderr)  # noqa: T201
+                sys.stderr.write(f"error: {message}\n")
 
     def _run(self, composed: Any) -> None:
         from benchmark.config import check_config

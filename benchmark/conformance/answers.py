@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.trial import Trial, changed, named, text_of
 from benchmark.interface import Explanation, Failure
 
@@ -21,10 +21,10 @@ def explains(trial: Trial) -> str:
     failures = [one for one in trial.answers if isinstance(one, Failure)]
     for one in failures:
         if not isinstance(one.error, str) or not one.error.strip():
-            raise Wrong("a Failure has no reason; say why in one sentence: Failure('why').")
+            raise WrongError("a Failure has no reason; say why in one sentence: Failure('why').")
     n = len(trial.answers)
     if len(failures) == n:
-        raise Wrong(
+        raise WrongError(
             f"all {n} neurons failed, the first because: {failures[0].error}. Explain at least one "
             "of these neurons, or check on another model=... or dataset=..."
         )
@@ -47,7 +47,7 @@ def finite(trial: Trial) -> str:
     """No infinity and no NaN, neither predicted nor saved."""
     for row, values in _predictions(trial):
         if not torch.isfinite(values).all():
-            raise Wrong(
+            raise WrongError(
                 f"{trial.names([row])} is predicted a number that is infinite or NaN; look for a "
                 "division by zero or a mean of nothing, or return a Failure."
             )
@@ -70,15 +70,15 @@ def describes(trial: Trial) -> str:
     for row, one in trial.explanations:
         text = described(one)
         if not isinstance(text, str):
-            raise Wrong(f"describe gave no text but {type(text).__name__}; return text.")
+            raise WrongError(f"describe gave no text but {type(text).__name__}; return text.")
         if not text.strip():
-            raise Wrong(
+            raise WrongError(
                 f"describe is empty for {trial.names([row])}; say what the neuron does, for the "
                 "person who reads `show <run> <neuron>`."
             )
         lines = sum(max(1, math.ceil(len(line) / SCREEN_COLUMNS)) for line in text.splitlines())
         if lines > SCREEN_LINES:
-            raise Wrong(
+            raise WrongError(
                 f"describe gives {lines} lines for {trial.names([row])}, more than one screen; "
                 f"show the strongest part, at most {SCREEN_LINES} lines of {SCREEN_COLUMNS} signs."
             )
@@ -90,12 +90,12 @@ def described(explanation: Explanation) -> str:
     """What an explanation says.
 
     Raises:
-        Wrong: it cannot.
+        WrongError: it cannot.
     """
     try:
         return explanation.describe()
     except Exception as error:
-        raise Wrong(f"describe raised {named(error)}.") from error
+        raise WrongError(f"describe raised {named(error)}.") from error
 
 
 def evidence_unchanged(trial: Trial) -> str:
@@ -110,7 +110,7 @@ def evidence_unchanged(trial: Trial) -> str:
         trial.jointly([one for _, one in trial.explanations], trial.setting.texts)
         names = changed(asked.before, asked.given)
     if names:
-        raise Wrong(
+        raise WrongError(
             f"{', '.join(names)} was changed; other explainers read the same evidence: work on a "
             "copy (tensor.clone())."
         )
@@ -125,12 +125,12 @@ def joint_is_single(trial: Trial) -> str:
     for chosen in (found, found[::-1], found[:1]):
         together = trial.jointly([one for _, one in chosen], texts)
         if together is None:
-            raise NotChecked("it has no simulate_block: neurons are simulated one by one")
+            raise NotCheckedError("it has no simulate_block: neurons are simulated one by one")
         for column, (row, _) in enumerate(chosen):
             values = together[..., column]
             if not same_numbers(values, single[row]):
                 difference = (values - single[row]).abs().max()
-                raise Wrong(
+                raise WrongError(
                     f"simulate_block and simulate of {trial.names([row])} differ by up to "
                     f"{float(difference):.2g}; they must agree exactly: compute both in the same "
                     "precision and order, or drop simulate_block."

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmark.conformance.results import Wrong
+from benchmark.conformance.results import WrongError
 from benchmark.conformance.trial import Answer, Trial
 from benchmark.interface import Evidence, Exemplars, Failure, Sample
 
@@ -24,7 +24,7 @@ def bad_neurons(trial: Trial) -> str:
             [trial.answers[row] for row in others], [answers[row] for row in others], others
         )
         if spoilt:
-            raise Wrong(
+            raise WrongError(
                 f"a dead neuron in the block changes the explanation of {trial.names(spoilt)}; "
                 "compute neuron by neuron."
             )
@@ -62,20 +62,20 @@ def without_exemplars(evidence: Evidence) -> Evidence:
 def _asked(trial: Trial, evidence: Evidence, where: str) -> list[Answer]:
     try:
         return trial.ask(evidence).answers
-    except Wrong as error:
-        raise Wrong(f"{where}: {error}") from error
+    except WrongError as error:
+        raise WrongError(f"{where}: {error}") from error
 
 
 def _check_answer(trial: Trial, answer: Answer, what: str) -> None:
     if isinstance(answer, Failure):
         if not answer.error:
-            raise Wrong(f"the Failure of {what} gives no reason.")
+            raise WrongError(f"the Failure of {what} gives no reason.")
         return
     try:
         values = trial.simulated(answer, trial.setting.texts)
-    except Wrong as error:
-        raise Wrong(f"the explanation of {what}: {error} Return a Failure instead.") from error
+    except WrongError as error:
+        raise WrongError(f"the explanation of {what}: {error} Return a Failure instead.") from error
     if not torch.isfinite(values).all():
-        raise Wrong(
+        raise WrongError(
             f"{what} is predicted a number that is infinite or NaN; return Failure('why') for it."
         )

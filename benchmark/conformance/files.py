@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from benchmark.cache import TensorCache
 from benchmark.config import RunConfig
@@ -78,10 +79,10 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _is_python_reading() -> bool:
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
         if name.startswith("<frozen importlib") or os.path.basename(name) in READERS:
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False

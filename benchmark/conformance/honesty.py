@@ -7,7 +7,7 @@ a copy of the subject's weights that is run, and questions about a few held-out 
 from __future__ import annotations
 
 from benchmark.conformance.files import opened_files
-from benchmark.conformance.results import Wrong
+from benchmark.conformance.results import WrongError
 from benchmark.conformance.trial import Trial
 from benchmark.conformance.watching import Seen, windows
 
@@ -22,7 +22,7 @@ def no_held_out(trial: Trial) -> str:
         for run in windows(context, setting.width)
     } & setting.held_out
     if taken:
-        raise Wrong(
+        raise WrongError(
             f"explain asked the subject about held-out text ({len(taken)} runs of "
             f"{setting.width} tokens that occur nowhere else); an explanation is scored on text "
             "that it has not seen: use the contexts of the evidence."
@@ -30,12 +30,12 @@ def no_held_out(trial: Trial) -> str:
     seen, opened_meanwhile = _simulating(trial)
     opened = setting.closed.among([*trial.first.opened, *trial.again.opened, *opened_meanwhile])
     if opened:
-        raise Wrong(
+        raise WrongError(
             f"a file of the corpus or of the measured truth was opened: {opened[0]}; all that an "
             "explainer may see is in the evidence."
         )
     if (seen.contexts or seen.around) and not setting.control:
-        raise Wrong(
+        raise WrongError(
             "simulate asks the subject, which knows the truth of the held-out text; an "
             "explanation predicts from what it was told. Only a control (control: true) may ask."
         )
@@ -47,18 +47,18 @@ def honest_count(trial: Trial) -> str:
     """Every forward pass goes through the subject's counter, and the count repeats."""
     for seen in (trial.first.seen, trial.again.seen, _simulating(trial)[0]):
         if seen.around:
-            raise Wrong(
+            raise WrongError(
                 f"a part of the subject ({seen.around[0]}) was run around the counter; ask "
                 "subject.activations, whose tokens are counted, and never subject.model."
             )
         if seen.counted != seen.tokens:
-            raise Wrong(
+            raise WrongError(
                 f"the subject was asked about {seen.tokens} tokens and its counter went up by "
                 f"{seen.counted}; leave subject.tokens_run alone."
             )
     first, again = trial.first.seen.tokens, trial.again.seen.tokens
     if first != again:
-        raise Wrong(
+        raise WrongError(
             f"explaining cost {first} subject tokens, and {again} the next time; keep no answers "
             "of the subject outside the explainer object, or its cost depends on what ran before."
         )

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import make_setting
 from benchmark.conformance.trial import Trial, text_of
 
@@ -52,16 +52,18 @@ class OtherProcess:
         try:
             status = self._process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            raise NotChecked(f"the second process was not done after {SECONDS} seconds") from None
+            raise NotCheckedError(
+                f"the second process was not done after {SECONDS} seconds"
+            ) from None
         if status:
             lines = self._errors.read_text(encoding="utf-8", errors="replace").split("\n")
             last = next((line for line in reversed(lines) if line.strip()), f"status {status}")
-            raise Wrong(f"in a process of its own the explainer breaks: {last.strip()}")
+            raise WrongError(f"in a process of its own the explainer breaks: {last.strip()}")
         theirs = json.loads(self._answer.read_text(encoding="utf-8"))
         pairs = zip(ours, theirs, strict=True)
         rows = [row for row, (one, other) in enumerate(pairs) if one != other]
         if rows:
-            raise Wrong(
+            raise WrongError(
                 f"in another process, with another PYTHONHASHSEED, {trial.names(rows)} is "
                 "explained otherwise; never go through a set of text, or use hash(): sort first."
             )

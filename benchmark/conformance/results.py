@@ -18,9 +18,9 @@ class Result:
     text: str
 
 
-class Wrong(Exception):  # noqa: N818 - it is no error of the program
+class WrongError(Exception):
     """What is wrong with the explainer, and how to mend it."""
 
 
-class NotChecked(Exception):  # noqa: N818
+class NotCheckedError(Exception):
     """Why a check says nothing about this explainer."""

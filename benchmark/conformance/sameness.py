@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.conformance.answers import described, same_numbers
-from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.trial import Answer, Trial, named, text_of
 from benchmark.interface import NeedsSubject
 
@@ -42,21 +42,21 @@ def saves(trial: Trial) -> str:
             if isinstance(loaded, NeedsSubject):
                 loaded.bind(trial.setting.subject)
         except Exception as error:
-            raise Wrong(
+            raise WrongError(
                 f"{kind.__qualname__}.from_dict cannot read what to_dict gave for "
                 f"{trial.names([row])}: {named(error)}. It gets what JSON keeps: lists for "
                 "tuples, text for the keys of a dict."
             ) from error
         texts = trial.setting.texts
         if not same_numbers(trial.simulated(one, texts), trial.simulated(loaded, texts)):
-            raise Wrong(
+            raise WrongError(
                 f"{trial.names([row])} predicts other numbers after saving and loading; to_dict "
                 "must keep everything that simulate uses, without rounding."
             )
         if text_of(loaded) != text:
-            raise Wrong(f"{trial.names([row])} saves something else after loading.")
+            raise WrongError(f"{trial.names([row])} saves something else after loading.")
         if described(loaded) != described(one):
-            raise Wrong(
+            raise WrongError(
                 f"{trial.names([row])} describes itself otherwise after loading; to_dict must "
                 "keep what describe shows, `show` reads nothing else."
             )
@@ -67,7 +67,7 @@ def order(trial: Trial) -> str:
     """The order of the neurons in the block changes no explanation."""
     n = len(trial.answers)
     if n < 2:
-        raise NotChecked("the block has a single neuron")
+        raise NotCheckedError("the block has a single neuron")
     # Neither the first nor the last neuron stays where it was.
     rows = [*range(1, n, 2), *range(0, n, 2)][::-1]
     asked = trial.ask(trial.setting.evidence.select(torch.tensor(rows)))
@@ -83,9 +83,9 @@ def order(trial: Trial) -> str:
 def blocks(trial: Trial) -> str:
     """A neuron explained alone is the neuron explained among others."""
     if trial.needs_block:
-        raise NotChecked("it says of itself that it needs the other neurons (needs_block)")
+        raise NotCheckedError("it says of itself that it needs the other neurons (needs_block)")
     if len(trial.answers) < 2:
-        raise NotChecked("the block has a single neuron")
+        raise NotCheckedError("the block has a single neuron")
     alone: list[Answer] = []
     for row in range(len(trial.answers)):
         alone += trial.ask(trial.setting.evidence.select(torch.tensor([row]))).answers
@@ -107,14 +107,14 @@ def contexts(trial: Trial) -> str:
     for row, one in found:
         whole = trial.simulated(one, texts)
         if not same_numbers(trial.simulated(one, texts), whole):
-            raise Wrong(
+            raise WrongError(
                 f"{trial.names([row])} predicts other numbers when asked again; simulate may "
                 "depend on the tokens alone."
             )
         parts = torch.cat([trial.simulated(one, texts[[at]]) for at in range(len(texts))])
         turned = trial.simulated(one, backwards).flip(0)
         if not same_numbers(parts, whole) or not same_numbers(turned, whole):
-            raise Wrong(
+            raise WrongError(
                 f"simulate of {trial.names([row])} depends on the other contexts of the batch; "
                 "predict every context from its own tokens (no mean or maximum over the batch)."
             )
@@ -127,10 +127,10 @@ def contexts(trial: Trial) -> str:
         if not same_numbers(together, whole_block) or not same_numbers(
             turned_block.flip(0), whole_block
         ):
-            raise Wrong("simulate_block depends on the other contexts of the batch.")
+            raise WrongError("simulate_block depends on the other contexts of the batch.")
     return "every context is predicted from its own tokens"
 
 
 def _same(trial: Trial, rows: Sequence[int], text: str) -> None:
     if rows:
-        raise Wrong(text.format(trial.names(rows)))
+        raise WrongError(text.format(trial.names(rows)))

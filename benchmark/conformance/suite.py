@@ -16,7 +16,14 @@ from benchmark.conformance.answers import (
 from benchmark.conformance.bad_neurons import bad_neurons
 from benchmark.conformance.honesty import honest_count, no_held_out
 from benchmark.conformance.process import OtherProcess
-from benchmark.conformance.results import FAILED, NOT_CHECKED, OK, NotChecked, Result, Wrong
+from benchmark.conformance.results import (
+    FAILED,
+    NOT_CHECKED,
+    OK,
+    NotCheckedError,
+    Result,
+    WrongError,
+)
 from benchmark.conformance.sameness import blocks, contexts, order, repeats, saves
 from benchmark.conformance.setting import make_setting
 from benchmark.conformance.trial import Trial, named
@@ -70,9 +77,9 @@ def check_explainer(config: RunConfig) -> Iterator[Result]:
 def _result(name: str, check: Check, trial: Trial) -> Result:
     try:
         return Result(name, OK, check(trial))
-    except Wrong as problem:
+    except WrongError as problem:
         return Result(name, FAILED, str(problem))
-    except NotChecked as reason:
+    except NotCheckedError as reason:
         return Result(name, NOT_CHECKED, str(reason))
     except MemoryError:
         raise

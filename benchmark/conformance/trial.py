@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.conformance.files import opened_files
-from benchmark.conformance.results import NotChecked, Wrong
+from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import Setting
 from benchmark.conformance.watching import Seen
 from benchmark.explaining import build_explainer, prepare_explainer
@@ -63,7 +63,7 @@ class Trial:
         Python's, NumPy's and torch's own random numbers are those of `seed` meanwhile.
 
         Raises:
-            Wrong: it raises, or gives something else than one answer per neuron.
+            WrongError: it raises, or gives something else than one answer per neuron.
         """
         explainer = self.build() if by is None else by
         evidence = self.setting.evidence if evidence is None else evidence
@@ -78,20 +78,20 @@ class Trial:
             except (MemoryError, KeyboardInterrupt):
                 raise
             except BaseException as error:
-                raise Wrong(
+                raise WrongError(
                     f"explain raised {named(error)}. For a neuron that cannot be explained return "
                     "Failure('why') in its place: an exception costs the whole block a second "
                     "explaining, neuron by neuron."
                 ) from error
         if len(answers) != evidence.n_neurons:
-            raise Wrong(
+            raise WrongError(
                 f"explain gave {len(answers)} answers for {evidence.n_neurons} neurons; give one "
                 "explanation or Failure per neuron, in the order of evidence.neurons."
             )
         for row, answer in enumerate(answers):
             if not isinstance(answer, Explanation | Failure):
                 name = f"{evidence.layer}.{int(evidence.neurons[row])}"
-                raise Wrong(
+                raise WrongError(
                     f"neuron {name} was answered with a {type(answer).__name__}; an explanation "
                     "has simulate, describe, to_dict and from_dict, anything else is a Failure."
                 )
@@ -122,11 +122,11 @@ class Trial:
         """The rows that have an explanation.
 
         Raises:
-            NotChecked: there is none.
+            NotCheckedError: there is none.
         """
         found = [(i, one) for i, one in enumerate(self.answers) if not isinstance(one, Failure)]
         if not found:
-            raise NotChecked("no neuron has an explanation")
+            raise NotCheckedError("no neuron has an explanation")
         return found
 
     @property
@@ -146,19 +146,19 @@ class Trial:
         """A simulation on a copy of some tokens.
 
         Raises:
-            Wrong: it raises, changes the tokens, or gives something else than a number per token.
+            WrongError: it raises, changes the tokens, or does not give a number per token.
         """
         given = tokens.clone()
         with torch.no_grad():
             try:
                 found: Any = explanation.simulate(given)
             except Exception as error:
-                raise Wrong(
+                raise WrongError(
                     f"simulate raised {named(error)} for tokens of shape {list(tokens.shape)}."
                 ) from error
         check_numbers(found, tuple(tokens.shape), "simulate", "[batch, pos]")
         if not torch.equal(given, tokens):
-            raise Wrong("simulate changes the tokens that it is given; work on a copy.")
+            raise WrongError("simulate changes the tokens that it is given; work on a copy.")
         result: Tensor = found.to("cpu", torch.float32)
         return result
 
@@ -174,14 +174,14 @@ class Trial:
             try:
                 found: Any = joint(list(explanations), given)
             except Exception as error:
-                raise Wrong(
+                raise WrongError(
                     f"simulate_block raised {named(error)} for {len(explanations)} explanations "
                     f"and tokens of shape {list(tokens.shape)}."
                 ) from error
         shape = (*tokens.shape, len(explanations))
         check_numbers(found, shape, "simulate_block", "[batch, pos, number of explanations]")
         if not torch.equal(given, tokens):
-            raise Wrong("simulate_block changes the tokens that it is given; work on a copy.")
+            raise WrongError("simulate_block changes the tokens that it is given; work on a copy.")
         result: Tensor = found.to("cpu", torch.float32)
         return result
 
@@ -197,31 +197,31 @@ def text_of(answer: Answer) -> str:
     """An explanation as it is saved; the reason of a failure does not count.
 
     Raises:
-        Wrong: it cannot be saved.
+        WrongError: it cannot be saved.
     """
     if isinstance(answer, Failure):
         return "failure"
     try:
         return explanation_text(answer.to_dict())
     except Exception as error:
-        raise Wrong(f"to_dict cannot be saved: {named(error)}") from error
+        raise WrongError(f"to_dict cannot be saved: {named(error)}") from error
 
 
 def check_numbers(found: object, shape: tuple[int, ...], what: str, wanted: str) -> None:
     """Check type and shape of a simulation.
 
     Raises:
-        Wrong: it is something else.
+        WrongError: it is something else.
     """
     if not isinstance(found, Tensor):
-        raise Wrong(f"{what} gave a {type(found).__name__}; return a torch tensor, {wanted}.")
+        raise WrongError(f"{what} gave a {type(found).__name__}; return a torch tensor, {wanted}.")
     if tuple(found.shape) != shape:
-        raise Wrong(
+        raise WrongError(
             f"{what} gave shape {list(found.shape)} where {list(shape)} is due; return {wanted}, "
             "also for no contexts and for contexts of one token."
         )
     if not found.is_floating_point():
-        raise Wrong(f"{what} gave {found.dtype}; return floating point numbers in raw units.")
+        raise WrongError(f"{what} gave {found.dtype}; return floating point numbers in raw units.")
 
 
 def named(error: BaseException) -> str:

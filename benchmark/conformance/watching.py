@@ -13,6 +13,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmark.subject import Subject
 from benchmark.subject.batching import BatchSize
+from benchmark.subject.site import Sites
 
 Found = TypeVar("Found")
 
@@ -50,7 +51,7 @@ class WatchedSubject(Subject):
         }
         self._seen: Seen | None = None
         self._asked = False
-        self._sites = _WatchedSites(subject._sites, self)  # type: ignore[assignment]
+        self._sites = _WatchedSites(subject._sites, self)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Seen]:
@@ -70,7 +71,7 @@ class WatchedSubject(Subject):
         if self._seen is not None and not self._asked:
             self._seen.around.append(part)
 
-    def _module_runs(self, module: nn.Module, inputs: Any) -> None:  # noqa: ARG002
+    def _module_runs(self, module: nn.Module, _inputs: Any) -> None:
         if id(module) in self._parts:
             self.ran_around(type(module).__name__)
 
@@ -90,19 +91,17 @@ class WatchedSubject(Subject):
         return super()._batches(tokens, batch, noted)
 
 
-class _WatchedSites:
+class _WatchedSites(Sites):
     """The sites of a watched subject; reading them outside of a counted call is noted."""
 
-    def __init__(self, sites: Any, subject: WatchedSubject) -> None:
+    def __init__(self, sites: Sites, subject: WatchedSubject) -> None:
+        self.__dict__.update(vars(sites))
         self._inner = sites
         self._subject = subject
 
     def read(self, *arguments: Any) -> Any:
         self._subject.ran_around("sites")
         return self._inner.read(*arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 def windows(tokens: Int[Tensor, "batch pos"], width: int) -> set[bytes]:

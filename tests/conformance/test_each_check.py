@@ -179,7 +179,7 @@ def test_one_without_a_joint_simulation_is_not_compared(checked, monkeypatch) ->
 
 @pytest.mark.slow
 def test_another_process_shows_what_hangs_on_the_hash_of_text(setting: Setting) -> None:
-    from benchmark.conformance.results import Wrong
+    from benchmark.conformance.results import WrongError
     from benchmark.conformance.trial import Trial
 
     found = {}
@@ -189,7 +189,7 @@ def test_another_process_shows_what_hangs_on_the_hash_of_text(setting: Setting) 
         process = OtherProcess(config)
         try:
             found[name] = process.check(Trial(dataclasses.replace(setting, config=config)))
-        except Wrong as problem:
+        except WrongError as problem:
             found[name] = str(problem)
         finally:
             process.close()

@@ -14,9 +14,6 @@ from benchmark.errors import BenchmarkError
 CPU_BATCH_TOKENS = 2048
 CUDA_BATCH_TOKENS = 1 << 17
 SHARE_OF_MEMORY = 0.25
-# Where only the last position is kept, on CPU, that many batches' tokens run at once: fewer calls,
-# and contexts this short are dominated by what a call costs in any case.
-CPU_LAST_BATCHES = 8
 # On CPU a failed allocation is an ordinary RuntimeError, told apart by its text alone.
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad alloc", "bad_alloc")
 
@@ -41,11 +38,6 @@ def first_batch_tokens(
     while tokens * 2 <= min(fitting, CUDA_BATCH_TOKENS):
         tokens *= 2
     return tokens
-
-
-def last_batch_tokens(batch_tokens: int, device: torch.device) -> int:
-    """How many tokens run at once where only the last position of each context is kept."""
-    return batch_tokens if device.type == "cuda" else batch_tokens * CPU_LAST_BATCHES
 
 
 def is_out_of_memory(error: BaseException) -> bool:

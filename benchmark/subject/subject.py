@@ -10,12 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.batching import (
-    BatchSize,
-    is_out_of_memory,
-    last_batch_tokens,
-    rows_by_length,
-)
+from benchmark.subject.batching import BatchSize, is_out_of_memory, rows_by_length
 from benchmark.subject.checks import (
     checked_layer,
     checked_neurons,
@@ -88,7 +83,6 @@ class Subject:
         self.has_unembedding = has_unembedding
         self._sites = sites
         self._automatic = self._batch_size = BatchSize(batch_tokens)
-        self._automatic_last = self._last_size = BatchSize(last_batch_tokens(batch_tokens, device))
 
     @property
     def batch_tokens(self) -> int:
@@ -106,7 +100,6 @@ class Subject:
         if tokens is not None and tokens < 1:
             raise BenchmarkError(f"batch_tokens={tokens} must be at least 1.")
         self._batch_size = self._automatic if tokens is None else BatchSize(tokens)
-        self._last_size = self._automatic_last if tokens is None else BatchSize(tokens)
 
     def activations(
         self,
@@ -167,7 +160,6 @@ class Subject:
         """Activations at the last position of each context, for chosen neurons of each.
 
         Much less is kept than by `activations`: a number for a pair of a context and a neuron.
-        Larger batches run at once, for that reason.
 
         Args:
             tokens: token ids, `[batch, pos]`; no padding, at most `n_ctx` positions.
@@ -198,7 +190,7 @@ class Subject:
         def last(activations: Tensor) -> Tensor:
             return activations[:, -1].float()
 
-        for part, found in self._run(tokens, [layer], last, self._last_size):
+        for part, found in self._run(tokens, [layer], last):
             pairs = slice(int(bounds[part.start]), int(bounds[part.stop]))
             result[order[pairs]] = found[layer][rows[pairs] - part.start, wanted[pairs]]
         return result
@@ -270,11 +262,10 @@ class Subject:
         tokens: Tensor,
         layers: Collection[int],
         take: Callable[[Tensor], Tensor],
-        size: BatchSize | None = None,
     ) -> Iterator[tuple[slice, dict[int, Tensor]]]:
         """What `take` keeps of each layer's activations, batch by batch."""
         return self._batches(
-            tokens, size or self._batch_size, lambda part: self._sites.read(part, layers, take)
+            tokens, self._batch_size, lambda part: self._sites.read(part, layers, take)
         )
 
     def _batches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.interface import SubjectModel
+from benchmark.subject.stems import Stems
 
 IdArray = Int[np.ndarray, "batch pos"]
 Integers = Int[np.ndarray, " pairs"]
@@ -28,9 +30,35 @@ class LastActivations(Protocol):
         layer: int,
         rows: Int[Tensor, " pairs"],
         neurons: Int[Tensor, " pairs"],
+        stems: Stems | None = None,
     ) -> Float[Tensor, " pairs"]:
         """The activation of each pair of a context and a neuron, at the context's last token."""
         ...
+
+
+@dataclass(frozen=True)
+class SharedStarts:
+    """Contexts that were made from others by changing some of their later tokens.
+
+    Attributes:
+        made_from: BOS and the tokens of the contexts that they were made from, `[m, pos]`; only
+            what is shared needs to be there.
+        which: for each context, what it was made from, `[pairs]`.
+        places: the position of its first token that may be another one, at least 1, `[pairs]`.
+    """
+
+    made_from: IdArray
+    which: Integers
+    places: Integers
+
+    def stems(self, rows: Integers) -> Stems:
+        """Those of some contexts, for the subject; equal ones are one."""
+        distinct, _, where = distinct_rows(self.made_from)
+        return Stems(
+            torch.from_numpy(distinct),
+            torch.from_numpy(where[self.which[rows]]),
+            torch.from_numpy(self.places[rows]),
+        )
 
 
 class Asking:
@@ -53,25 +81,34 @@ class Asking:
         self.neurons = neurons.cpu().numpy().astype(np.int64)
         self.mask_token = mask_token
 
-    def activations(self, tokens: IdArray, owners: Integers) -> Float[np.ndarray, " pairs"]:
+    def activations(
+        self, tokens: IdArray, owners: Integers, shared: SharedStarts | None = None
+    ) -> Float[np.ndarray, " pairs"]:
         """Activation at the last position of each context, of the neuron that asks.
 
-        Contexts of equal tokens run once, whichever neurons ask.
+        Contexts of equal tokens run once, whichever neurons ask, and so does what many of them
+        have in common with the context that they were made from.
 
         Args:
             tokens: contexts of one length, BOS first, `[pairs, pos]`.
             owners: for each, the row of its neuron in the block, `[pairs]`.
+            shared: what they were made from, if there is such a thing.
 
         Returns:
             Raw activations, float32, `[pairs]`.
         """
         if not len(tokens):
             return np.zeros(0, dtype=np.float32)
-        distinct, where = distinct_rows(tokens)
+        distinct, first, where = distinct_rows(tokens)
         # A neuron may ask about a context twice; it is one question.
         pairs, answer = np.unique(where * len(self.neurons) + owners, return_inverse=True)
         rows, asked = np.divmod(pairs, len(self.neurons))
-        found = self._last(torch.from_numpy(distinct), torch.from_numpy(rows), self.neurons[asked])
+        found = self._last(
+            torch.from_numpy(distinct),
+            torch.from_numpy(rows),
+            self.neurons[asked],
+            None if shared is None else shared.stems(first),
+        )
         return found[answer.reshape(-1)]
 
     def of_lengths(
@@ -87,12 +124,17 @@ class Asking:
         return result
 
     def _last(
-        self, tokens: Int[Tensor, "batch pos"], rows: Int[Tensor, " pairs"], neurons: Integers
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        rows: Int[Tensor, " pairs"],
+        neurons: Integers,
+        stems: Stems | None,
     ) -> Float[np.ndarray, " pairs"]:
         wanted = torch.from_numpy(neurons)
         subject = self.subject
         if isinstance(subject, LastActivations):
-            return subject.last_activations(tokens, self.layer, rows, wanted).cpu().numpy()
+            found = subject.last_activations(tokens, self.layer, rows, wanted, stems)
+            return found.cpu().numpy()
         result = np.zeros(len(rows), dtype=np.float32)
         size = max(1, NUMBERS_AT_ONCE // (tokens.shape[1] * len(self.neurons)))
         for start in range(0, len(tokens), size):
@@ -104,9 +146,9 @@ class Asking:
         return result
 
 
-def distinct_rows(tokens: IdArray) -> tuple[IdArray, Integers]:
-    """The distinct rows of an array of ids, and for each row which one it is."""
+def distinct_rows(tokens: IdArray) -> tuple[IdArray, Integers, Integers]:
+    """The distinct rows of an array of ids, where each is first, and for each row which it is."""
     packed = np.ascontiguousarray(tokens, dtype=np.int64)
     whole = packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1])))[:, 0]
     _, first, where = np.unique(whole, return_index=True, return_inverse=True)
-    return packed[first], where.reshape(-1)
+    return packed[first], first, where.reshape(-1)

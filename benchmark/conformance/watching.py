@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from benchmark.subject import Subject
 from benchmark.subject.batching import BatchSize
 from benchmark.subject.site import Sites
+from benchmark.subject.stems import Stems
 
 Found = TypeVar("Found")
 
@@ -75,6 +76,9 @@ class WatchedSubject(Subject):
         if id(module) in self._parts:
             self.ran_around(type(module).__name__)
 
+    def _last_positions(self, tokens: Tensor, layer: int, _stems: Stems | None) -> Any:
+        return super()._last_positions(tokens, layer, None)
+
     def _batches(
         self, tokens: Tensor, batch: BatchSize, read: Callable[[Tensor], Found]
     ) -> Iterator[tuple[slice, Found]]:
@@ -99,9 +103,9 @@ class _WatchedSites(Sites):
         self._inner = sites
         self._subject = subject
 
-    def read(self, *arguments: Any) -> Any:
+    def read(self, *arguments: Any, **options: Any) -> Any:
         self._subject.ran_around("sites")
-        return self._inner.read(*arguments)
+        return self._inner.read(*arguments, **options)
 
 
 def windows(tokens: Int[Tensor, "batch pos"], width: int) -> set[bytes]:

@@ -18,6 +18,7 @@ from benchmark.subject.files import Files, LocalFiles, needed, read_json
 from benchmark.subject.fingerprint import tokenizer_fingerprint, weights_fingerprint
 from benchmark.subject.hub import HubFiles
 from benchmark.subject.quiet import quiet
+from benchmark.subject.shortcuts import mlps_of, take_shortcuts
 from benchmark.subject.site import Sites, outward_of, site_of
 from benchmark.subject.subject import Subject
 from benchmark.subject.tokenizer import (
@@ -69,6 +70,14 @@ def assemble(
         sites.without_outputs = "its checkpoint has no unembedding"
     cfg = loaded.bridge.cfg
     d_mlp = checked_width(loaded, sites, site, files.source, device)
+    take_shortcuts(
+        sites,
+        mlps_of(loaded.bridge, loaded.plain),
+        huggingface.CachedKeyValues()
+        if kind == "transformers"
+        else native.native_key_values(loaded.plain),
+        trial_tokens(loaded.bos, cfg, device),
+    )
     return Subject(
         name=name,
         source=files.source,
@@ -143,8 +152,7 @@ def checked_width(
     """
     layers = range(len(sites.modules))
     cfg = loaded.bridge.cfg
-    tokens = torch.tensor([[loaded.bos, 1, 2, 3]], device=device) % int(cfg.d_vocab)
-    tokens = tokens[:, : int(cfg.n_ctx)]
+    tokens = trial_tokens(loaded.bos, cfg, device)
     found = sites.read(tokens, layers, lambda activations: activations.float())
     widths = {activations.shape[-1] for activations in found.values()}
     if len(widths) > 1:
@@ -173,6 +181,12 @@ def checked_width(
                 f"TransformerLens (by {difference:.3g}): this architecture is not supported."
             )
     return int(widths.pop())
+
+
+def trial_tokens(bos: int, cfg: Any, device: torch.device) -> torch.Tensor:
+    """A context of a few tokens, to see whether a model computes what it should."""
+    tokens = torch.tensor([[bos, 1, 2, 3, 4, 5]], device=device) % int(cfg.d_vocab)
+    return tokens[:, : int(cfg.n_ctx)]
 
 
 def hook_name(site: str, layer: int) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
+from benchmark.subject.stems import Stems
 
 
 def is_integer(tensor: Tensor) -> bool:
@@ -102,3 +103,25 @@ def checked_rows(rows: Tensor, n_contexts: int, neurons: Tensor | Sequence[int])
     if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < n_contexts):
         raise BenchmarkError(f"rows must be 0 to {n_contexts - 1}, the contexts given")
     return rows.long()
+
+
+def checked_stems(stems: Stems, tokens: Tensor, n_ctx: int, d_vocab: int, subject: str) -> Stems:
+    """Stems of contexts whose tokens have been checked.
+
+    Raises:
+        BenchmarkError: not one of each context, or a context does not begin as it should.
+    """
+    begin = checked_tokens(stems.tokens, n_ctx, d_vocab, subject)
+    of = checked_rows(stems.of, len(begin), tokens).to(tokens.device)
+    shared = stems.shared.to(tokens.device)
+    if shared.shape != of.shape or not is_integer(shared):
+        raise BenchmarkError("of every context one must say how much it shares with its stem")
+    if len(shared) == 0:
+        return Stems(begin, of, shared)
+    most = min(begin.shape[1], tokens.shape[1] - 1)
+    if int(shared.min()) < 1 or int(shared.max()) > most:
+        raise BenchmarkError(f"contexts must share 1 to {most} tokens with their stems")
+    other = begin.to(tokens.device)[of, :most] != tokens[:, :most]
+    if bool((other & (torch.arange(most, device=tokens.device) < shared[:, None])).any()):
+        raise BenchmarkError("a context does not begin as its stem")
+    return Stems(begin, of, shared)

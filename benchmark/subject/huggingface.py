@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from benchmark.errors import BenchmarkError
 from benchmark.subject.files import Files, needed, read_json
+from benchmark.subject.stems import KeysValues
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -109,3 +111,25 @@ def boot(
         text = " ".join(str(error).split())[:250]
         raise BenchmarkError(f"TransformerLens cannot load '{source}': {text}") from error
     return bridge, plain
+
+
+class CachedKeyValues:
+    """What a model computed for earlier tokens, by the library's own cache."""
+
+    def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
+        """The keys and values of each layer that `run` reaches."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        run({"past_key_values": cache, "use_cache": True})
+        return [(layer.keys, layer.values) for layer in cache.layers]
+
+    @contextmanager
+    def given(self, past: Sequence[KeysValues], _n_tokens: int, /) -> Iterator[Mapping[str, Any]]:
+        """Within it, a call with these options goes on after the tokens of `past`."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        for layer, (keys, values) in enumerate(past):
+            cache.update(keys, values, layer)
+        yield {"past_key_values": cache, "use_cache": True}

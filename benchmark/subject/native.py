@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -12,12 +13,24 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.native import NativeAttention, NativeModel
 
 from benchmark.errors import BenchmarkError
+from benchmark.subject.stems import KeysValues
 
 
 class FusedAttention(NativeAttention):  # type: ignore[misc]
-    """The native attention computed by `scaled_dot_product_attention`: same weights and result."""
+    """The native attention computed by `scaled_dot_product_attention`: same weights and result.
 
-    def forward(self, hidden_states: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
+    Attributes:
+        past: keys and values of the tokens before those it is called with, None without any.
+        keeps: whether it notes the keys and values that it computes, in `kept`.
+    """
+
+    past: KeysValues | None = None
+    keeps = False
+    kept: KeysValues | None = None
+
+    def forward(
+        self, hidden_states: Tensor, position_ids: Tensor | None = None, **_: Any
+    ) -> tuple[Tensor, Tensor]:
         """Causal attention over contexts without padding; no attention pattern is returned."""
         batch, position = hidden_states.shape[:2]
         q, k, v = (
@@ -25,15 +38,64 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
             for project in (self.q, self.k, self.v)
         )
         if self.rotary is not None:
-            q, k = self.rotary.apply_rope(q, k)
+            # Without a past they are the first positions, which needs no look-up.
+            places = None if self.past is None else position_ids
+            q, k = self.rotary.apply_rope(q, k, position_ids=places)
+        if self.keeps:
+            self.kept = (k, v)
+        mask = None
+        if self.past is not None:
+            k, v = (torch.cat(both, dim=2) for both in zip(self.past, (k, v), strict=True))
+            mask = hidden_states.new_ones(position, k.shape[2], dtype=torch.bool)
+            mask = mask.tril(k.shape[2] - position)
         if self.kv_repeats > 1:
             k = k.repeat_interleave(self.kv_repeats, dim=1)
             v = v.repeat_interleave(self.kv_repeats, dim=1)
         mixed = nn.functional.scaled_dot_product_attention(
-            q, k, v, is_causal=True, scale=1 / self.scale
+            q, k, v, attn_mask=mask, is_causal=mask is None, scale=1 / self.scale
         )
         out = self.o(mixed.transpose(1, 2).reshape(batch, position, -1))
         return out, out.new_empty(0)
+
+
+class NativeKeyValues:
+    """What the fused attention of a native model computed for earlier tokens."""
+
+    def __init__(self, attentions: Sequence[FusedAttention]) -> None:
+        self._attentions = list(attentions)
+
+    def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
+        """The keys and values of each layer that `run` reaches."""
+        try:
+            for attention in self._attentions:
+                attention.keeps = True
+            run({})
+            found = [attention.kept for attention in self._attentions]
+        finally:
+            for attention in self._attentions:
+                attention.keeps, attention.kept = False, None
+        return [kept for kept in found if kept is not None]
+
+    @contextmanager
+    def given(self, past: Sequence[KeysValues], n_tokens: int, /) -> Iterator[Mapping[str, Any]]:
+        """Within it, a call of so many tokens with these options goes on after those of `past`."""
+        keys, _ = past[0]
+        places = torch.arange(keys.shape[2], keys.shape[2] + n_tokens, device=keys.device)
+        try:
+            for attention, kept in zip(self._attentions, past, strict=False):
+                attention.past = kept
+            yield {"position_ids": places[None]}
+        finally:
+            for attention in self._attentions:
+                attention.past = None
+
+
+def native_key_values(plain: nn.Module) -> NativeKeyValues | None:
+    """Of a plain native model; None where its attention is not fused."""
+    attentions = [cast(Any, block).attn for block in cast(Any, plain).layers]
+    if not all(isinstance(attention, FusedAttention) for attention in attentions):
+        return None
+    return NativeKeyValues(attentions)
 
 
 def boot_native(

@@ -73,11 +73,15 @@ class RuleSites(Sites):
         tokens: Int[Tensor, "batch pos"],
         layers: Collection[int],
         take: Callable[[Float[Tensor, "batch pos d_mlp"]], Tensor],
+        *,
+        last: bool = False,
+        **_options: Any,
     ) -> dict[int, Tensor]:
         """What each rule does on the tokens."""
         firing = [rule.holds(tokens, ids, self._bos) for rule, ids in self._rules]
         strengths = torch.tensor(STRENGTHS[: len(firing)], device=tokens.device)
-        return {layer: take(torch.stack(firing, dim=-1) * strengths) for layer in layers}
+        neurons = torch.stack(firing, dim=-1) * strengths
+        return {layer: take(neurons[:, -1:] if last else neurons) for layer in layers}
 
 
 class _CommonestNext(nn.Module):

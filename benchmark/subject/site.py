@@ -7,7 +7,7 @@ activation after SoLU, before its LayerNorm, as in Neuroscope and N2G.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmark.errors import BenchmarkError
+from benchmark.subject.stems import KeyValues
 
 SOLU_SITE = "blocks.{layer}.mlp.ln.hook_in"
 POST_SITE = "blocks.{layer}.mlp.hook_post"
@@ -55,6 +56,9 @@ class Sites:
 
     Attributes:
         without_outputs: why the model's output says nothing, None where it does.
+        mlps: for each layer, the MLP, whose positions do not depend on each other, so that only
+            those that are wanted need to enter it; None where they are not known.
+        key_values: how the model goes on after tokens that it ran before; None where it cannot.
     """
 
     def __init__(
@@ -69,16 +73,29 @@ class Sites:
         self.call = call or {}
         self.outward = outward
         self.without_outputs: str | None = None
+        self.mlps: list[nn.Module] | None = None
+        self.key_values: KeyValues | None = None
 
     def read(
         self,
         tokens: Int[Tensor, "batch pos"],
         layers: Collection[int],
         take: Callable[[Float[Tensor, "batch pos d_mlp"]], Tensor],
+        *,
+        last: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> dict[int, Tensor]:
         """Run `tokens` up to the site of the highest layer; return `take(neurons)` of each layer.
 
         No hook stays behind, whatever happens.
+
+        Args:
+            tokens: token ids, `[batch, pos]`.
+            layers: the layers to read.
+            take: what is kept of a layer's neurons.
+            last: `take` is given the last position alone; the other positions do not enter the
+                highest layer's MLP.
+            options: of this call of the model, beside those of every call.
 
         Raises:
             BenchmarkError: the model did not reach a site, or gave it a tensor of another shape.
@@ -86,18 +103,23 @@ class Sites:
         top = max(layers)
         found: dict[int, Tensor] = {}
         handles = []
+        narrowed = last and self.mlps is not None
+
+        def narrow(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (inputs[0][:, -1:], *inputs[1:])
 
         def reader(layer: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
             def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
                 neurons = inputs[0]
+                expected = (len(tokens), 1 if narrowed and layer == top else tokens.shape[1])
                 if neurons.ndim == 2:  # some architectures flatten batch and position in the MLP
-                    neurons = neurons.unflatten(0, tuple(tokens.shape))
-                if neurons.ndim != 3 or neurons.shape[:2] != tokens.shape:
+                    neurons = neurons.unflatten(0, expected)
+                if neurons.ndim != 3 or neurons.shape[:2] != expected:
                     raise BenchmarkError(
                         f"layer {layer} has activations of shape {list(neurons.shape)} for tokens "
                         f"of shape {list(tokens.shape)}: this architecture is not supported."
                     )
-                found[layer] = take(neurons)
+                found[layer] = take(neurons[:, -1:] if last else neurons)
                 if layer == top:
                     raise _HighestLayerDoneError
 
@@ -106,8 +128,10 @@ class Sites:
         try:
             for layer in set(layers):
                 handles.append(self.modules[layer].register_forward_pre_hook(reader(layer)))
+            if narrowed and self.mlps is not None:
+                handles.append(self.mlps[top].register_forward_pre_hook(narrow))
             with torch.no_grad():
-                self.model(tokens, **self.call)
+                self.model(tokens, **self.call, **(options or {}))
         except _HighestLayerDoneError:
             pass
         finally:

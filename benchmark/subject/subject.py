@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -15,9 +16,12 @@ from benchmark.subject.checks import (
     checked_layer,
     checked_neurons,
     checked_rows,
+    checked_stems,
     checked_tokens,
 )
+from benchmark.subject.last import from_stems, pairs_of, worth_it
 from benchmark.subject.site import Sites
+from benchmark.subject.stems import Stems
 
 Found = TypeVar("Found")
 
@@ -156,6 +160,7 @@ class Subject:
         layer: int,
         rows: Int[Tensor, " pairs"],
         neurons: Int[Tensor, " pairs"],
+        stems: Stems | None = None,
     ) -> Float[Tensor, " pairs"]:
         """Activations at the last position of each context, for chosen neurons of each.
 
@@ -166,34 +171,53 @@ class Subject:
             layer: runs nothing above it.
             rows: for each pair, the row of `tokens`.
             neurons: for each pair, the neuron's index in the layer.
+            stems: what the contexts have in common; it is run once where that is cheaper and the
+                architecture allows it, and changes nothing but rounding.
 
         Returns:
             Raw activations as float32 on the subject's device, `[pairs]`.
 
         Raises:
-            BenchmarkError: as `activations`; also for a row that is not there.
+            BenchmarkError: as `activations`; also for a row that is not there, and for contexts
+                that do not begin as their stems.
         """
         tokens = checked_tokens(tokens, self.n_ctx, self.d_vocab, self.name)
         layer = checked_layer(layer, self.n_layers, self.name)
         wanted = checked_neurons(neurons, self.d_mlp, self.name, self.device)
-        rows = checked_rows(rows, len(tokens), neurons).to(self.device)
+        rows = checked_rows(rows, len(tokens), neurons)
+        if stems is not None:
+            stems = checked_stems(stems, tokens, self.n_ctx, self.d_vocab, self.name)
         result = self._room_for(len(rows))
         if wanted is None or not len(rows):
             return result
         if tokens.shape[1] == 0:
             raise BenchmarkError("a context of no tokens has no last position")
-        rows, order = rows.sort(stable=True)
-        wanted = wanted[order]
-        bounds = torch.zeros(len(tokens) + 1, dtype=torch.long)
-        torch.cumsum(torch.bincount(rows.cpu(), minlength=len(tokens)), 0, out=bounds[1:])
-
-        def last(activations: Tensor) -> Tensor:
-            return activations[:, -1].float()
-
-        for part, found in self._run(tokens, [layer], last):
-            pairs = slice(int(bounds[part.start]), int(bounds[part.stop]))
-            result[order[pairs]] = found[layer][rows[pairs] - part.start, wanted[pairs]]
+        rows, order = rows.cpu().sort(stable=True)
+        bounds = np.searchsorted(rows.numpy(), np.arange(len(tokens) + 1))
+        wanted = wanted[order.to(self.device)]
+        for contexts, found in self._last_positions(tokens, layer, stems):
+            pairs, places = (
+                torch.from_numpy(ids).to(self.device) for ids in pairs_of(contexts, bounds)
+            )
+            result[order.to(self.device)[pairs]] = found[places, wanted[pairs]]
         return result
+
+    def _last_positions(
+        self, tokens: Tensor, layer: int, stems: Stems | None
+    ) -> Iterator[tuple[Int[np.ndarray, " rows"], Float[Tensor, "rows d_mlp"]]]:
+        """All neurons at the last position, batch by batch, and which contexts they are of."""
+        sites, batch = self._sites, self._batch_size
+        if (
+            stems is not None
+            and sites.key_values is not None
+            and worth_it(stems, tokens.shape[1], batch.tokens, self.device)
+        ):
+            yield from from_stems(self, sites, sites.key_values, tokens, layer, stems, batch)
+            return
+        for rows, found in self._batches(
+            tokens, batch, lambda part: sites.read(part, [layer], _float_last, last=True)[layer]
+        ):
+            yield np.arange(rows.start, rows.stop), found
 
     def likely_next(self, tokens: Int[Tensor, "batch pos"], k: int) -> Int[Tensor, "batch pos k"]:
         """The token ids that the subject finds likeliest after each position, likeliest first.
@@ -309,6 +333,10 @@ class Subject:
             self.calls_run += 1
             yield rows, found
             row += size
+
+
+def _float_last(activations: Tensor) -> Tensor:
+    return activations[:, -1].float()
 
 
 def _taker(neurons: Tensor | None) -> Callable[[Tensor], Tensor]:

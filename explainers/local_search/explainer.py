@@ -137,7 +137,7 @@ def _sentences(exemplars: Anchored, bos: int, text_of: Any) -> Bool[np.ndarray, 
     """Where sentences begin; contexts that several neurons share are read once."""
     if not len(exemplars.tokens):
         return np.zeros(exemplars.tokens.shape, dtype=bool)
-    distinct, where = distinct_rows(exemplars.tokens)
+    distinct, _, where = distinct_rows(exemplars.tokens)
     of_distinct = [sentence_starts(row, bos, text_of) for row in distinct]
     starts: Bool[np.ndarray, "e ctx"] = np.stack(of_distinct)[where]
     return starts

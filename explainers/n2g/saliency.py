@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.asking import Asking
+from explainers.asking import Asking, SharedStarts
 from explainers.n2g.examples import Example
 from explainers.n2g.settings import Settings
 
@@ -54,8 +54,13 @@ def measure_saliency(
         places = np.arange(1, length)
         masked = np.repeat(tokens[:, None], len(places), axis=1)
         masked[:, np.arange(len(places)), places] = asking.mask_token
+        shared = SharedStarts(
+            tokens[:, :length],
+            np.repeat(np.arange(len(group)), len(places)),
+            np.tile(places, len(group)),
+        )
         found = asking.activations(
-            masked.reshape(-1, length + 1), np.repeat(owners, len(places))
+            masked.reshape(-1, length + 1), np.repeat(owners, len(places)), shared
         ).reshape(len(group), len(places))
         for example, activations in zip(group, found, strict=True):
             example.importances = np.zeros(length + 1, dtype=np.float32)

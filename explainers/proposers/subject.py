@@ -65,7 +65,7 @@ class SubjectProposer:
         proposals = []
         for length, group in sorted(members.items()):
             left = np.stack([contexts[number][:length] for number in group])
-            distinct, where = distinct_rows(left)
+            distinct, _, where = distinct_rows(left)
             k = self._wanted + 1 + len(self._left_out)
             likely = self._predicts(torch.from_numpy(distinct), k)
             for number, row in zip(group, where.tolist(), strict=True):

@@ -1,8 +1,10 @@
 """N2G as it is obvious: one exemplar after the other, four candidates at a time, padded.
 
 The same method as `explainers.n2g.N2G` without substitutes, told as a loop; it must find the same
-paths. Contexts of different length share a batch by padding on the right, which a causal model
-does not see.
+paths. As in the authors' code every exemplar is pruned and masked, and those below the activation
+threshold are left out where the trie is built; that they could be left out at once is one of the
+things that `N2G` saves. Contexts of different length share a batch by padding on the right, which a
+causal model does not see.
 """
 
 from __future__ import annotations
@@ -21,12 +23,24 @@ AT_A_TIME = 4
 Found = dict[tuple[int, ...], float]
 
 
-def slow_n2g(evidence: Evidence, subject: Subject, settings: Settings) -> list[Found]:
-    """For each neuron its patterns, backwards, -1 for any token, and their activations."""
-    return [_one_neuron(evidence, row, subject, settings) for row in range(evidence.n_neurons)]
+def slow_n2g(
+    evidence: Evidence, subject: Subject, settings: Settings, *, weak: bool = True
+) -> list[Found]:
+    """For each neuron its patterns, backwards, -1 for any token, and their activations.
+
+    Args:
+        evidence: of a block.
+        subject: the model.
+        settings: the thresholds.
+        weak: work on exemplars below the activation threshold, too, and leave them out at the end.
+    """
+    rows = range(evidence.n_neurons)
+    return [_one_neuron(evidence, row, subject, settings, weak) for row in rows]
 
 
-def _one_neuron(evidence: Evidence, row: int, subject: Subject, settings: Settings) -> Found:
+def _one_neuron(
+    evidence: Evidence, row: int, subject: Subject, settings: Settings, weak: bool
+) -> Found:
     neuron = int(evidence.neurons[row])
     maximum = float(evidence.max_activation[row])
     mask = default_mask(subject) if settings.mask_token is None else settings.mask_token
@@ -44,14 +58,17 @@ def _one_neuron(evidence: Evidence, row: int, subject: Subject, settings: Settin
         text, exemplars.anchors[row].tolist(), exemplars.activations[row].tolist(), strict=True
     ):
         activation = activations[anchor]
-        if not activation > settings.activation_threshold * maximum:
+        strong = activation > settings.activation_threshold * maximum
+        if anchor == 0 or not activation > 0 or not (strong or weak):
             continue
         whole = [evidence.bos, *tokens[1 : anchor + 1]]
         context, kept = _pruned(whole, activation, evidence.bos, ask, settings)
         before = tokens[anchor - len(context) + 1]
         # A context that another exemplar of the neuron gave is masked again: nothing is shared.
         masked = [[*context[:at], mask, *context[at + 1 :]] for at in range(1, len(context) - 1)]
-        contexts[tuple(context)].append((kept, before == evidence.bos, ask(masked)))
+        found = ask(masked)
+        if strong:
+            contexts[tuple(context)].append((kept, before == evidence.bos, found))
     patterns: dict[tuple[int, ...], list[float]] = defaultdict(list)
     for found, seen in contexts.items():
         context = list(found)

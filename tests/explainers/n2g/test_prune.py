@@ -126,7 +126,7 @@ def test_batches_hold_one_length_and_no_padding():
     class Spy(RuleSubject):
         shapes = ()
 
-        def last_activations(self, tokens, layer, rows, neurons):
+        def last_activations(self, tokens, layer, rows, neurons, stems=None):
             self.shapes += (tuple(tokens.shape),)
             found = self.activations(tokens, layer)[:, -1]
             return found[rows, neurons]
@@ -141,7 +141,7 @@ def test_batches_hold_one_length_and_no_padding():
 
 def test_a_subject_with_and_without_the_fast_call_gives_the_same():
     class Fast(RuleSubject):
-        def last_activations(self, tokens, layer, rows, neurons):
+        def last_activations(self, tokens, layer, rows, neurons, stems=None):
             return self.activations(tokens, layer)[:, -1][rows, neurons]
 
     rules = (sums, len, lambda tokens: tokens[-1] == 3)

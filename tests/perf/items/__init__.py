@@ -54,7 +54,15 @@ ITEMS = (
         "N2G, a neuron, against one exemplar at a time",
         n2g.seconds,
         Target(0.1, ratio=True),
-        rounds=3,
+        rounds=1,
+        warm_up=False,
+    ),
+    Item(
+        "n2g-strong",
+        "N2G, a neuron, against a loop over strong exemplars",
+        n2g.seconds_strong,
+        rounds=1,
+        warm_up=False,
     ),
     Item(
         "n2g-tokens",

@@ -21,6 +21,9 @@ from torch import Tensor
 # are short of work at a few thousand tokens.
 CPU_CALL_TOKENS = 128
 CUDA_CALL_TOKENS = 4096
+# The most tokens that a call's contexts have with those that are left out, in batches: of so many
+# the keys and values are held.
+HELD_BATCHES = 4
 # How often the tokens of a call are halved in the search for a cheaper plan.
 HALVINGS = 6
 
@@ -88,7 +91,8 @@ def plan_calls(
     """Which contexts run together.
 
     A call leaves out what its contexts share at least. Small calls leave out more, large ones are
-    fewer; the size is the cheapest of the batch's and some halves of it.
+    fewer; the size is the cheapest of the batch's and some halves of it. A call also holds the keys
+    and values of what it leaves out, which bounds its contexts.
 
     Args:
         shared: what each context shares with its stem, largest first.
@@ -96,20 +100,24 @@ def plan_calls(
         batch_tokens: tokens that run at once, at most.
         call_cost: what a call costs, in tokens.
     """
-    plans = [_plan(shared, length, batch_tokens, call_cost)]
+    most = max(1, HELD_BATCHES * batch_tokens // length)
+    plans = [_plan(shared, length, batch_tokens, most, call_cost)]
     size = batch_tokens // 2
     for _ in range(HALVINGS):
         if size < call_cost:
             break
-        plans.append(_plan(shared, length, size, call_cost))
+        plans.append(_plan(shared, length, size, most, call_cost))
         size //= 2
     return min(plans, key=lambda plan: plan.cost)
 
 
-def _plan(shared: Int[np.ndarray, " contexts"], length: int, size: int, call_cost: int) -> Plan:
+def _plan(
+    shared: Int[np.ndarray, " contexts"], length: int, size: int, most: int, call_cost: int
+) -> Plan:
     calls, cost, start = [], 0, 0
     while start < len(shared):
-        tokens = np.arange(1, len(shared) - start + 1) * (length - shared[start:])
+        offered = shared[start : start + most]
+        tokens = np.arange(1, len(offered) + 1) * (length - offered)
         together = max(1, int(np.searchsorted(tokens, size, side="right")))
         calls.append((start, start + together, int(shared[start + together - 1])))
         cost += int(tokens[together - 1]) + call_cost

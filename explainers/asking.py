@@ -41,23 +41,33 @@ class SharedStarts:
     """Contexts that were made from others by changing some of their later tokens.
 
     Attributes:
-        made_from: BOS and the tokens of the contexts that they were made from, `[m, pos]`; only
-            what is shared needs to be there.
+        made_from: the contexts that they were made from, BOS first, of any length.
         which: for each context, what it was made from, `[pairs]`.
         places: the position of its first token that may be another one, at least 1, `[pairs]`.
     """
 
-    made_from: IdArray
+    made_from: Sequence[Int[np.ndarray, " pos"]]
     which: Integers
     places: Integers
 
-    def stems(self, rows: Integers) -> Stems:
-        """Those of some contexts, for the subject; equal ones are one."""
-        distinct, _, where = distinct_rows(self.made_from)
+    def select(self, rows: Integers) -> SharedStarts:
+        """Those of some of the contexts."""
+        return SharedStarts(self.made_from, self.which[rows], self.places[rows])
+
+    def stems(self) -> Stems:
+        """What the subject is told; equal stems are one."""
+        used, of = np.unique(self.which, return_inverse=True)
+        longest = int(self.places.max())
+        # A stem that is shorter than others is filled up; what fills it nobody shares.
+        tokens = np.zeros((len(used), longest), dtype=np.int64)
+        for row, number in enumerate(used):
+            start = self.made_from[int(number)][:longest]
+            tokens[row, : len(start)] = start
+        distinct, _, where = distinct_rows(tokens)
         return Stems(
             torch.from_numpy(distinct),
-            torch.from_numpy(where[self.which[rows]]),
-            torch.from_numpy(self.places[rows]),
+            torch.from_numpy(where[of.reshape(-1)]),
+            torch.from_numpy(self.places),
         )
 
 
@@ -107,12 +117,15 @@ class Asking:
             torch.from_numpy(distinct),
             torch.from_numpy(rows),
             self.neurons[asked],
-            None if shared is None else shared.stems(first),
+            None if shared is None else shared.select(first).stems(),
         )
         return found[answer.reshape(-1)]
 
     def of_lengths(
-        self, contexts: Sequence[Int[np.ndarray, " pos"]], owners: Integers
+        self,
+        contexts: Sequence[Int[np.ndarray, " pos"]],
+        owners: Integers,
+        shared: SharedStarts | None = None,
     ) -> Float[np.ndarray, " pairs"]:
         """The same for contexts of different lengths; those of one length run together."""
         result = np.zeros(len(contexts), dtype=np.float32)
@@ -120,7 +133,8 @@ class Asking:
         for length in np.unique(lengths):
             members = np.flatnonzero(lengths == length)
             together = np.stack([contexts[int(member)] for member in members])
-            result[members] = self.activations(together, owners[members])
+            of_members = None if shared is None else shared.select(members)
+            result[members] = self.activations(together, owners[members], of_members)
         return result
 
     def _last(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.asking import Asking
+from explainers.asking import Asking, SharedStarts
 from explainers.local_search.examples import Example, Slot, Trial, context_of, saved
 from explainers.local_search.prune import drop
 from explainers.local_search.settings import Settings
@@ -61,7 +61,8 @@ def search(
                 proposals.append(one)
                 variants.append(variant)
         of = np.array([one.context for one in proposals], dtype=np.int64)
-        found = asking.of_lengths(variants, owners[of])
+        places_of = np.array([one.start for one in proposals], dtype=np.int64)
+        found = asking.of_lengths(variants, owners[of], SharedStarts(contexts, of, places_of))
         lost = drop(found, np.array([flat[number].activation for number in of]))
         for one, activation, part in zip(proposals, found.tolist(), lost.tolist(), strict=True):
             tried[one.context].append(_Tried(one, activation, part))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.asking import Asking
+from explainers.asking import Asking, SharedStarts
 from explainers.n2g.examples import Example
 from explainers.n2g.settings import Settings
 from explainers.n2g.substitutes import Substitute
@@ -45,7 +45,12 @@ def augment(
     ]
     variants = [one.put_into(contexts[one.context]) for one in proposals]
     owners = np.array([examples[one.context].owner for one in proposals], dtype=np.int64)
-    found = asking.of_lengths(variants, owners)
+    shared = SharedStarts(
+        contexts,
+        np.array([one.context for one in proposals], dtype=np.int64),
+        np.array([one.start for one in proposals], dtype=np.int64),
+    )
+    found = asking.of_lengths(variants, owners, shared)
     further: list[Example] = []
     tried: list[dict[tuple[int, tuple[int, ...], tuple[int, ...]], Substitute]] = [
         {} for _ in maxima

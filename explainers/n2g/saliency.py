@@ -55,7 +55,7 @@ def measure_saliency(
         masked = np.repeat(tokens[:, None], len(places), axis=1)
         masked[:, np.arange(len(places)), places] = asking.mask_token
         shared = SharedStarts(
-            tokens[:, :length],
+            list(tokens[:, :length]),
             np.repeat(np.arange(len(group)), len(places)),
             np.tile(places, len(group)),
         )

@@ -349,4 +349,5 @@ def _profile_to(profile: LayerProfile) -> dict[str, Tensor]:
 
 
 def _profile_from(tensors: Mapping[str, Tensor]) -> LayerProfile:
-    return LayerProfile(**{**tensors, "n_tokens": int(tensors["n_tokens"])})  # type: ignore[arg-type]
+    measured = {name: tensor for name, tensor in tensors.items() if name != "n_tokens"}
+    return LayerProfile(**measured, n_tokens=int(tensors["n_tokens"]))

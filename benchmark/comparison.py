@@ -11,6 +11,7 @@ import metrics
 from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SETS, UNIFORM
+from benchmark.labels import labels
 from benchmark.results import Run
 
 HEADLINE = ("pearson", "auprc", "f1")
@@ -107,12 +108,12 @@ def compare_runs(
                     f"python -m benchmark score {run.folder} "
                     f"metrics={'causal' if column in causal_columns() else 'all'}"
                 )
-    labels = dict(zip(map(id, runs), _labels(runs), strict=True))
+    named = dict(zip(map(id, runs), labels([run.record for run in runs]), strict=True))
     layers = runs[0].scores.column("layer")
     settings: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     standings = [
         Standing(
-            labels[id(run)],
+            named[id(run)],
             run,
             metrics.mean_over_neurons(run.scores.column(ranking), **settings),
             metrics.mean_over_neurons(run.scores.column(ranking), clusters=layers, **settings),
@@ -294,13 +295,3 @@ def _looks_at_firing(column: str) -> bool:
     if column in causal_columns():
         return column.startswith(f"{CAUSAL}/{FIRING}_")
     return metrics.get(_metric(column)).needs_threshold
-
-
-def _labels(runs: Sequence[Run]) -> list[str]:
-    """The explainers' names; the run's id beside those that occur twice."""
-    names = [run.record.explainer.name for run in runs]
-    ids = [run.record.run_id for run in runs]
-    return [
-        f"{name} {run_id}" if names.count(name) > 1 else name
-        for name, run_id in zip(names, ids, strict=True)
-    ]

@@ -20,10 +20,7 @@ from benchmark.interface import (
     Storage,
     SubjectModel,
 )
-from benchmark.results import SavedExplanation, explanation_bytes
-
-# Fields of an explainer's config that are for people and the results, not for its class.
-DESCRIPTIVE = ("name", "description", "control")
+from benchmark.results import DESCRIPTIVE, SavedExplanation, explanation_bytes
 
 
 def build_explainer(config: Mapping[str, Any]) -> Explainer:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from benchmark.comparison import ranking_column
 from benchmark.evidence import SCORING_SETS
+from benchmark.labels import labels
 from benchmark.results import Run
 from leaderboards.grouping import Group, by_subject_and_corpus, comparable_groups, why_apart
-from leaderboards.labels import labels
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Apart, Leaderboard, Row
 from leaderboards.pareto import pareto_front
 from leaderboards.ranking import PairedTests, ranked

@@ -17,7 +17,7 @@ from benchmark.evidence import SCORING_SETS, Block
 from benchmark.evidence.truth import CALIBRATED_SUFFIX
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.explaining import build_explainer, restore
-from benchmark.rescoring import check_same
+from benchmark.rescoring import blocks_of, check_same
 from benchmark.results import OK, Run
 from benchmark.runner import score_explanations
 from benchmark.subject.loading import place_of
@@ -56,7 +56,9 @@ def resimulate(
 ) -> Resimulation:
     """Simulate the explanations of some neurons again and hold their scores against the saved ones.
 
-    Nothing is downloaded: a subject of the hub is at hand where the local cache has it.
+    Nothing is downloaded: a subject of the hub is at hand where the local cache has it. What the
+    subject truly does is read where the cache still has the run's blocks, under the fingerprints
+    of subject and corpus as they are now, and measured anew elsewhere.
 
     Args:
         run: a validated run.
@@ -86,8 +88,9 @@ def resimulate(
         for line in run.explanations()
         if (line.layer, line.neuron) in set(drawn)
     }
-    blocks = _blocks(drawn)
-    experiment.store.prepare_truth(blocks, calibrate=config.calibrated)
+    whole = blocks_of(run, experiment)
+    blocks = _parts(whole, drawn)
+    experiment.store.prepare_truth(blocks, calibrate=config.calibrated, within=whole)
     _check_draw(run, experiment)
     again: dict[tuple[int, int], Mapping[str, Any]] = {}
     for block in blocks:
@@ -127,11 +130,15 @@ def not_at_hand(config: RunConfig) -> str:
     return f"the subject '{name}' ({repository}) is not in the local cache of the hub"
 
 
-def _blocks(keys: Sequence[tuple[int, int]]) -> list[Block]:
-    layers = sorted({layer for layer, _ in keys})
+def _parts(whole: Sequence[Block], keys: Sequence[tuple[int, int]]) -> list[Block]:
+    """What the run's blocks hold of some neurons; each part lies within one block."""
+    parts = [
+        (block.layer, [n for n in block.neurons.tolist() if (block.layer, n) in keys])
+        for block in whole
+    ]
     return [
-        Block(number, layer, torch.tensor([neuron for at, neuron in keys if at == layer]))
-        for number, layer in enumerate(layers)
+        Block(number, layer, torch.tensor(neurons))
+        for number, (layer, neurons) in enumerate(part for part in parts if part[1])
     ]
 
 

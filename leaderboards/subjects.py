@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.evidence import UNIFORM
-from leaderboards.labels import identity, labels
+from benchmark.labels import identity, labels
 from leaderboards.model import Leaderboard, Row
 from metrics import get
 

@@ -21,6 +21,22 @@ from benchmark.results import Run, find_runs, load_run
 from tests.subject import checkpoints
 
 N_LAYERS, D_MLP, N_CTX = 2, 24, 32
+# Libraries that take long to load, or that only some commands need.
+HEAVY = (
+    "datasets",
+    "gensim",
+    "jinja2",
+    "jsonschema",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "sklearn",
+    "torch",
+    "transformer_lens",
+    "transformers",
+    "wandb",
+)
 DEAD = (1, 5)  # a neuron that is never above zero
 SETTINGS = (
     "context_length=16",

@@ -54,6 +54,6 @@ def import_whole(*names: str) -> None:
             signal.signal(signal.SIGINT, handled)
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     os.write(2, b"\ninterrupted before anything was begun.\n")
     os._exit(INTERRUPTED)

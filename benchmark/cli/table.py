@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from benchmark.labels import labels
 from benchmark.results import MetricSummary, RunRecord
 
 WIDEST_TABLE = 100_000
@@ -57,11 +58,12 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
         columns.insert(columns.index("tokens/n."), "causal")
     if several:
         columns.insert(1, "subject")
+    named = _named(records)
     rows = []
     for record in sorted(records, key=_rank):
         r = record.metric("uniform/pearson")
         row = [
-            record.explainer.name,
+            named[id(record)],
             record.explainer.evidence,
             str(record.neurons.asked),
             f"{record.neurons.coverage or 0:.0%}",
@@ -82,6 +84,15 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
             row.insert(1, record.subject.name)
         rows.append(row)
     return columns, rows
+
+
+def _named(records: Sequence[RunRecord]) -> dict[int, str]:
+    """What each record's row is called: its explainer, told apart from others on its subject."""
+    named: dict[int, str] = {}
+    for subject in {record.subject.name for record in records}:
+        beside = [record for record in records if record.subject.name == subject]
+        named |= zip(map(id, beside), labels(beside), strict=True)
+    return named
 
 
 def marked(name: str) -> str:

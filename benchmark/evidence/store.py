@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,17 +168,56 @@ class EvidenceStore:
             self._make_evidence(group)
         self.prepare_truth(blocks, calibrate=calibrate)
 
-    def prepare_truth(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
-        """Make and store the truth alone, as `prepare` does: what scoring needs."""
-        missing = [b for b in blocks if not self.cache.has("truth", self._truth_key(b))]
+    def prepare_truth(
+        self, blocks: Sequence[Block], *, calibrate: bool = False, within: Sequence[Block] = ()
+    ) -> None:
+        """Make and store the truth alone, as `prepare` does: what scoring needs.
+
+        Args:
+            blocks: whose.
+            calibrate: also the truth on the `calibrate` split.
+            within: larger blocks; a block that is a part of one on disk is cut from it, which
+                gives the numbers that measuring it would give.
+        """
+        missing = self._not_stored("truth", self._truth_key, blocks, within)
         for group in self._groups(missing, len(self.held_out)):
             self._make_truth(group)
         if calibrate:
-            missing = [
-                b for b in blocks if not self.cache.has("calibration", self._calibration_key(b))
-            ]
+            missing = self._not_stored("calibration", self._calibration_key, blocks, within)
             for group in self._groups(missing, len(self.calibrate)):
                 self._make_calibration_truth(group)
+
+    def _not_stored(
+        self,
+        kind: str,
+        key: Callable[[Block], dict[str, Any]],
+        blocks: Sequence[Block],
+        within: Sequence[Block],
+    ) -> list[Block]:
+        """The blocks that are neither on disk nor parts of ones that are; such parts are stored."""
+        return [
+            block
+            for block in blocks
+            if not self.cache.has(kind, key(block))
+            and not any(self._cut(kind, key, block, whole) for whole in within)
+        ]
+
+    def _cut(
+        self, kind: str, key: Callable[[Block], dict[str, Any]], block: Block, whole: Block
+    ) -> bool:
+        """Store what a whole block on disk holds of a part of it; False where that cannot be."""
+        places = {neuron: place for place, neuron in enumerate(whole.neurons.tolist())}
+        wanted = block.neurons.tolist()
+        if whole.layer != block.layer or not places.keys() >= set(wanted):
+            return False
+        stored = self.cache.read(kind, key(whole))
+        if stored is None:
+            return False
+        self.cache.hits += 1
+        rows = torch.tensor([places[neuron] for neuron in wanted], dtype=torch.long)
+        # Every tensor of these kinds has one row for each neuron.
+        self.cache.write(kind, key(block), {name: found[rows] for name, found in stored.items()})
+        return True
 
     def _groups(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
         neuron_bytes = 4 * n_contexts * self.explain.tokens.shape[1]
@@ -310,4 +349,5 @@ def _profile_to(profile: LayerProfile) -> dict[str, Tensor]:
 
 
 def _profile_from(tensors: Mapping[str, Tensor]) -> LayerProfile:
-    return LayerProfile(**{**tensors, "n_tokens": int(tensors["n_tokens"])})  # type: ignore[arg-type]
+    measured = {name: tensor for name, tensor in tensors.items() if name != "n_tokens"}
+    return LayerProfile(**measured, n_tokens=int(tensors["n_tokens"]))

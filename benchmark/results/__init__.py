@@ -6,6 +6,7 @@ from benchmark.results.environment import benchmark_version, collect_environment
 from benchmark.results.lines import SavedExplanation, explanation_line
 from benchmark.results.reader import Run, find_runs, load_run
 from benchmark.results.records import (
+    DESCRIPTIVE,
     SCHEMA_VERSION,
     CorpusRecord,
     EnvironmentRecord,
@@ -22,6 +23,7 @@ from benchmark.results.scores import FAILED, OK, Scores
 from benchmark.results.writer import RunWriter, find_unfinished
 
 __all__ = [
+    "DESCRIPTIVE",
     "FAILED",
     "OK",
     "SCHEMA_VERSION",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmark.errors import BenchmarkError
 
-Record = TypeVar("Record")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 _JSON_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
 
@@ -32,7 +35,7 @@ def read_record(kind: type[Record], data: Any, where: str) -> Record:
         raise _wrong(where, "an object", data)
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in dataclasses.fields(kind):
         if field.name in data:
             value = data[field.name]
             values[field.name] = _read(hints[field.name], value, f"{where}: {field.name}")

@@ -11,6 +11,9 @@ from benchmark.results.fields import read_record
 
 SCHEMA_VERSION = 1
 
+# Options of an explainer that are for people and the results, not for its class.
+DESCRIPTIVE = ("name", "description", "control")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectRecord:

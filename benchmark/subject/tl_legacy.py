@@ -7,7 +7,7 @@ are taken here one by one, on files that are already there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,9 @@ def _library_reads(files: Files, names: list[str]) -> Iterator[None]:
     def download(_: str, filename: str, **__: Any) -> str:
         return str(Path(files.folder) / filename)
 
-    listing: Callable[..., list[str]] = lambda *_, **__: names  # noqa: E731
+    def listing(*_: Any, **__: Any) -> list[str]:
+        return names
+
     with (
         patch("huggingface_hub.hf_hub_download", download),
         patch("huggingface_hub.HfApi.list_repo_files", listing),

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 import metrics
-from benchmark.explaining import DESCRIPTIVE
-from benchmark.results import FAILED, MetricSummary, Run
+from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS
 from benchmark.errors import BenchmarkError
+from benchmark.labels import labels
 from benchmark.results import Run
-from leaderboards.labels import labels
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.main import VERBS
-from tests.command import call, child_environment
-
-HEAVY = ("torch", "transformers", "datasets", "wandb", "transformer_lens", "pyarrow", "sklearn")
+from tests.command import HEAVY, call, child_environment
 
 # Runs the command line and tells which of the heavy modules it loaded.
 LOADED = """

@@ -4,7 +4,51 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.cli.table import print_rows
+from benchmark.cli.table import print_rows, score_table
+from benchmark.labels import labels
+from benchmark.results import CorpusRecord, ExplainerRecord, RunRecord, SubjectRecord
+
+
+def record(name: str, run_id: str = "r", subject: str = "small", **options: object) -> RunRecord:
+    return RunRecord(
+        run_id=run_id,
+        subject=SubjectRecord(name=subject, fingerprint=subject),
+        corpus=CorpusRecord(name="texts", fingerprint="c"),
+        explainer=ExplainerRecord(name=name, options=options),
+    )
+
+
+def first_cells(records: list[RunRecord]) -> list[str]:
+    return [row[0] for row in score_table(records)[1]]
+
+
+def test_explainers_that_differ_are_called_by_their_names() -> None:
+    records = [record("tree", kb=4), record("n2g", kb=5), record("mean")]
+    assert first_cells(records) == ["tree", "n2g", "mean"]
+
+
+def test_runs_of_one_explainer_are_called_as_on_a_leaderboard() -> None:
+    records = [record("tree", "a", kb=4), record("tree", "b", kb=64), record("mean")]
+    assert first_cells(records) == labels(records) == ["tree (kb=4)", "tree (kb=64)", "mean"]
+    records = [record("tree", "a"), record("tree", "b")]
+    assert first_cells(records) == labels(records) == ["tree (a)", "tree (b)"]
+
+
+def test_one_explainer_on_several_subjects_is_told_apart_by_the_subject_alone() -> None:
+    records = [
+        record("tree", subject="small", kb=4),
+        record("tree", subject="large", kb=8),
+        record("mean", "a", subject="large"),
+        record("mean", "b", subject="large"),
+    ]
+    columns, rows = score_table(records)
+    assert columns[:2] == ["explainer", "subject"]
+    assert [row[:2] for row in rows] == [
+        ["tree", "small"],
+        ["tree", "large"],
+        ["mean (a)", "large"],
+        ["mean (b)", "large"],
+    ]
 
 
 def test_nothing_is_cut_short(capsys: pytest.CaptureFixture[str]) -> None:

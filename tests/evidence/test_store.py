@@ -171,6 +171,40 @@ def test_other_neurons_and_layers_have_their_own_files(tmp_path):
     assert not store.is_cached(blocks_of(1, neurons=(0, 2))[0])
 
 
+def test_truth_of_some_neurons_is_cut_from_a_block_that_has_them(tmp_path):
+    whole, part = blocks_of(1, neurons=(0, 2, 5))[0], blocks_of(1, neurons=(2, 5))[0]
+    make_store(tmp_path / "a").prepare([whole], calibrate=True)
+    subject = TableSubject()
+    store = make_store(tmp_path / "a", subject=subject)
+    elsewhere = blocks_of(0, neurons=(0, 2, 5))[0]
+    store.prepare_truth([part], calibrate=True, within=[elsewhere, whole])
+    assert (subject.tokens_run, store.cache.hits, store.cache.misses) == (0, 2, 0)
+    measured = make_store(tmp_path / "b")
+    measured.prepare([part], calibrate=True)
+    assert measured.cache.misses > 0
+    cut, expected = store.truth(part), measured.truth(part)
+    for name, value in vars(expected).items():
+        assert torch.equal(torch.as_tensor(getattr(cut, name)), torch.as_tensor(value)), name
+    calibration = store.calibration_truth(part).activations
+    assert torch.equal(calibration, measured.calibration_truth(part).activations)
+
+
+@pytest.mark.parametrize("kind", ["not there", "of other neurons", "of another layer", "damaged"])
+def test_truth_that_cannot_be_cut_is_measured(tmp_path, kind, caplog):
+    whole = blocks_of(0 if kind == "of another layer" else 1, neurons=(0, 2, 5))[0]
+    part = blocks_of(1, neurons=(2, 3) if kind == "of other neurons" else (2, 5))[0]
+    if kind != "not there":
+        make_store(tmp_path / "a").prepare([whole])
+    if kind == "damaged":
+        (path,) = (tmp_path / "a" / "truth").rglob("*.safetensors")
+        flip_a_byte(path)
+    store = make_store(tmp_path / "a")
+    store.prepare_truth([part], within=[whole])
+    assert (store.cache.hits, store.cache.misses) == (0, 1)
+    expected = make_store(tmp_path / "b").truth(part)
+    assert torch.equal(store.truth(part).uniform_activations, expected.uniform_activations)
+
+
 def flip_a_byte(path):
     data = bytearray(path.read_bytes())
     data[-3] ^= 0xFF

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 
-from benchmark.interface import Evidence, Exemplars
+from benchmark.interface import Evidence, Exemplars, ExplainText, Sample
 from benchmark.subject import load_subject
 from benchmark.subject.planted import RULES
 from metrics import compute
 
-CONTEXT, EXPLAIN, EXEMPLARS, HELD_OUT = 24, 8000, 60, 2000
+CONTEXT = 24
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of contexts; the sample is the first of the explain text, none where it is 0."""
+
+    explain: int = 8000
+    sample: int = 0
+    exemplars: int = 60
+    held_out: int = 2000
+
+
+DEFAULT = Sizes()
 
 
 def planted():
@@ -29,14 +45,13 @@ def contexts(subject, n, seed):
     return tokens
 
 
-def evidence_of_rules(subject):
-    """Exemplars of every rule, without a sample."""
-    tokens = contexts(subject, EXPLAIN, 0)
+def evidence_of_rules(subject, tokens, sizes):
+    """Exemplars of every rule, with a sample if that is asked for."""
     activations = subject.activations(tokens, 0)
     neurons = torch.arange(len(RULES))
     maximum = activations.amax((0, 1))
     # Firing contexts tie; the anchor is where a context fires first.
-    rows = activations.amax(1).topk(EXEMPLARS, dim=0).indices.T
+    rows = activations.amax(1).topk(sizes.exemplars, dim=0).indices.T
     own = activations.permute(2, 0, 1)[neurons[:, None], rows]
     return Evidence(
         layer=0,
@@ -46,22 +61,37 @@ def evidence_of_rules(subject):
         mean_activation=activations.mean((0, 1)),
         firing_threshold=maximum / 2,
         exemplars=Exemplars(tokens[rows], own, own.argmax(-1)),
-        sample=None,
+        sample=Sample(tokens[: sizes.sample], activations[: sizes.sample])
+        if sizes.sample
+        else None,
     )
 
 
-def explained_rules(explainer, subject):
-    """An explanation per rule, and F1, precision and recall on other text."""
-    evidence = evidence_of_rules(subject)
+def explained_rules(
+    explainer,
+    subject,
+    sizes: Sizes = DEFAULT,
+    *,
+    names: Sequence[str] = ("f1", "precision", "recall"),
+    storage=None,
+):
+    """An explanation per rule, and scores on other text.
+
+    With a storage, the explainer first learns from the explain text, as in a run.
+    """
+    tokens = contexts(subject, sizes.explain, 0)
+    if storage is not None:
+        text = ExplainText(tokens, subject.bos, subject.tokenizer, subject.d_vocab)
+        explainer.prepare(text, storage)
+    evidence = evidence_of_rules(subject, tokens, sizes)
     explanations = explainer.explain(evidence, subject)
-    held_out = contexts(subject, HELD_OUT, 1)
+    held_out = contexts(subject, sizes.held_out, 1)
     text = held_out != subject.bos
     truth = subject.activations(held_out, 0)[text].T
     prediction = explainer.simulate_block(explanations, held_out)[text].T
-    names = ["f1", "precision", "recall"]
-    return explanations, compute(names, truth, prediction, evidence.max_activation / 2)
+    return explanations, compute(list(names), truth, prediction, evidence.max_activation / 2)
 
 
-def neurons_of(name):
-    """The neurons of one kind of rule."""
-    return [neuron for neuron, rule in enumerate(RULES) if rule.name == name]
+def neurons_of(*names):
+    """The neurons of some kinds of rules."""
+    return [neuron for neuron, rule in enumerate(RULES) if rule.name in names]

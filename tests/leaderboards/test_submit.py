@@ -192,6 +192,33 @@ def test_calibrated_scores_reproduce_too(small: Command, submit: Callable[..., A
     assert f"{len(run.scores.metric_columns)} columns of scores agree" in answer.out
 
 
+def test_truth_is_that_of_the_runs_blocks_and_measured_only_where_the_cache_lost_it(
+    small: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark.evidence import store
+    from leaderboards.resimulation import resimulate
+
+    run = small.finished("explainer=token_lookup", "calibration=linear", "neurons.block_size=4")
+    cache = Path(shutil.copytree(small.folder / "cache", tmp_path / "cache"))
+    passes: list[str] = []
+    gather = store.gather
+
+    def counted(*given: Any, **named: Any) -> Any:
+        passes.append(named["description"])
+        return gather(*given, **named)
+
+    monkeypatch.setattr(store, "gather", counted)
+    cut = resimulate(run, n_neurons=7, cache_dir=str(cache))
+    assert passes == []
+    shutil.rmtree(cache / "truth")
+    shutil.rmtree(cache / "calibration")
+    measured = resimulate(run, n_neurons=7, cache_dir=str(cache))
+    assert passes == ["held-out split: truth", "calibrate split: truth"]
+    assert cut == measured
+    assert (cut.reason, len(cut.neurons)) == ("", 7)
+    assert cut.largest_difference == 0
+
+
 def test_a_subject_that_is_not_at_hand_is_said_and_no_reason_to_refuse(
     folder: Path, submit: Callable[..., Answer], tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ class Target:
 
     def text(self, unit: str) -> str:
         """As it stands in the table."""
-        return f"≤ {self.limit:g} " + ("×" if self.ratio else unit)
+        return f"≤ {self.limit:,g} " + ("×" if self.ratio else unit)
 
 
 @dataclass(frozen=True)

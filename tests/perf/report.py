@@ -40,9 +40,15 @@ def row(item: Item, figures: Figures) -> list[str]:
     target = item.target
     return [
         item.what,
-        f"{figures.measured:.3g} {figures.unit}",
-        f"{figures.baseline:.3g} {figures.unit}",
+        f"{three_digits(figures.measured)} {figures.unit}",
+        f"{three_digits(figures.baseline)} {figures.unit}",
         f"{figures.ratio:.2f} ×",
         target.text(figures.unit) if target else "",
         ("yes" if target.met(figures) else "no") if target else "",
     ]
+
+
+def three_digits(value: float) -> str:
+    """A number as a person writes it: 0.0152, 7.24, 436, 1,330."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:.3g}"

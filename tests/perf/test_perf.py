@@ -13,7 +13,7 @@ from tests.perf.comparison import GIGABYTES, Comparison, Figures, compare
 from tests.perf.item import Item, Target
 from tests.perf.items import ITEMS
 from tests.perf.items.evidence import bare_forward
-from tests.perf.report import row
+from tests.perf.report import row, three_digits
 from tests.perf.workload import TinyWorkload
 
 
@@ -81,6 +81,27 @@ def test_rounds_alternate_and_medians_are_taken():
 def test_a_target_is_a_ratio_or_a_measurement(limit, ratio, met):
     item = Item("name", "what", lambda workload: None, Target(limit, ratio))
     assert row(item, Figures(60, 20, "s"))[-1] == met
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.000524, "0.000524"),
+        (7.236, "7.24"),
+        (436, "436"),
+        (999.4, "999"),
+        (999.6, "1,000"),
+        (1330, "1,330"),
+        (1333.3, "1,330"),
+        (2_345_678, "2,350,000"),
+    ],
+)
+def test_numbers_have_three_digits_and_no_exponent(value, text):
+    assert three_digits(value) == text
+    item = Item("name", "what", lambda workload: None, Target(3000))
+    cells = row(item, Figures(value, value, "tokens"))
+    assert cells[1:3] == [f"{text} tokens"] * 2
+    assert cells[4] == "≤ 3,000 tokens"
 
 
 def test_the_bare_forward_runs_the_layers_and_no_more(workload):

@@ -47,7 +47,9 @@ def made_up_run(name: str, shift: float = 0.0, **changes: object) -> Run:
         run_id=str(changes.get("run_id", f"id-{name}")),
         subject=changes.get("subject", SubjectRecord(name="small", fingerprint="s1")),
         corpus=changes.get("corpus", CorpusRecord(name="texts", fingerprint="c1")),
-        explainer=ExplainerRecord(name=name, evidence="exemplars"),
+        explainer=ExplainerRecord(
+            name=name, evidence="exemplars", options=dict(changes.get("options", {}))
+        ),
         config={**CONFIG, **changes.get("config", {})},
     )
     return Run(Path("results") / str(changes.get("folder", name)), record, Scores.from_rows(rows))
@@ -121,9 +123,13 @@ def test_a_scoring_set_of_chosen_text_ranks_nothing() -> None:
         compare_runs(runs, rank_by="top/f1")
 
 
-def test_explainers_of_one_name_are_told_apart_by_their_run() -> None:
+def test_explainers_of_one_name_are_told_apart_as_on_a_leaderboard() -> None:
+    runs = [
+        made_up_run("same", options={"kb": kb}, folder=str(kb), run_id=f"r{kb}") for kb in (4, 9)
+    ]
+    assert {one.label for one in compare_runs(runs).standings} == {"same (kb=4)", "same (kb=9)"}
     runs = [made_up_run("same", run_id="r1", folder="1"), made_up_run("same", run_id="r2")]
-    assert {one.label for one in compare_runs(runs).standings} == {"same r1", "same r2"}
+    assert {one.label for one in compare_runs(runs).standings} == {"same (r1)", "same (r2)"}
 
 
 REFUSED = {

@@ -36,8 +36,25 @@ EXPRESSED = {
     # A pruned example stands behind a BOS, so that it cannot tell the start of a context.
     "local_search": (ONE, AFTER, EITHER),
 }
-# What is said exactly only as far as the exemplars happen to show it.
-NEARLY = {"max_examples": (UNLESS, START), "local_search": (THREE, UNLESS)}
+# What is said exactly only as far as the exemplars happen to show it: between which bounds a score
+# lies. They hold with room on the texts of other seeds too, where the numbers in brackets are from.
+NEARLY = {
+    # Nothing is missed. A token that follows something new counts by its mean over the exemplars,
+    # which fire: right but for the one word that silences it (Pearson 0.968 to 1).
+    ("max_examples", UNLESS): {"recall": (1, 1), "pearson": (0.95, 1)},
+    # The start is the longest match, so it ranks first (AUPRC 1). Elsewhere that mean is predicted
+    # where nothing happens, which costs correlation (0.63 to 0.98) and, above a half, precision.
+    ("max_examples", START): {"recall": (1, 1), "auprc": (1, 1), "pearson": (0.5, 0.99)},
+    # Two words between are said only if an example shows them (recall 0.981 to 1). To lose one of
+    # the three distances would leave a recall of two thirds, a Pearson of 0.8.
+    ("local_search", THREE): {"precision": (1, 1), "recall": (0.95, 1), "pearson": (0.97, 1)},
+    # Pruned to itself, the bare token also fires after the other one (precision 0.937 to 0.978).
+    ("local_search", UNLESS): {
+        "recall": (1, 1),
+        "precision": (0.9, 0.99),
+        "pearson": (0.95, 0.995),
+    },
+}
 # Values are drawn towards those of shorter runs, and stored in steps.
 SHRUNK = ("context_tree",)
 CONTROLS = ("zero", "mean", "random", "shuffled")
@@ -88,8 +105,15 @@ def test_what_an_explainer_can_express_scores_one_and_nothing_else_does(table, n
         if rule.name in EXPRESSED[name]:
             nearly = 1e-3 if name in SHRUNK else 1e-6
             assert scores == pytest.approx(dict.fromkeys(scores, 1.0), abs=nearly), rule
-        elif rule.name not in NEARLY.get(name, ()):
+        elif (name, rule.name) in NEARLY:
+            for metric, (low, high) in NEARLY[name, rule.name].items():
+                assert low - 1e-6 <= row[f"uniform/{metric}"] <= high + 1e-6, (rule, metric)
+        else:
             assert scores["pearson"] < 0.999, rule
+
+
+def test_what_is_nearly_expressed_is_not_listed_as_expressed_too():
+    assert all(name in EXPRESSED and rule not in EXPRESSED[name] for name, rule in NEARLY)
 
 
 @pytest.mark.parametrize("name", ["zero", "mean"])

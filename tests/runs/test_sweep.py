@@ -37,6 +37,22 @@ def test_a_sweep_ends_with_one_table(command: Command) -> None:
     assert "explainer=zero,mean,token_lookup" in swept.record.command
 
 
+def test_runs_of_one_explainer_are_named_by_what_differs(command: Command) -> None:
+    """In the tables of `run` and `show`, and on a leaderboard of the same runs."""
+    words = ("explainer=context_tree", "explainer.max_bytes=256,4096", "explainer.depth=3")
+    answer = command.run("-m", *words)
+    assert answer.status == 0, answer.err
+    places = [str(folder) for folder in command.folders()]
+    shown = call("show", str(command.folder / "results"))
+    compared = call("compare", *places, "resamples=50")
+    board = call("leaderboard", *places)
+    for text in (answer.out, shown.out, compared.out, board.out):
+        for size in (256, 4096):
+            assert f"context_tree (max_bytes={size})" in text
+    alone = call("show", places[0])
+    assert "context_tree (max_bytes" not in alone.out
+
+
 def test_a_sweep_is_a_product(command: Command) -> None:
     answer = command.run("--multirun", "explainer=zero,mean", "neurons.layers=[0],[1]")
     assert answer.status == 0

@@ -11,16 +11,12 @@ which the first one is among the last few tokens, and else how often it is a rep
 from __future__ import annotations
 
 import pytest
-import torch
 
-from benchmark.interface import Evidence, Exemplars, Sample
-from benchmark.subject import load_subject
 from benchmark.subject.planted import RULES
 from explainers.context_tree import ContextTree
-from metrics import compute
-from tests.explainers.planted_rules import contexts
+from tests.explainers.planted_rules import Sizes, explained_rules, neurons_of, planted
 
-EXPLAIN, SAMPLE, EXEMPLARS, HELD_OUT = 2000, 1500, 20, 500
+SIZES = Sizes(explain=2000, sample=1500, exemplars=20, held_out=500)
 EXACT = (
     "one token",
     "a token after another",
@@ -31,40 +27,9 @@ EXACT = (
 
 
 @pytest.fixture(scope="module")
-def subject():
-    return load_subject({"name": "planted", "kind": "planted"}, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def explained(subject):
+def explained():
     """An explanation per rule, and scores on other text."""
-    tokens = contexts(subject, EXPLAIN, 0)
-    activations = subject.activations(tokens, 0)
-    neurons = torch.arange(len(RULES))
-    maximum = activations.amax((0, 1))
-    rows = activations.amax(1).topk(EXEMPLARS, dim=0).indices.T
-    own = activations.permute(2, 0, 1)[neurons[:, None], rows]
-    evidence = Evidence(
-        layer=0,
-        neurons=neurons,
-        bos=subject.bos,
-        max_activation=maximum,
-        mean_activation=activations.mean((0, 1)),
-        firing_threshold=maximum / 2,
-        exemplars=Exemplars(tokens[rows], own, own.argmax(-1)),
-        sample=Sample(tokens[:SAMPLE], activations[:SAMPLE]),
-    )
-    explainer = ContextTree()
-    explanations = explainer.explain(evidence, subject)
-    held_out = contexts(subject, HELD_OUT, 1)
-    text = held_out != subject.bos
-    truth = subject.activations(held_out, 0)[text].T
-    prediction = explainer.simulate_block(explanations, held_out)[text].T
-    return explanations, compute(["f1", "pearson", "recall"], truth, prediction, maximum / 2)
-
-
-def neurons_of(*names):
-    return [neuron for neuron, rule in enumerate(RULES) if rule.name in names]
+    return explained_rules(ContextTree(), planted(), SIZES, names=("f1", "pearson"))
 
 
 @pytest.mark.parametrize("neuron", neurons_of(*EXACT))

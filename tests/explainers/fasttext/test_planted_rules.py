@@ -9,50 +9,21 @@ wherever it stands. Of a phrase it knows the last word, for the same reason.
 from __future__ import annotations
 
 import pytest
-import torch
 
-from benchmark.interface import Evidence, Exemplars, ExplainText
-from benchmark.subject import load_subject
 from benchmark.subject.planted import RULES
 from explainers.fasttext import FastText
-from metrics import compute
 from tests.explainers.fasttext.toy import Memory
-from tests.explainers.planted_rules import contexts
+from tests.explainers.planted_rules import Sizes, explained_rules, planted
 
-EXPLAIN, EXEMPLARS, HELD_OUT = 4000, 20, 2000
+SIZES = Sizes(explain=4000, exemplars=20)
 EXPRESSED = "one token"
 
 
 @pytest.fixture(scope="module")
 def explained():
     """An explanation per rule, and scores on other text."""
-    subject = load_subject({"name": "planted", "kind": "planted"}, device="cpu")
-    tokens = contexts(subject, EXPLAIN, 0)
-    activations = subject.activations(tokens, 0)
-    neurons = torch.arange(len(RULES))
-    maximum = activations.amax((0, 1))
-    rows = activations.amax(1).topk(EXEMPLARS, dim=0).indices.T
-    own = activations.permute(2, 0, 1)[neurons[:, None], rows]
-    evidence = Evidence(
-        layer=0,
-        neurons=neurons,
-        bos=subject.bos,
-        max_activation=maximum,
-        mean_activation=activations.mean((0, 1)),
-        firing_threshold=maximum / 2,
-        exemplars=Exemplars(tokens[rows], own, own.argmax(-1)),
-        sample=None,
-    )
     explainer = FastText(dimensions=16, epochs=2, buckets=1000)
-    explainer.prepare(
-        ExplainText(tokens, subject.bos, subject.tokenizer, subject.d_vocab), Memory()
-    )
-    explanations = explainer.explain(evidence, subject)
-    held_out = contexts(subject, HELD_OUT, 1)
-    text = held_out != subject.bos
-    truth = subject.activations(held_out, 0)[text].T
-    prediction = explainer.simulate_block(explanations, held_out)[text].T
-    return explanations, compute(["f1", "pearson"], truth, prediction, maximum / 2)
+    return explained_rules(explainer, planted(), SIZES, names=("f1", "pearson"), storage=Memory())
 
 
 @pytest.mark.parametrize("neuron", range(len(RULES)))

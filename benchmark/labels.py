@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.explaining import DESCRIPTIVE
-from benchmark.results import RunRecord
+from benchmark.results import DESCRIPTIVE, RunRecord
 
 ABSENT = "unset"
 

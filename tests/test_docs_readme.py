@@ -1,0 +1,123 @@
+"""The README's table is that of the published runs, and its commands can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli.finished import print_table
+from benchmark.cli.main import VERBS
+from benchmark.config import RunConfig
+from benchmark.results import Run, find_runs, load_run
+from tests.command import call
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+RESULTS = (PROJECT / "docs" / "results.md").read_text(encoding="utf-8")
+MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
+PUBLISHED = PROJECT / "leaderboards" / "published" / "solu-tiny" / "stdlib"
+
+
+def commands(program: str) -> list[list[str]]:
+    """The words after a program's name in every indented line of the README that calls it."""
+    text = README.replace("\\\n", " ")
+    found = re.findall(rf"^    {program} +(.*)$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in found]
+
+
+BENCHMARK = commands("python -m benchmark")
+
+
+def printed(runs: list[Run], capsys: pytest.CaptureFixture[str]) -> str:
+    """The table and its legend, without the commands for more."""
+    print_table(runs)
+    return capsys.readouterr().out.partition("\nmore:")[0].strip("\n")
+
+
+def published(*names: str) -> list[Run]:
+    """The published runs of some explainers."""
+    return [load_run(found) for name in names for found in find_runs([PUBLISHED / name])]
+
+
+def test_the_table_is_that_of_the_published_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of all explainers that `make run` runs, with their options as they are by default."""
+    line = re.search(r"^EXPLAINERS \?= (.*)$", MAKEFILE, re.MULTILINE)
+    assert line is not None
+    names = line.group(1).split(",")
+    runs = [
+        run for run in published(*names) if run.record.explainer.options.get("max_bytes") is None
+    ]
+    assert [run.record.explainer.name for run in runs] == names
+    block = README.partition("<!-- table -->")[2].partition("<!-- end of table -->")[0]
+    shown = textwrap.dedent(block.partition("\n(")[0]).strip("\n")
+    assert shown == printed(runs, capsys)
+
+
+def test_the_table_of_sizes_is_that_of_the_published_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = textwrap.indent(printed(published("context_tree"), capsys), "    ")
+    assert f"\n{shown}\n" in RESULTS
+
+
+def test_there_are_commands() -> None:
+    verbs = [words[0] for words in BENCHMARK]
+    assert verbs.count("run") > 5
+    # Only `check` is named in a sentence instead.
+    assert {*verbs, "check"} == set(VERBS)
+    assert "python -m benchmark check explainer=" in README
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in BENCHMARK if words[0] == "run"], ids=shlex.join
+)
+def test_a_run_of_the_readme_has_a_configuration(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs: list[RunConfig] = []
+    monkeypatch.setattr("benchmark.cli.plan.print_plan", configs.append)
+    monkeypatch.chdir(tmp_path)
+    given = [word for word in words if word != "--dry-run"]
+    answer = call(*given, "--dry-run")
+    assert (answer.status, answer.err) == (0, "")
+    combinations = 1
+    for word in given:
+        if "-m" in given and "=" in word:
+            combinations *= len(word.split(","))
+    assert len(configs) == combinations
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in BENCHMARK if words[0] != "run"], ids=shlex.join
+)
+def test_a_command_of_the_readme_lacks_nothing_but_its_run(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = call(*words)
+    if words[0] == "list":
+        assert (answer.status, answer.err) == (0, "")
+        return
+    assert re.search(r"^(there is no run in )?'results|^the folder 'results", answer.message)
+    assert re.search(r"does not exist\.$|has no run\.json", answer.message)
+
+
+def test_what_make_is_asked_for_is_there() -> None:
+    targets = {words[0] for words in commands("make")}
+    assert targets
+    assert targets <= set(re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "path", [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/*.md"))]
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    missing = [
+        target for target in targets if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert missing == []

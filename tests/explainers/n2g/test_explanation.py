@@ -127,6 +127,23 @@ def test_substitutes_are_shown():
     ]
 
 
+def test_substitutes_keep_their_heading_whatever_tokens_they_are():
+    texts = {1: "‹", 2: "a" * 40, 3: "b" * 40}
+    tried = (Substitute(0, (2,), (3,), 0.9, True), Substitute(0, (2,), (1,), 0.8, True))
+    line = N2GExplanation(1.0, (), substitutes=tried, texts=texts).describe().splitlines()[-1]
+    assert line.startswith("still fires: aaa")
+    assert len(line) == WIDTH
+
+
+def test_no_minus_stands_before_zero():
+    tried = (Substitute(0, (5,), (7,), -0.001, False), Substitute(0, (5,), (3,), -0.2, False))
+    assert written(path(4, activation=-0.004), path(5), substitutes=tried)[1:] == [
+        "‹·List›  1.00",
+        "‹·the›  0.00",
+        "no longer fires: ·List → ·on -0.20, ·List → ·Set 0.00",
+    ]
+
+
 def test_whole_contexts_are_said():
     one = N2GExplanation(2.0, (), counts=Counts(20, 9, 2))
     assert "2 kept the whole context" in one.describe()

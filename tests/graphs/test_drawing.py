@@ -130,6 +130,15 @@ def test_of_a_long_pattern_the_end_is_drawn_and_the_rest_is_counted():
     assert "#40" in to_dot(graph)
 
 
+def test_a_pointer_over_one_token_speaks_of_one():
+    assert "any one token" in to_svg(graph_of(pattern(4, None, 5)))
+    assert "any 2 tokens" in to_svg(graph_of(pattern(4, None, None, 5)))
+    longer = to_svg(graph_of(pattern(*range(40, 40 + COLUMNS), 5)))
+    assert "2 further tokens stand before" in longer
+    boxes = lay_out(graph_of(pattern(*range(40, 39 + COLUMNS), 5))).boxes
+    assert len(boxes) == COLUMNS
+
+
 def test_many_alternatives_are_counted():
     graph = graph_of(*(pattern(number, 5) for number in range(20, 40)))
     assert "and 14 more" in written(to_svg(graph))

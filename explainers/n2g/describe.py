@@ -32,8 +32,9 @@ def describe(explanation: N2GExplanation) -> str:
     """The patterns, what became of the exemplars, and what substitutes did; at most a screen."""
     counts = explanation.counts
     lines = [
-        f"{len(explanation.paths)} patterns from {counts.used} firing of {counts.exemplars} "
-        f"exemplars; largest activation {explanation.max_activation:.4g}"
+        f"{_counted(len(explanation.paths), 'pattern')} from {counts.used} firing of "
+        f"{_counted(counts.exemplars, 'exemplar')}; "
+        f"largest activation {explanation.max_activation:.4g}"
     ]
     if counts.whole:
         lines.append(
@@ -43,7 +44,7 @@ def describe(explanation: N2GExplanation) -> str:
     written = _written(explanation)
     lines += [_end(f"{text}  {_number(value)}") for text, value in written[:LINES]]
     if len(written) > LINES:
-        lines.append(f"and {len(written) - LINES} weaker ones")
+        lines.append(f"and {_counted(len(written) - LINES, 'weaker one')}")
     lines += _substitutes(explanation.substitutes, explanation.texts)
     return "\n".join(lines)
 
@@ -129,6 +130,10 @@ def _substitutes(substitutes: Sequence[Substitute], texts: Mapping[int, str]) ->
     named = (("still fires", True), ("no longer fires", False))
     found = [(name, words(kept)) for name, kept in named]
     return [_beginning(f"{name}: {text}") for name, text in found if text]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _number(value: float) -> str:

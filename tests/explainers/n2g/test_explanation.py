@@ -149,6 +149,16 @@ def test_whole_contexts_are_said():
     assert "2 kept the whole context" in one.describe()
 
 
+def test_one_is_spoken_of_as_one():
+    one = N2GExplanation(2.0, (path(4),), counts=Counts(1, 1, 0))
+    assert one.describe().startswith("1 pattern from 1 firing of 1 exemplar; largest activation 2")
+    none = N2GExplanation(2.0, (), counts=Counts(20, 0, 0))
+    assert none.describe().startswith("0 patterns from 0 firing of 20 exemplars;")
+    spread = [path(*[5] * length) for length in range(1, LINES + 2)]
+    lines = N2GExplanation(1.0, tuple(spread)).describe().splitlines()
+    assert lines[-1] == "and 1 weaker one"
+
+
 def test_many_patterns_are_cut_and_counted():
     many = [path(number, activation=number / 100) for number in range(10, 60)]
     lines = N2GExplanation(1.0, tuple(many), texts=dict.fromkeys(range(99), "x")).describe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ PATTERNS = 20
 COLUMNS = 12
 ALTERNATIVES = 6
 LETTERS = 24
+# A letter that is repeated so often is written once, with a number.
+_RUN = re.compile(r"(.)\1{4,}")
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,12 @@ def _lengths(lengths: Sequence[int]) -> str:
 
 
 def cut(text: str) -> str:
-    """A text of bounded length; the end of a token tells as much as its beginning."""
+    """A text of bounded length; the end of a token tells as much as its beginning.
+
+    Letters that are repeated are counted first: tokens of many spaces differ in nothing else.
+    """
+    if len(text) > LETTERS:
+        text = _RUN.sub(lambda run: f"{run[1]}×{len(run[0])}", text)
     if len(text) <= LETTERS:
         return text
     half = (LETTERS - 1) // 2

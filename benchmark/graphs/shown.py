@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph, Node, Pattern
+from benchmark.visible import shortened
 
 # A picture that holds more cannot be read; what is left out is counted in it.
 PATTERNS = 20
 COLUMNS = 12
 ALTERNATIVES = 6
 LETTERS = 24
-# A letter that is repeated so often is written once, with a number.
-_RUN = re.compile(r"(.)\1{4,}")
 
 
 @dataclass(frozen=True)
@@ -143,12 +141,8 @@ def _lengths(lengths: Sequence[int]) -> str:
 
 
 def cut(text: str) -> str:
-    """A text of bounded length; the end of a token tells as much as its beginning.
-
-    Letters that are repeated are counted first: tokens of many spaces differ in nothing else.
-    """
-    if len(text) > LETTERS:
-        text = _RUN.sub(lambda run: f"{run[1]}×{len(run[0])}", text)
+    """A text of bounded length; the end of a token tells as much as its beginning."""
+    text = shortened(text, LETTERS)
     if len(text) <= LETTERS:
         return text
     half = (LETTERS - 1) // 2

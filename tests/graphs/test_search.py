@@ -132,6 +132,8 @@ def test_among_many_alternatives_the_one_looked_for_is_shown():
     ("typed", "text", "how", "wanted"),
     [
         ("List", "·List", {}, True),
+        ("\n" + " " * 48, "↵·×48", {}, True),
+        ("\n" + " " * 48, "↵·×47", {}, False),
         ("List", "List", {}, True),
         ("List", "·List", {"exact": True}, False),
         ("List", "List", {"exact": True}, True),

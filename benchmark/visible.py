@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 _WHITESPACE = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
 # The same letters in a text are escaped, so that they are not mistaken for what they stand for.
 _STAND_INS = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "·↵→␍"})
+# Characters of a token that are shown.
+WIDTH = 40
+_RUN = re.compile(r"(.)\1{4,}")
 _SENTENCEPIECE_SPACE = "▁"
 
 
-def visible(text: str, width: int = 40) -> str:
+def visible(text: str, width: int = WIDTH) -> str:
     """Text on one line, at most `width` characters, every character to be seen.
 
     A space is `·`, a line end `↵`, a tab `→`; other control characters are escaped, and so are
-    these three letters where the text itself has them.
+    these three letters where the text itself has them. Of a longer text the letters that are
+    repeated are counted, `·×48`, before its end is left out.
     """
     shown = text.translate(_STAND_INS).translate(_WHITESPACE)
     shown = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in shown
     )
+    shown = shortened(shown, width)
     return shown if len(shown) <= width else f"{shown[: width - 1]}…"
 
 
-def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
+def shortened(shown: str, width: int) -> str:
+    """A text longer than `width` with each letter that is repeated written once, with a number.
+
+    Tokens of many spaces differ in nothing else.
+    """
+    if len(shown) <= width:
+        return shown
+    return _RUN.sub(lambda run: f"{run[1]}×{len(run[0])}", shown)
+
+
+def visible_token(tokenizer: Any, token: int, width: int = WIDTH) -> str:
     """One token id as text, as a `transformers` or `tokenizers` tokenizer decodes it.
 
     Bytes that are only a part of a letter are named, `<0xE2>`, and a token that cannot be decoded
@@ -35,7 +51,7 @@ def visible_token(tokenizer: Any, token: int, width: int = 40) -> str:
     return _shown(tokenizer, token, token_text, width)
 
 
-def visible_within(tokenizer: Any, token: int, width: int = 40) -> str:
+def visible_within(tokenizer: Any, token: int, width: int = WIDTH) -> str:
     """The same of a token that is shown with its neighbours: with the space that parts them."""
     return _shown(tokenizer, token, text_within, width)
 

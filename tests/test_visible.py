@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmark.subject.planted import planted_tokenizer
@@ -17,7 +19,10 @@ from benchmark.visible import text_within, visible, visible_token, visible_withi
         ("ünï", "ünï"),
         ("\u200b", "\\u200b"),
         ("a·b→", "a\\u00b7b\\u2192"),  # these letters themselves, not a space and a tab
-        ("x" * 50, "x" * 39 + "…"),
+        ("ab" * 25, "ab" * 19 + "a…"),
+        ("\n" + " " * 39, "↵" + "·" * 39),
+        ("\n" + " " * 40, "↵·×40"),
+        ("\n" + " " * 48, "↵·×48"),
     ],
 )
 def test_visible(text, shown):
@@ -39,6 +44,17 @@ class Tokenizer:
 @pytest.mark.parametrize(("token", "shown"), [(0, "·cat"), (1, "<0xC3>"), (2, "#2"), (3, "#3")])
 def test_tokens_of_several_tokenizers(token, shown):
     assert visible_token(Tokenizer(), token) == shown
+
+
+def test_no_two_tokens_of_the_built_in_subject_look_the_same():
+    from tokenizers import Tokenizer as Library
+
+    import benchmark.builtin
+
+    folder = Path(benchmark.builtin.__file__).parent / "solu_tiny"
+    tokenizer = Library.from_file(str(folder / "tokenizer.json"))
+    tokens = range(tokenizer.get_vocab_size())
+    assert len({visible_token(tokenizer, token) for token in tokens}) == len(tokens)
 
 
 def test_no_two_tokens_of_a_byte_level_tokenizer_look_the_same():

@@ -21,7 +21,7 @@ activation first. <run> is a folder under results/; its explainer must draw grap
   "token" --as context      the token stands before the one that the neuron fires on
   "token" --as any          either; so does a token without --as
 
-Several tokens are combined, each with its own --as:
+Each is one token: for two in a row name both. Several are combined, each with its own --as:
   --combine and       the neuron's graph holds all of them (default)
   --combine pattern   one and the same pattern of the graph does
   --combine or        the graph holds at least one
@@ -147,6 +147,11 @@ def print_found(found: Found, query: Query, top: int) -> None:
                 row.append(fitted(hit.text))
             rows.append(row)
         print_rows(columns, rows, text_columns=len(columns))
+    for term in found.missing:
+        role = "" if term.role == "any" else f" as {term.role}"
+        sys.stdout.write(f"no graph holds {term.text!r}{role}\n")
+    if found.missing and not query.matching.contains:
+        sys.stdout.write("a term is one whole token; --contains finds parts of tokens\n")
     of = counts_of(found.n_neurons, found.n_failed, found.n_empty, query.above)
     sys.stdout.write(f"{len(found.hits):,} {of}\n")
     if len(hits) < len(found.hits):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmark.errors import BenchmarkError
+from benchmark.visible import WIDTH, shortened
 
 SPACE = "·"
 _TYPED = str.maketrans({" ": SPACE, "\n": "↵", "\t": "→", "\r": "␍"})
@@ -47,6 +48,7 @@ class Matching:
         wanted.add(unescaped)
         if not self.exact:
             wanted |= {SPACE + text for text in wanted if not text.startswith(SPACE)}
+        wanted |= {shortened(text, WIDTH) for text in wanted}
         if self.ignore_case:
             wanted = {text.casefold() for text in wanted}
 

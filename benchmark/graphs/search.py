@@ -90,18 +90,23 @@ class Hit:
 
 @dataclass
 class Found:
-    """What a search ends with: hits, strongest first, and how many neurons it went through."""
+    """What a search ends with: hits, strongest first, and how many neurons it went through.
+
+    Attributes:
+        missing: the terms that no graph holds where they are looked for.
+    """
 
     hits: list[Hit]
     n_neurons: int = 0
     n_failed: int = 0
     n_empty: int = 0
+    missing: tuple[Term, ...] = ()
 
 
 def search(graphs: Iterable[SavedGraph], query: Query) -> Found:
     """The neurons whose graphs meet a query, by falling activation, then by layer and neuron."""
     tests = [(query.matching.test(term.text), term.role) for term in query.terms]
-    found = Found([])
+    found, held = Found([]), [False] * len(tests)
     for saved in graphs:
         found.n_neurons += 1
         if saved.graph is None:
@@ -111,24 +116,34 @@ def search(graphs: Iterable[SavedGraph], query: Query) -> Found:
         if not graph.patterns:
             found.n_empty += 1
             continue
-        hit = _hit(saved, graph, query, tests)
+        meant = _meant(graph, tests)
+        held = [known or any(map(any, nodes)) for known, nodes in zip(held, meant, strict=True)]
+        hit = _hit(saved, graph, query, meant)
         if hit is not None:
             found.hits.append(hit)
     found.hits.sort(key=lambda hit: (-hit.activation, hit.saved.layer, hit.saved.neuron))
+    found.missing = tuple(term for term, known in zip(query.terms, held, strict=True) if not known)
     return found
 
 
-def _hit(saved: SavedGraph, graph: NeuronGraph, query: Query, tests: Sequence[_Test]) -> Hit | None:
-    # For each term, the tokens of each node that it means.
-    meant = [
+# For each term, of each node the tokens that it means.
+_Meant = list[list[list[str]]]
+
+
+def _meant(graph: NeuronGraph, tests: Sequence[_Test]) -> _Meant:
+    used = {node for pattern in graph.patterns for node in pattern.nodes}
+    return [
         [
             [text for text in node.texts if test(text)]
-            if role == ANY or (role == ACTIVATING) == (node.role == ACTIVATING)
+            if number in used and (role == ANY or (role == ACTIVATING) == (node.role == ACTIVATING))
             else []
-            for node in graph.nodes
+            for number, node in enumerate(graph.nodes)
         ]
         for test, role in tests
     ]
+
+
+def _hit(saved: SavedGraph, graph: NeuronGraph, query: Query, meant: _Meant) -> Hit | None:
     held = {
         pattern: sum(any(term[node] for node in pattern.nodes) for term in meant)
         for pattern in graph.patterns

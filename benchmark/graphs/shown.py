@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph, Node, Pattern
+from benchmark.visible import shortened
 
 # A picture that holds more cannot be read; what is left out is counted in it.
 PATTERNS = 20
@@ -111,14 +112,16 @@ def _length(graph: NeuronGraph, nodes: Sequence[int]) -> int:
 def _more(lengths: Sequence[int], span: tuple[float, float] | None) -> Box:
     least, most = min(lengths), max(lengths)
     count = f"{least}" if least == most else f"{least}–{most}"
-    text = f"… {count} more"
-    return Box((text,), "more", 0.0, span, f"{count} further tokens stand before")
+    details = "1 further token stands" if most == 1 else f"{count} further tokens stand"
+    return Box((f"… {count} more",), "more", 0.0, span, f"{details} before")
 
 
 def _box(node: Node, span: tuple[float, float] | None, n_alternatives: int) -> Box:
     if node.is_any:
-        text = "any" if node.lengths == (1,) else f"any ×{_lengths(node.lengths)}"
-        return Box((text,), "any", 0.0, span, f"any {_lengths(node.lengths)} tokens")
+        if node.lengths == (1,):
+            return Box(("any",), "any", 0.0, span, "any one token")
+        count = _lengths(node.lengths)
+        return Box((f"any ×{count}",), "any", 0.0, span, f"any {count} tokens")
     lines = [cut(text) for text in node.texts[:n_alternatives]]
     if len(node.texts) > n_alternatives:
         lines.append(f"and {len(node.texts) - n_alternatives} more")
@@ -139,6 +142,7 @@ def _lengths(lengths: Sequence[int]) -> str:
 
 def cut(text: str) -> str:
     """A text of bounded length; the end of a token tells as much as its beginning."""
+    text = shortened(text, LETTERS)
     if len(text) <= LETTERS:
         return text
     half = (LETTERS - 1) // 2

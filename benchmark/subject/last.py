@@ -48,15 +48,16 @@ def from_stems(
 ) -> Iterator[tuple[Rows, Float[Tensor, "rows d_mlp"]]]:
     """Batches of contexts, which are rows of `tokens`, each context in one of them.
 
-    The keys and values of one batch of stems are held at a time. Where memory runs out after them,
-    that says nothing about batches of whole contexts, whose size stays as it is.
+    The keys and values of one batch of stems are held at a time. Where they leave too little
+    memory for those that go on from them, these run fewer at once; that says nothing about how
+    many whole contexts fit, so `batch` stays as it is.
     """
     n_stems, stem_length = stems.tokens.shape
     of, shared = stems.of.cpu().numpy(), stems.shared.cpu().numpy()
     by_stem = np.argsort(of, kind="stable")
     bounds = np.searchsorted(of[by_stem], np.arange(n_stems + 1))
     call_cost = call_tokens(subject.device)
-    size = BatchSize(batch.tokens)
+    together = BatchSize(batch.tokens)
 
     def keep(rows: slice) -> list[KeysValues]:
         part = stems.tokens[rows].to(subject.device)
@@ -81,14 +82,16 @@ def from_stems(
     for part, kept in subject.in_batches(n_stems, stem_length, batch, keep):
         contexts = by_stem[bounds[part.start] : bounds[part.stop]]
         contexts = contexts[np.argsort(-shared[contexts], kind="stable")]
-        plan = plan_calls(shared[contexts], tokens.shape[1], size.tokens, call_cost)
+        plan = plan_calls(shared[contexts], tokens.shape[1], together.tokens, call_cost)
         for start, stop, left_out in plan.calls:
             asked = contexts[start:stop]
             rest = tokens[torch.from_numpy(asked), left_out:]
             past_of = torch.from_numpy(of[asked] - part.start).to(subject.device)
             run = go_on(rest, past_of, kept, left_out)
-            for rows, found in subject.in_batches(len(asked), rest.shape[1], size, run):
+            for rows, found in subject.in_batches(len(asked), rest.shape[1], together, run):
                 yield asked[rows], found
+            del run
+        del kept  # before the next ones are computed
 
 
 def pairs_of(rows: Rows, bounds: Int[np.ndarray, " bounds"]) -> tuple[Rows, Rows]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,6 +57,8 @@ def augment(
         {} for _ in maxima
     ]
     for proposal, tokens, activation in zip(proposals, variants, found.tolist(), strict=True):
+        if not math.isfinite(activation):  # nothing is known of it, and nothing can be saved
+            continue
         example = examples[proposal.context]
         kept = bool(activation >= settings.substitute_threshold * example.activation)
         if kept:

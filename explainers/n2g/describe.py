@@ -32,15 +32,19 @@ def describe(explanation: N2GExplanation) -> str:
     """The patterns, what became of the exemplars, and what substitutes did; at most a screen."""
     counts = explanation.counts
     lines = [
-        f"{len(explanation.paths)} patterns from {counts.used} firing of {counts.exemplars} "
-        f"exemplars; largest activation {explanation.max_activation:.4g}"
+        f"{_counted(len(explanation.paths), 'pattern')} from {counts.used} firing of "
+        f"{_counted(counts.exemplars, 'exemplar')}; "
+        f"largest activation {explanation.max_activation:.4g}"
     ]
     if counts.whole:
-        lines.append(f"{counts.whole} kept the whole context: no shorter one kept the activation")
+        lines.append(
+            f"{counts.whole} kept the whole context: no shorter one that was tried kept the "
+            "activation"
+        )
     written = _written(explanation)
-    lines += [_fitted(f"{text}  {value:.2f}") for text, value in written[:LINES]]
+    lines += [_end(f"{text}  {_number(value)}") for text, value in written[:LINES]]
     if len(written) > LINES:
-        lines.append(f"and {len(written) - LINES} weaker ones")
+        lines.append(f"and {_counted(len(written) - LINES, 'weaker one')}")
     lines += _substitutes(explanation.substitutes, explanation.texts)
     return "\n".join(lines)
 
@@ -119,16 +123,29 @@ def _substitutes(substitutes: Sequence[Substitute], texts: Mapping[int, str]) ->
             )
             shown.setdefault(pair, one.activation)
         return ", ".join(
-            f"{pair} {activation:.2f}" for pair, activation in list(shown.items())[:SUBSTITUTES]
+            f"{pair} {_number(activation)}"
+            for pair, activation in list(shown.items())[:SUBSTITUTES]
         )
 
     named = (("still fires", True), ("no longer fires", False))
     found = [(name, words(kept)) for name, kept in named]
-    return [_fitted(f"{name}: {text}") for name, text in found if text]
+    return [_beginning(f"{name}: {text}") for name, text in found if text]
 
 
-def _fitted(line: str) -> str:
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
+
+
+def _number(value: float) -> str:
+    """Two digits, and no minus before what they round to zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def _beginning(line: str) -> str:
+    """A line of bounded width that loses its end."""
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}{GAP}"
+
+
+def _end(line: str) -> str:
     """A line of bounded width; a pattern loses what is furthest from its activating token."""
-    if len(line) <= WIDTH:
-        return line
-    return f"{GAP}{line[1 - WIDTH :]}" if "‹" in line else f"{line[: WIDTH - 1]}{GAP}"
+    return line if len(line) <= WIDTH else f"{GAP}{line[1 - WIDTH :]}"

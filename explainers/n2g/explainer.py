@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.visible import visible_token
 from explainers.anchored import Anchored, anchored, firing
@@ -60,7 +61,7 @@ class N2G:
         """One trie per neuron; one that does not fire fails.
 
         Raises:
-            BenchmarkError: the augmenter cannot be had.
+            BenchmarkError: the augmenter cannot be had, or the mask token is none of the subject's.
         """
         proposer = self.proposers.of(subject)  # first: without it all else would be for nothing
         asking = self._asking(evidence, subject)
@@ -92,12 +93,14 @@ class N2G:
 
     def _asking(self, evidence: Evidence, subject: SubjectModel) -> Asking:
         mask = self.settings.mask_token
-        return Asking(
-            subject,
-            evidence.layer,
-            evidence.neurons,
-            default_mask(subject) if mask is None else mask,
-        )
+        if mask is None:
+            mask = default_mask(subject)
+        elif mask >= subject.d_vocab:
+            raise BenchmarkError(
+                f"mask_token={mask} of n2g is no token of '{subject.name}', whose ids are 0 to "
+                f"{subject.d_vocab - 1}; leave it out for the default."
+            )
+        return Asking(subject, evidence.layer, evidence.neurons, mask)
 
     def _examples(
         self,

@@ -74,11 +74,14 @@ def measure_saliency(
 def importance(
     masked: Float[np.ndarray, " m"], activation: float, maximum: float
 ) -> Float[np.ndarray, " m"]:
-    """1 - masked / activation within 0 and 1; all 0 for an activation near zero."""
-    if not activation > NEAR_ZERO * maximum:
+    """1 - masked / activation within 0 and 1.
+
+    It is 0 for an activation near zero or not finite, and where what was masked gives no number.
+    """
+    if not (np.isfinite(activation) and activation > NEAR_ZERO * maximum):
         return np.zeros(len(masked), dtype=np.float32)
     share = 1 - masked.astype(np.float64) / activation
-    return np.clip(share, 0, 1).astype(np.float32)
+    return np.where(np.isnan(share), 0, np.clip(share, 0, 1)).astype(np.float32)
 
 
 def _groups(examples: Sequence[Example]) -> Iterator[list[Example]]:
@@ -110,10 +113,10 @@ def _probe_starts(
                 owners.append(example.owner)
                 members.append(member)
     found = asking.of_lengths(contexts, np.array(owners, dtype=np.int64))
-    for member, example in enumerate(asked):
-        of_example = found[np.array(members, dtype=np.int64) == member]
-        if len(of_example):
-            best = of_example.max(keepdims=True)
+    bounds = np.searchsorted(members, np.arange(len(asked) + 1))
+    for example, start, stop in zip(asked, bounds[:-1], bounds[1:], strict=True):
+        if stop > start:
+            best = found[start:stop].max(keepdims=True)
             maximum = float(maxima[example.owner])
             example.importances[0] = importance(best, example.activation, maximum)[0]
 

@@ -158,6 +158,16 @@ def test_a_search_finds_the_planted_rules(run: Run) -> None:
     assert found("retu", "--contains") == {"0.0"}
 
 
+def test_a_search_for_what_is_not_there_says_so(run: Run) -> None:
+    lines = call("search", str(run.folder), "is None", "the", "of", "--as", "activating").out
+    assert lines.splitlines() == [
+        "no graph holds 'is None'",
+        "no graph holds 'of' as activating",
+        "a term is one whole token; --contains finds parts of tokens",
+        f"0 of {len(RULES)} neurons",
+    ]
+
+
 def test_lists_of_repeats_and_of_parts(run: Run) -> None:
     answer = call("search", str(run.folder), "--repeats")
     listed = set(neurons(answer.out))
@@ -202,7 +212,8 @@ def test_a_token_that_looks_like_an_option(run: Run) -> None:
     for words in (("--token=--parts",), ("--token", "--top"), ("--",), ("-x",), ("---",)):
         answer = call("search", str(run.folder), *words)
         assert answer.status == 0, answer.err
-        assert answer.out == f"0 of {len(RULES)} neurons\n"
+        assert answer.out.splitlines()[0] == f"no graph holds '{words[-1].split('=')[-1]}'"
+        assert answer.out.endswith(f"\n0 of {len(RULES)} neurons\n")
 
 
 def test_similar_finds_the_nested_rules(run: Run) -> None:

@@ -10,10 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.graphs import NeuronGraph, Node, Pattern, build_graph, to_dot, to_png, to_svg
+from benchmark.graphs import (
+    NeuronGraph,
+    Node,
+    Pattern,
+    TokenPattern,
+    build_graph,
+    to_dot,
+    to_png,
+    to_svg,
+)
 from benchmark.graphs.colours import BESIDE, contrast, fill_of, text_on
 from benchmark.graphs.layout import SMALL, lay_out, text_width
-from benchmark.graphs.shown import COLUMNS, PATTERNS
+from benchmark.graphs.shown import COLUMNS, PATTERNS, cut
 from tests.graphs.examples import pattern, pattern_lists, text_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -128,6 +137,25 @@ def test_of_a_long_pattern_the_end_is_drawn_and_the_rest_is_counted():
     assert "·List" in texts
     assert "#40" not in texts
     assert "#40" in to_dot(graph)
+
+
+def test_a_pointer_over_one_token_speaks_of_one():
+    assert "any one token" in to_svg(graph_of(pattern(4, None, 5)))
+    assert "any 2 tokens" in to_svg(graph_of(pattern(4, None, None, 5)))
+    longer = to_svg(graph_of(pattern(*range(40, 40 + COLUMNS), 5)))
+    assert "2 further tokens stand before" in longer
+    boxes = lay_out(graph_of(pattern(*range(40, 39 + COLUMNS), 5))).boxes
+    assert len(boxes) == COLUMNS
+
+
+def test_long_tokens_of_spaces_can_be_told_apart():
+    texts = {number: "↵" + "·" * number for number in (3, 25, 26, 33)}
+    graph = build_graph(
+        [TokenPattern((number,), (1.0,), 0.7) for number in texts], texts.__getitem__
+    )
+    drawn = written(to_svg(graph, legend=False))
+    assert {"↵···", "↵·×25", "↵·×26", "↵·×33"} <= set(drawn)
+    assert cut("ab" * 20) == "ab" * 6 + "…" + "b" + "ab" * 5
 
 
 def test_many_alternatives_are_counted():

@@ -100,6 +100,15 @@ def test_only_strong_patterns_count():
     assert (result.n_neurons, result.n_failed, result.n_empty) == (3, 1, 1)
 
 
+def test_terms_that_no_graph_holds_are_named():
+    terms = (Term("the"), Term("on"), Term("List", "context"), Term("the List"))
+    result = search(saved(FIRST, None), Query(terms, combine="or"))
+    assert result.missing == terms[1:]
+    assert search(saved(FIRST, SECOND), Query(terms[:1])).missing == ()
+    # A pattern that is too weak to count holds nothing.
+    assert search(saved(FIRST), Query((Term("was"),), above=0.5)).missing == (Term("was"),)
+
+
 def test_lists_of_repeats_and_parts():
     repeat = graph_of(pattern(5, None, 5, activation=0.6), pattern(3, activation=0.9))
     result = search(saved(FIRST, repeat), Query(repeats=True))
@@ -123,6 +132,8 @@ def test_among_many_alternatives_the_one_looked_for_is_shown():
     ("typed", "text", "how", "wanted"),
     [
         ("List", "·List", {}, True),
+        ("\n" + " " * 48, "↵·×48", {}, True),
+        ("\n" + " " * 48, "↵·×47", {}, False),
         ("List", "List", {}, True),
         ("List", "·List", {"exact": True}, False),
         ("List", "List", {"exact": True}, True),

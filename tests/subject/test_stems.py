@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,48 @@ def test_memory_that_runs_out_halves_the_batch(
     found = subject.last_activations(tokens, 1, rows, neurons, stems)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert subject.batch_tokens <= 30
+
+
+@pytest.mark.usefixtures("cheap_calls")
+def test_a_past_that_does_not_fit_leaves_the_batch_of_whole_contexts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of("rotary", tmp_path / "own")
+    tokens, stems = variants(5, n=200)
+    rows, neurons = pairs(5, n_contexts=200)
+    expected = subject.last_activations(tokens, 1, rows, neurons)
+    read, before = subject._sites.read, subject.batch_tokens
+
+    def short_of_memory(part: Tensor, *arguments: object, **options: object) -> object:
+        if options.get("options") and part.shape[1] < N_CTX and len(part) > 5:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return read(part, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(subject._sites, "read", short_of_memory)
+    found = subject.last_activations(tokens, 1, rows, neurons, stems)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert subject.batch_tokens == before
+
+
+@pytest.mark.usefixtures("cheap_calls")
+def test_what_one_batch_of_stems_left_is_let_go_before_the_next(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, stems = variants(6, n=60)
+    rows, neurons = pairs(6, n_contexts=60)
+    subject.limit_batch(N_CTX)  # one stem at a time
+    assert subject._sites.key_values is not None
+    kept, held, alive = subject._sites.key_values.kept, [], []
+
+    def watched(run: object) -> list[tuple[Tensor, Tensor]]:
+        alive.append(sum(each() is not None for each in held))
+        found = kept(run)  # type: ignore[arg-type]
+        held.extend(weakref.ref(each) for pair in found for each in pair)
+        return found
+
+    monkeypatch.setattr(subject._sites.key_values, "kept", watched)
+    subject.last_activations(tokens, 2, rows, neurons, stems)
+    assert alive == [0] * N_STEMS
 
 
 def test_few_contexts_run_whole(subject: Subject) -> None:

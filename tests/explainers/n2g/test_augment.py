@@ -66,6 +66,17 @@ def test_positive_and_negative_substitutes_are_kept_with_their_activations():
     assert len(subject.asked) == 4
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_substitute_on_which_the_subject_gives_no_number_is_left_out(value):
+    further, tried, _ = augmented(
+        lambda tokens: value if 11 in tokens else 1.0,
+        [example([5, 8], [1.0])],
+        Fixed(Proposal(0, 1, 2, (11,)), Proposal(0, 1, 2, (12,))),
+    )
+    assert [one.replacement for one in tried] == [(12,)]
+    assert [one.tokens.tolist() for one in further] == [[BOS, 12, 8]]
+
+
 def test_a_replacement_of_several_tokens_moves_the_rest_along():
     one = example([5, 6, 8], [0.9, 0.2])
     further, tried, _ = augmented(lambda tokens: 1.0, [one], Fixed(Proposal(0, 1, 2, (11, 12))))

@@ -109,6 +109,12 @@ def test_the_evidence_is_not_touched():
     assert evidence.exemplars.anchors[1].tolist() == [2, 5, 2]
 
 
+def test_a_mask_token_of_another_vocabulary_is_named():
+    with pytest.raises(BenchmarkError, match=r"mask_token=50 of n2g .* 'rules'"):
+        explained(mask_token=50)
+    assert explained(mask_token=49)
+
+
 def test_exemplars_that_do_not_fire_are_not_asked_about():
     subject = RuleSubject(lambda tokens: tokens[-1])
     evidence = evidence_of(subject, [[BOS, 40, 1], [BOS, 1, 12]])

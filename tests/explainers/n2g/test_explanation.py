@@ -127,9 +127,36 @@ def test_substitutes_are_shown():
     ]
 
 
+def test_substitutes_keep_their_heading_whatever_tokens_they_are():
+    texts = {1: "‹", 2: "a" * 40, 3: "b" * 40}
+    tried = (Substitute(0, (2,), (3,), 0.9, True), Substitute(0, (2,), (1,), 0.8, True))
+    line = N2GExplanation(1.0, (), substitutes=tried, texts=texts).describe().splitlines()[-1]
+    assert line.startswith("still fires: aaa")
+    assert len(line) == WIDTH
+
+
+def test_no_minus_stands_before_zero():
+    tried = (Substitute(0, (5,), (7,), -0.001, False), Substitute(0, (5,), (3,), -0.2, False))
+    assert written(path(4, activation=-0.004), path(5), substitutes=tried)[1:] == [
+        "‹·List›  1.00",
+        "‹·the›  0.00",
+        "no longer fires: ·List → ·on -0.20, ·List → ·Set 0.00",
+    ]
+
+
 def test_whole_contexts_are_said():
     one = N2GExplanation(2.0, (), counts=Counts(20, 9, 2))
     assert "2 kept the whole context" in one.describe()
+
+
+def test_one_is_spoken_of_as_one():
+    one = N2GExplanation(2.0, (path(4),), counts=Counts(1, 1, 0))
+    assert one.describe().startswith("1 pattern from 1 firing of 1 exemplar; largest activation 2")
+    none = N2GExplanation(2.0, (), counts=Counts(20, 0, 0))
+    assert none.describe().startswith("0 patterns from 0 firing of 20 exemplars;")
+    spread = [path(*[5] * length) for length in range(1, LINES + 2)]
+    lines = N2GExplanation(1.0, tuple(spread)).describe().splitlines()
+    assert lines[-1] == "and 1 weaker one"
 
 
 def test_many_patterns_are_cut_and_counted():

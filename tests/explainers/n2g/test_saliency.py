@@ -54,6 +54,14 @@ def test_near_zero_is_relative_to_the_neuron():
     assert importance(np.array([0.0]), 1e-6, 1.0).tolist() == [0]
 
 
+@pytest.mark.parametrize("masked", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("activation", [1.0, float("nan"), float("inf")])
+def test_importances_are_finite_whatever_the_subject_gives(masked, activation):
+    found = importance(np.array([masked, 0.5]), activation, 1.0)
+    assert np.isfinite(found).all()
+    assert found[1] == (0.5 if activation == 1 else 0)
+
+
 def test_a_context_that_is_its_anchor_asks_nothing():
     found, subject = measured(lambda tokens: 1.0, [5])
     assert found == [0, 1]

@@ -1,4 +1,7 @@
-"""Tokens as a person can read them: whitespace visible, bytes that are no text named."""
+"""Tokens and counts as a person can read them.
+
+Of tokens whitespace is visible, and bytes that are no text are named.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,11 @@ def shortened(shown: str, width: int) -> str:
     return _RUN.sub(lambda run: f"{run[1]}×{len(run[0])}", shown)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 pattern`, `2 patterns`."""
+    return f"{number} {what}" + ("s" if number != 1 else "")
+
+
 def visible_token(tokenizer: Any, token: int, width: int = WIDTH) -> str:
     """One token id as text, as a `transformers` or `tokenizers` tokenizer decodes it.
 
@@ -80,7 +88,7 @@ def _shown(tokenizer: Any, token: int, text_of: Callable[[Any, int], str], width
     try:
         text = text_of(tokenizer, token)
         spelt = _spelling(tokenizer, token)
-    except Exception:
+    except Exception:  # tokenizers of others fail in many ways on ids that stand for nothing
         return f"#{token}"
     if not text or "\N{REPLACEMENT CHARACTER}" in text:
         text = spelt or f"#{token}"

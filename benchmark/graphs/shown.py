@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph, Node, Pattern
-from benchmark.visible import shortened
+from benchmark.visible import counted, shortened
 
 # A picture that holds more cannot be read; what is left out is counted in it.
 PATTERNS = 20
@@ -85,7 +85,7 @@ def _boxes(graph: NeuronGraph, n_patterns: int, n_columns: int, n_alternatives: 
     notes = []
     if rest:
         notes.append(
-            f"and {_counted(len(rest), 'weaker pattern')}, at most {rest[0].activation:.2f}"
+            f"and {counted(len(rest), 'weaker pattern')}, at most {rest[0].activation:.2f}"
         )
     if not patterns:
         notes.append("no patterns")
@@ -147,7 +147,3 @@ def cut(text: str) -> str:
         return text
     half = (LETTERS - 1) // 2
     return f"{text[: LETTERS - 1 - half]}…{text[-half:]}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")

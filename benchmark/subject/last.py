@@ -75,7 +75,7 @@ def from_stems(
             past = [(k[chosen, :, :left_out], v[chosen, :, :left_out]) for k, v in kept]
             with key_values.given(past, rest.shape[1]) as options:
                 part = rest[rows].to(subject.device)
-                return sites.read(part, [layer], _last, last=True, options=options)[layer]
+                return sites.read(part, [layer], last_position, last=True, options=options)[layer]
 
         return run
 
@@ -111,5 +111,6 @@ def _nothing(neurons: Tensor) -> Tensor:
     return neurons[:0]
 
 
-def _last(neurons: Tensor) -> Tensor:
+def last_position(neurons: Float[Tensor, "batch pos d_mlp"]) -> Float[Tensor, "batch d_mlp"]:
+    """What is kept of a layer's activations where only the last position is asked for."""
     return neurons[:, -1].float()

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# What a call costs beside its tokens, in tokens; measured on solu-tiny on a CPU. On a GPU calls
-# are short of work at a few thousand tokens.
+# What a call costs beside its tokens, in tokens. On a CPU the best of some that were tried on
+# solu-tiny; on a GPU a guess, as calls of few tokens leave it idle.
 CPU_CALL_TOKENS = 128
 CUDA_CALL_TOKENS = 4096
 # The most tokens that a call's contexts have with those that are left out, in batches: of so many

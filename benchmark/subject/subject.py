@@ -19,7 +19,7 @@ from benchmark.subject.checks import (
     checked_stems,
     checked_tokens,
 )
-from benchmark.subject.last import from_stems, pairs_of, worth_it
+from benchmark.subject.last import from_stems, last_position, pairs_of, worth_it
 from benchmark.subject.site import Sites
 from benchmark.subject.stems import Stems
 
@@ -215,7 +215,7 @@ class Subject:
             yield from from_stems(self, sites, sites.key_values, tokens, layer, stems, batch)
             return
         for rows, found in self._batches(
-            tokens, batch, lambda part: sites.read(part, [layer], _float_last, last=True)[layer]
+            tokens, batch, lambda part: sites.read(part, [layer], last_position, last=True)[layer]
         ):
             yield np.arange(rows.start, rows.stop), found
 
@@ -333,10 +333,6 @@ class Subject:
             self.calls_run += 1
             yield rows, found
             row += size
-
-
-def _float_last(activations: Tensor) -> Tensor:
-    return activations[:, -1].float()
 
 
 def _taker(neurons: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.graphs.merge import ALIKE
 from benchmark.graphs.writing import GAP, START_TEXT, write_pattern
+from benchmark.visible import counted
 from explainers.n2g.trie import ANY, Path
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def describe(explanation: N2GExplanation) -> str:
     """The patterns, what became of the exemplars, and what substitutes did; at most a screen."""
     counts = explanation.counts
     lines = [
-        f"{_counted(len(explanation.paths), 'pattern')} from {counts.used} firing of "
-        f"{_counted(counts.exemplars, 'exemplar')}; "
+        f"{counted(len(explanation.paths), 'pattern')} from {counts.used} firing of "
+        f"{counted(counts.exemplars, 'exemplar')}; "
         f"largest activation {explanation.max_activation:.4g}"
     ]
     if counts.whole:
@@ -44,7 +45,7 @@ def describe(explanation: N2GExplanation) -> str:
     written = _written(explanation)
     lines += [_end(f"{text}  {_number(value)}") for text, value in written[:LINES]]
     if len(written) > LINES:
-        lines.append(f"and {_counted(len(written) - LINES, 'weaker one')}")
+        lines.append(f"and {counted(len(written) - LINES, 'weaker one')}")
     lines += _substitutes(explanation.substitutes, explanation.texts)
     return "\n".join(lines)
 
@@ -130,10 +131,6 @@ def _substitutes(substitutes: Sequence[Substitute], texts: Mapping[int, str]) ->
     named = (("still fires", True), ("no longer fires", False))
     found = [(name, words(kept)) for name, kept in named]
     return [_beginning(f"{name}: {text}") for name, text in found if text]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _number(value: float) -> str:

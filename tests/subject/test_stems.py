@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.subject import Subject, load_subject
 from benchmark.subject.shortcuts import take_shortcuts
 from benchmark.subject.site import Sites
-from benchmark.subject.stems import HELD_BATCHES, Stems, plan_calls, whole_cost
+from benchmark.subject.stems import HELD_BATCHES, KeysValues, Stems, plan_calls, whole_cost
 from tests.subject import checkpoints
 from tests.subject.checkpoints import D_MLP, D_VOCAB, N_CTX
 
@@ -114,10 +117,10 @@ def test_memory_that_runs_out_halves_the_batch(
     expected = subject.last_activations(tokens, 1, rows, neurons)
     read = subject._sites.read
 
-    def short_of_memory(part: Tensor, *arguments: object, **options: object) -> object:
+    def short_of_memory(part: Tensor, *arguments: Any, **options: Any) -> object:
         if part.numel() > 30:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return read(part, *arguments, **options)  # type: ignore[arg-type]
+        return read(part, *arguments, **options)
 
     monkeypatch.setattr(subject._sites, "read", short_of_memory)
     found = subject.last_activations(tokens, 1, rows, neurons, stems)
@@ -135,10 +138,10 @@ def test_a_past_that_does_not_fit_leaves_the_batch_of_whole_contexts_alone(
     expected = subject.last_activations(tokens, 1, rows, neurons)
     read, before = subject._sites.read, subject.batch_tokens
 
-    def short_of_memory(part: Tensor, *arguments: object, **options: object) -> object:
+    def short_of_memory(part: Tensor, *arguments: Any, **options: Any) -> object:
         if options.get("options") and part.shape[1] < N_CTX and len(part) > 5:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return read(part, *arguments, **options)  # type: ignore[arg-type]
+        return read(part, *arguments, **options)
 
     monkeypatch.setattr(subject._sites, "read", short_of_memory)
     found = subject.last_activations(tokens, 1, rows, neurons, stems)
@@ -156,9 +159,9 @@ def test_what_one_batch_of_stems_left_is_let_go_before_the_next(
     assert subject._sites.key_values is not None
     kept, held, alive = subject._sites.key_values.kept, [], []
 
-    def watched(run: object) -> list[tuple[Tensor, Tensor]]:
+    def watched(run: Callable[[Mapping[str, Any]], object]) -> list[tuple[Tensor, Tensor]]:
         alive.append(sum(each() is not None for each in held))
-        found = kept(run)  # type: ignore[arg-type]
+        found = kept(run)
         held.extend(weakref.ref(each) for pair in found for each in pair)
         return found
 
@@ -266,14 +269,14 @@ class _Mixing(nn.Module):
 class _Forgetful:
     """Claims to go on after earlier tokens, and begins anew."""
 
-    def kept(self, run):  # type: ignore[no-untyped-def]
+    def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
         run({})
         return []
 
-    def given(self, past, n_tokens, /):  # type: ignore[no-untyped-def]
-        import contextlib
-
-        return contextlib.nullcontext({})
+    def given(
+        self, _past: Sequence[KeysValues], _n_tokens: int, /
+    ) -> AbstractContextManager[Mapping[str, Any]]:
+        return nullcontext({})
 
 
 def test_a_shortcut_that_changes_something_is_not_taken() -> None:
@@ -288,7 +291,7 @@ def test_a_shortcut_that_changes_something_is_not_taken() -> None:
 
 def test_a_shortcut_that_fails_is_not_taken() -> None:
     class Broken(_Forgetful):
-        def kept(self, run):  # type: ignore[no-untyped-def]
+        def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
             raise NotImplementedError
 
     model = _Mixing()

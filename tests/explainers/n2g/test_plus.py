@@ -102,8 +102,7 @@ def test_exemplars_come_from_every_part_that_has_any(values, deciles, per_decile
     assert (found.activations >= floor).all()
     rows = np.arange(len(found.anchors))
     assert (found.tokens[rows, found.anchors] != BOS).all()
-    places = [(*row.tolist(), at) for row, at in zip(found.tokens, found.anchors)]  # noqa: B905
-    assert len(places) == len(found.owners)
+    assert len(found.tokens) == len(found.anchors) == len(found.owners) == len(part)
 
 
 def test_a_dead_neuron_has_no_exemplars():

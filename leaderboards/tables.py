@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.cli.table import interval, marked, marks_legend, nulls, number, ranges
+from benchmark.corpus.copies import copies
 from benchmark.evidence import TOP, UNIFORM
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
@@ -200,11 +201,10 @@ def _about(board: Leaderboard) -> str:
     text = f"{board.n_neurons} neurons of layers {ranges(board.layers)}"
     if board.context_length is not None:
         text += f", contexts of {board.context_length} tokens"
-    return (
-        f"{text}. Kept apart from the first table: {board.differs}."
-        if board.differs
-        else f"{text}."
-    )
+    sentences = [f"{text}.", copies(board.rows[0].run.record.corpus.counts)]
+    if board.differs:
+        sentences.append(f"Kept apart from the first table: {board.differs}.")
+    return " ".join(filter(None, sentences))
 
 
 def _head(row: Row) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.table import print_rows, ranges, score_table
+from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def print_table(runs: Sequence[Run]) -> None:
             f"{dead} dead neurons; corpus {corpus.name}, "
             f"contexts of {corpus.context_length} tokens"
         )
+        if sentence := copies(corpus.counts):
+            _say(sentence)
     columns, rows = score_table(records)
     print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)

@@ -6,6 +6,7 @@ import sys
 
 from benchmark.cli.table import marked, print_rows
 from benchmark.config import RunConfig
+from benchmark.corpus.copies import copies
 from benchmark.evidence import Block
 from benchmark.experiment import Experiment, cache_folder, open_experiment
 from benchmark.explaining import build_explainer
@@ -32,6 +33,7 @@ def print_plan(config: RunConfig) -> None:
         ["  sample", _contexts(len(store.sample_rows), length, len(store.explain))],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
+        ["  copied", copies(corpus.counts)],
         *_calibration(experiment),
         ["subject tokens", passes],
         ["cache", _cache(experiment)],

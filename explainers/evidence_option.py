@@ -38,7 +38,7 @@ def chosen_sample(evidence: Evidence, kind: str, explainer: str) -> Sample | Non
         return None
     if evidence.sample is None:
         raise BenchmarkError(
-            f"{explainer} was asked to use the sample (evidence={kind}), and the evidence has "
+            f"{explainer} needs the sample (evidence={kind}), and the evidence has "
             f"none; use evidence={kind.replace(f'+{SAMPLE}', '')}."
         )
     return evidence.sample

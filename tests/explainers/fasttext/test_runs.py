@@ -24,6 +24,8 @@ FASTTEXT = ("explainer=fasttext", "explainer.dimensions=8", "explainer.epochs=1"
 class Reading(Method):
     """Remembers what it was prepared with, and when."""
 
+    evidence = "exemplars+sample+text"
+
     def prepare(self, text, storage):
         Method.calls.append(("prepare", text))
         assert storage.read("reading", {"a": 1}) is None
@@ -32,6 +34,8 @@ class Reading(Method):
 
 
 class CannotRead(Method):
+    evidence = "exemplars+text"
+
     def prepare(self, text, storage):
         raise ValueError("words fail me")
 
@@ -128,6 +132,8 @@ def test_vectors_that_cannot_be_had_end_in_a_message(command: Command, tmp_path:
 
 def test_errors_of_ones_own_are_not_wrapped() -> None:
     class Refuses(Method):
+        evidence = "exemplars+text"
+
         def prepare(self, text, storage):
             raise BenchmarkError("this method wants other text")
 

@@ -110,6 +110,23 @@ def test_a_run_is_scored_and_shown_without_the_vectors(command: Command) -> None
     assert not kept[0].exists()  # nothing was trained again
 
 
+def test_the_evidence_is_recorded_and_part_of_the_runs_identity(command: Command) -> None:
+    default = command.finished(*FASTTEXT)
+    assert default.record.explainer.evidence == "exemplars+text"
+    answer = command.run(*FASTTEXT, "explainer.evidence=exemplars")
+    assert answer.status == 0, answer.err
+    runs = {run.record.explainer.evidence: run for run in map(load_run, command.folders())}
+    assert set(runs) == {"exemplars+text", "exemplars"}
+    assert runs["exemplars"].record.run_id != default.record.run_id
+    # Without the text nothing is read of the explain split.
+    assert "its exemplars" in explanations(runs["exemplars"])[0]["explanation"]["vectors"]
+    table = call("leaderboard", str(command.folder / "results"), "--table", "tracks")
+    assert "track evidence: exemplars+text" in table.out
+    assert (
+        "track evidence: exemplars" in table.out.splitlines() or "evidence: exemplars" in table.out
+    )
+
+
 def test_a_second_run_reads_the_vectors_and_says_the_same(command: Command) -> None:
     first = command.finished(*FASTTEXT)
     (kept,) = (command.folder / "cache" / "fasttext").rglob("*.safetensors")

@@ -31,7 +31,7 @@ CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 # Methods that ask the subject about further contexts.
 ASKING = ("n2g", "n2g_plus", "local_search", "fasttext")
 # Those whose kind of evidence is an option.
-CHOOSING = ("token_lookup", "max_examples", "context_tree", "local_search", "fasttext")
+CHOOSING = ("token_lookup", "max_examples", "context_tree", "n2g_plus", "local_search", "fasttext")
 NAMES = (*CONTROLS, "token_lookup", "max_examples", "context_tree", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 

@@ -52,7 +52,7 @@ class Row:
         explainer: the explainer's name.
         target: its class.
         control: whether it is a control.
-        evidence: `exemplars` or `exemplars+sample`.
+        evidence: what the explainer saw; see `benchmark.interface.EVIDENCE_KINDS`.
         options: its other settings.
         run_id: the run's id.
         run: the run itself.

@@ -11,10 +11,12 @@ import numpy as np
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, Sample, SubjectModel
 from explainers.anchored import Anchored, anchored, firing
+from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.n2g.augment import augment
 from explainers.n2g.checking import check_against
 from explainers.n2g.decile_exemplars import across_deciles
 from explainers.n2g.examples import Example
+from explainers.n2g.exemplars_alone import check_on_exemplars
 from explainers.n2g.explainer import N2G, counted, explanations
 from explainers.n2g.explanation import N2GExplanation
 from explainers.n2g.prune import prune
@@ -39,6 +41,7 @@ class N2GPlus(N2G):
         per_decile: int = 4,
         prior: float = 2.0,
         least: float = 0.0,
+        evidence: str = EXEMPLARS_AND_SAMPLE,
         **options: Any,
     ) -> None:
         """Choose what is taken from the sample.
@@ -49,6 +52,7 @@ class N2GPlus(N2G):
             per_decile: exemplars from each.
             prior: places of the sample that a pattern's measured activation counts as.
             least: part of the maximum below which a checked pattern is dropped.
+            evidence: `exemplars+sample`, or `exemplars`, which stand in for the sample.
             options: as `N2G`; `activation_threshold` should be low, as the sample decides. It is
                 also where the range that exemplars are drawn from begins.
 
@@ -56,6 +60,7 @@ class N2GPlus(N2G):
             BenchmarkError: an option has a value that it cannot have.
         """
         super().__init__(*args, **options)
+        self.evidence = checked_evidence(evidence, "n2g_plus")
         for name, count in (("deciles", deciles), ("per_decile", per_decile)):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise BenchmarkError(
@@ -74,11 +79,19 @@ class N2GPlus(N2G):
         """One trie per neuron, checked against the sample.
 
         Raises:
-            BenchmarkError: the evidence has no sample, or the augmenter cannot be had.
+            BenchmarkError: the sample was asked for and the evidence has none, or the augmenter
+                cannot be loaded.
         """
-        sample = evidence.sample
+        sample = chosen_sample(evidence, self.evidence, "n2g_plus")
         if sample is None:
-            raise BenchmarkError("n2g_plus needs the sample, and the evidence has none; use n2g.")
+            return check_on_exemplars(
+                evidence, lambda own, stand_in: self._explain(own, stand_in, subject)
+            )
+        return self._explain(evidence, sample, subject)
+
+    def _explain(
+        self, evidence: Evidence, sample: Sample, subject: SubjectModel
+    ) -> list[N2GExplanation | Failure]:
         proposer = self.proposers.of(subject)
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()

@@ -270,6 +270,20 @@ def test_an_unsound_metric_or_chosen_text_ranks_nothing() -> None:
         build(runs, rank_by="r")
 
 
+def test_each_kind_of_evidence_has_a_track_and_one_of_a_later_version_too() -> None:
+    kinds = ("exemplars+dreams", "exemplars+text", "exemplars", "exemplars+sample+text", "")
+    runs = [
+        made_up_run(f"method{at}", 0.1 * at, evidence=evidence) for at, evidence in enumerate(kinds)
+    ]
+    tracks = [track for track in board(runs).tracks if track.family == "evidence"]
+    assert [(track.name, [row.label for row in track.rows]) for track in tracks] == [
+        ("exemplars", ["method2"]),
+        ("exemplars+text", ["method1"]),
+        ("exemplars+sample+text", ["method3"]),
+        ("exemplars+dreams", ["method0"]),
+    ]
+
+
 def test_tracks_hold_the_rows_of_one_evidence_or_within_one_size() -> None:
     runs = [
         made_up_run("tiny", 0.0, sizes=1024),
@@ -294,6 +308,7 @@ def test_tracks_hold_the_rows_of_one_evidence_or_within_one_size() -> None:
         (3, False),
         (None, False),
     ]
+    assert [track.name for track in board(runs).tracks][:2] == ["exemplars", "exemplars+sample"]
     in_track, in_table = found["exemplars"].rows[2], board(runs).rows[4]
     assert in_track.above.mean == in_table.above.mean
     assert in_track.above.adjusted_p <= in_table.above.adjusted_p

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
+import textwrap
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.interface import Failure
+from benchmark.interface import Evidence, Exemplars, Failure
+from benchmark.subject import load_subject
 from explainers.n2g import N2G
 from explainers.n2g.settings import AUTHORS, Settings
 from explainers.proposers.subject import SubjectProposer
 from tests.explainers.planted_rules import Sizes, contexts, evidence_of_rules, planted
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 from tests.perf.slow_n2g import search, slow_n2g
-from tests.perf.workload import TinyWorkload, Workload
+from tests.perf.workload import TinyWorkload
 
 
 def assert_same(evidence, subject, augmenter="none", **options):
@@ -34,26 +36,31 @@ def assert_same(evidence, subject, augmenter="none", **options):
     return explanations, slow
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A random subject and evidence of all its layers."""
+    return TinyWorkload(tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"cutoff": 2}, {"mask_token": 5, "combine": "max"}, {"pivot_threshold": 1.0, "after": 0}],
 )
 @pytest.mark.parametrize("call_tokens", [1, 128])
-def test_it_finds_the_same_paths(tmp_path, monkeypatch, options, call_tokens):
+def test_it_finds_the_same_paths(tiny, monkeypatch, options, call_tokens):
     # Calls that cost nothing make it worth its while to run what masked contexts share once.
     monkeypatch.setattr("benchmark.subject.stems.CPU_CALL_TOKENS", call_tokens)
-    workload = TinyWorkload(tmp_path)
-    for evidence in workload.evidence:
-        _, slow = assert_same(evidence, workload.subject, **options)
-        assert slow == slow_n2g(evidence, workload.subject, Settings(**options))
+    for evidence in tiny.evidence:
+        _, slow = assert_same(evidence, tiny.subject, **options)
+        assert slow == slow_n2g(evidence, tiny.subject, Settings(**options))
 
 
 @pytest.mark.parametrize("augmenter", ["none", "subject"])
 @pytest.mark.parametrize("options", [{}, dict(AUTHORS), {"weak": True}, {"remeasure": False}])
-def test_a_model_is_explained_as_by_the_authors_steps(tmp_path, options, augmenter):
-    workload = TinyWorkload(tmp_path)
-    for evidence in workload.evidence:
-        assert_same(evidence, workload.subject, augmenter, **options)
+def test_a_model_is_explained_as_by_the_authors_steps(tiny, options, augmenter):
+    for evidence in tiny.evidence[:1]:
+        few = evidence.select(torch.arange(2))
+        assert_same(few, tiny.subject, augmenter, substitutes=2, **options)
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +87,45 @@ def test_planted_neurons_are_explained_as_by_the_authors_steps(rules, options, a
             assert torch.allclose(one.simulate(text), truth, rtol=1e-4)
 
 
-class BuiltinWorkload(Workload):
-    """A little of the built-in subject."""
+@pytest.fixture(scope="module")
+def builtin():
+    """The built-in subject, and its strongest neurons of two layers on a source file."""
+    subject = load_subject(
+        {"name": "solu-tiny", "kind": "builtin", "source": "solu_tiny"}, device="cpu"
+    )
+    ids = subject.tokenizer.encode(Path(textwrap.__file__).read_text("utf-8"))
+    text = torch.tensor(ids[: len(ids) // 23 * 23]).reshape(-1, 23)[:80]
+    tokens = torch.cat([torch.full((len(text), 1), subject.bos), text], 1)
+    return subject, [strongest(subject, tokens, layer) for layer in (0, subject.n_layers - 1)]
 
-    sizes = dataclasses.replace(Workload.sizes, contexts=32, neurons=2)
+
+def strongest(subject, tokens, layer, n=2, k=5):
+    """Evidence of the neurons with the largest activations, from all contexts."""
+    activations = subject.activations(tokens, layer)
+    activations[:, 0] = 0
+    neurons = activations.amax((0, 1)).topk(n).indices
+    own = activations[..., neurons].permute(2, 0, 1)
+    rows = own.amax(-1).topk(k, dim=1).indices
+    exemplars = own[torch.arange(n)[:, None], rows]
+    maximum = own.amax((1, 2))
+    return Evidence(
+        layer=layer,
+        neurons=neurons,
+        bos=subject.bos,
+        max_activation=maximum,
+        mean_activation=own.mean((1, 2)),
+        firing_threshold=maximum / 2,
+        exemplars=Exemplars(tokens[rows], exemplars, exemplars.argmax(-1)),
+        sample=None,
+    )
 
 
-@pytest.mark.parametrize("options", [dict(AUTHORS)])
-def test_the_builtin_subject_is_explained_as_by_the_authors_steps(tmp_path, options):
-    workload = BuiltinWorkload(tmp_path)
-    for evidence in workload.evidence[::2]:
-        explanations, _ = assert_same(evidence, workload.subject, "subject", **options)
-        assert any(len(one.paths) > 1 for one in explanations)
+@pytest.mark.parametrize("options", [{}, dict(AUTHORS)])
+def test_the_builtin_subject_is_explained_as_by_the_authors_steps(builtin, options):
+    subject, blocks = builtin
+    for evidence in blocks:
+        explanations, _ = assert_same(evidence, subject, "subject", substitutes=2, **options)
+        assert any(one.paths for one in explanations)
 
 
 def mixed(*weights):

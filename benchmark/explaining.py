@@ -162,9 +162,9 @@ def explain_block(
 ) -> list[Explanation | Failure]:
     """Ask an explainer about a block; whatever goes wrong becomes the neurons' failure.
 
-    A neuron that never fires on the `explain` split is not asked about: it is a failure too. If
-    the explainer breaks on the block, it is asked about each neuron alone, so that one bad neuron
-    costs no other its explanation.
+    A neuron that is never above zero on the `explain` split has nothing to explain: the explainer
+    is not asked about it, and it is a failure too. If the explainer breaks on the block, it is
+    asked about each neuron alone, so that one bad neuron costs no other its explanation.
     """
     living = [row for row, maximum in enumerate(evidence.max_activation.tolist()) if maximum > 0]
     results: list[Explanation | Failure] = [

@@ -179,6 +179,7 @@ def record_of(
             rule="list" if config.neurons.list is not None else "drawn from the living neurons",
             per_layer={s.layer: s.neurons.tolist() for s in selections},
             dead={s.layer: s.n_dead for s in selections},
+            named_dead={s.layer: s.dead_neurons for s in selections if s.dead_neurons},
             asked=asked,
             explained=explained,
             coverage=explained / asked,

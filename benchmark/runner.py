@@ -183,7 +183,8 @@ def score_explanations(
     profile = experiment.store.profiles([block.layer])[block.layer]
     maximum = profile.max_activation[block.neurons]
     threshold = experiment.config.firing_threshold * maximum
-    # No activation of a dead neuron is firing, although all are above a part of a negative maximum.
+    # A neuron that is never above zero never fires, although all of its activations are above a
+    # part of a negative maximum.
     threshold = threshold.masked_fill(maximum <= 0, torch.finfo(threshold.dtype).max)
     began = time.perf_counter()
     simulated = simulate(explainer, explanations, truth.tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from benchmark.config import RunConfig
     from benchmark.results import Run
     from benchmark.runner import Outcome
+
+# Names of dead neurons in one line.
+LISTED = 5
 
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
@@ -88,6 +91,8 @@ def print_table(runs: Sequence[Run]) -> None:
         )
         if sentence := copies(corpus.counts):
             _say(sentence)
+        if neurons.named_dead:
+            _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
     columns, rows = score_table(records)
     print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)
@@ -98,6 +103,13 @@ def print_table(runs: Sequence[Run]) -> None:
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
     _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+
+
+def named_dead(neurons: Mapping[int, Sequence[int]]) -> str:
+    """Return how many named neurons are dead and which, given them by layer."""
+    names = [f"{layer}.{neuron}" for layer, some in neurons.items() for neuron in some]
+    listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
+    return f"{len(names)} {'is' if len(names) == 1 else 'are'} dead: {listed}"
 
 
 def shown_path(path: Path) -> str:

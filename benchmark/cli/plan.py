@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from benchmark.cli.finished import named_dead
 from benchmark.cli.table import marked, print_rows
 from benchmark.config import RunConfig
 from benchmark.corpus.copies import copies
@@ -58,8 +59,12 @@ def _neurons(experiment: Experiment) -> str:
     blocks = _known_blocks(experiment)
     if blocks is not None:
         total = sum(len(block.neurons) for block in blocks)
-        dead = sum(selection.n_dead for selection in experiment.selections())
-        return f"{total} in {len(blocks)} blocks; {dead} dead neurons in these layers"
+        selections = experiment.selections()
+        dead = sum(selection.n_dead for selection in selections)
+        named = {each.layer: each.dead_neurons for each in selections if each.dead_neurons}
+        return f"{total} in {len(blocks)} blocks; {dead} dead neurons in these layers" + (
+            f"; of those that are named, {named_dead(named)}" if named else ""
+        )
     return f"{_asked(experiment)} at most (dead ones are known after the first pass); " + (
         "named one by one" if config.list is not None else f"seed {config.seed}"
     )

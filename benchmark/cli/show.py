@@ -183,6 +183,10 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     sys.stdout.write(
         f"neuron {layer}.{neuron} of {record.subject.name}, explained by {record.explainer.name}\n"
     )
+    if neuron in record.neurons.named_dead.get(layer, []):
+        from benchmark.evidence import DEAD_MEANS
+
+        sys.stdout.write(f"it is dead: {DEAD_MEANS}\n")
     explanation = None
     if saved.explanation is None:
         sys.stdout.write(f"failed: {saved.error}\n")

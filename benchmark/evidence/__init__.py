@@ -1,7 +1,14 @@
 """What is measured about neurons: profiles, evidence of the explain split, held-out truth."""
 
 from benchmark.evidence.profile import LayerProfile, profile_layers
-from benchmark.evidence.selection import Selection, dead_neurons, draw_neurons
+from benchmark.evidence.selection import (
+    DEAD_FRACTION,
+    DEAD_MEANS,
+    Selection,
+    dead_neurons,
+    draw_neurons,
+    relative_reach,
+)
 from benchmark.evidence.settings import EvidenceSettings
 from benchmark.evidence.store import Block, EvidenceStore
 from benchmark.evidence.truth import (
@@ -18,6 +25,8 @@ from benchmark.evidence.truth import (
 __all__ = [
     "CALIBRATED_SETS",
     "CALIBRATED_SUFFIX",
+    "DEAD_FRACTION",
+    "DEAD_MEANS",
     "SCORING_SETS",
     "TOP",
     "TOP_AND_RANDOM",
@@ -32,4 +41,5 @@ __all__ = [
     "dead_neurons",
     "draw_neurons",
     "profile_layers",
+    "relative_reach",
 ]

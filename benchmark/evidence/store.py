@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.cache import TensorCache
@@ -15,6 +15,7 @@ from benchmark.corpus import Contexts, Corpus
 from benchmark.errors import BenchmarkError
 from benchmark.evidence.gather import Request, gather
 from benchmark.evidence.profile import LayerProfile, profile_layers
+from benchmark.evidence.selection import dead_neurons
 from benchmark.evidence.settings import EvidenceSettings, draw_rows
 from benchmark.evidence.truth import CalibrationTruth, Truth, strongest_contexts
 from benchmark.interface import Evidence, Exemplars, Sample
@@ -126,6 +127,10 @@ class EvidenceStore:
                 self.cache.misses += 1
                 self._profiles[layer] = profile
         return {layer: self._profiles[layer] for layer in layers}
+
+    def dead_neurons(self, layer: int) -> Bool[Tensor, " d_mlp"]:
+        """Return which neurons of a layer are dead; see `benchmark.evidence.selection`."""
+        return dead_neurons(self.profiles([layer])[layer], self.subject.output_norms(layer))
 
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
         """Rows of the explain contexts that are the exemplars of each neuron of a block."""

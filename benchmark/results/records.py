@@ -49,13 +49,15 @@ class CorpusRecord:
 class NeuronsRecord:
     """Which neurons were asked for, and how many were explained.
 
-    `rule` says how they were drawn, `per_layer` lists them, `dead` counts per layer the neurons
-    that never fire on the `explain` split and are not drawn, `coverage` is explained / asked.
+    `rule` says how they were drawn, `per_layer` lists them, `dead` counts per layer the dead
+    neurons (see `benchmark.evidence.selection`), which are not drawn, `named_dead` lists those of
+    them that were named one by one, `coverage` is explained / asked.
     """
 
     per_layer: dict[int, list[int]] = field(default_factory=dict)
     rule: Any = None
     dead: dict[int, int] = field(default_factory=dict)
+    named_dead: dict[int, list[int]] = field(default_factory=dict)
     asked: int = 0
     explained: int = 0
     coverage: float | None = None

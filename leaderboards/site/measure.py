@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.config import RunConfig
-from benchmark.evidence import Block, Truth, dead_neurons
+from benchmark.evidence import Block, Truth
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.interface import Evidence, Explanation, Failure
 from benchmark.rescoring import check_same
@@ -158,7 +158,7 @@ class Measured:
         """The same for a few neurons of a block."""
         profile = self.experiment.store.profiles([block.layer])[block.layer]
         text = uniform_text(truth)
-        # No activation of a dead neuron is firing, as in the run's own scores.
+        # No activation of a neuron that is never above zero is firing, as in the run's own scores.
         never = evidence.max_activation <= 0
         largest = torch.finfo(evidence.firing_threshold.dtype).max
         threshold = evidence.firing_threshold.masked_fill(never, largest)
@@ -182,7 +182,7 @@ class Measured:
         n_firing = fires.sum(1).tolist()
         fired = fired_tokens(flat, fires, shared[text])
         effects = effects_of(self.subject, block)
-        dead = dead_neurons(profile)
+        dead = self.experiment.store.dead_neurons(block.layer)
         mean_square = profile.mean_square.double()
         for row, neuron in enumerate(block.neurons.tolist()):
             mean = float(profile.mean_activation[neuron])

@@ -126,18 +126,49 @@ def _mean_with_intervals(
     weights: NDArray[Any] | None = None,
     replicates: metrics.Replicates | None = None,
 ) -> MetricSummary:
-    resampling: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-    }
-    estimate = metrics.mean_over_neurons(values, weights=weights, **resampling)
-    by_layer = metrics.mean_over_neurons(values, weights=weights, clusters=layers, **resampling)
+    return mean_with_intervals(
+        values,
+        layers=layers,
+        weights=weights,
+        replicates=replicates,
+        resamples=config.bootstrap.resamples,
+        level=config.bootstrap.confidence,
+        seed=config.seed,
+    )
+
+
+def mean_with_intervals(
+    values: NDArray[Any],
+    *,
+    layers: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+    replicates: metrics.Replicates | None = None,
+    resamples: int,
+    level: float,
+    seed: int,
+) -> MetricSummary:
+    """Return the mean of a score with its intervals: over neurons and documents, neurons, layers.
+
+    Args:
+        values: one score per neuron, NaN where it is null.
+        layers: the layer of each neuron; None for no interval over layers.
+        weights: how much each neuron counts; None counts all alike. A weighted mean has no
+            interval over documents.
+        replicates: the scores on resamples of the documents; None where there are none.
+        resamples: number of bootstrap resamples.
+        level: probability that the intervals cover.
+        seed: seed of the resampling.
+    """
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
+    estimate = metrics.mean_over_neurons(values, weights=weights, **options)
     low, high, over = estimate.low, estimate.high, OVER_NEURONS
     if replicates is not None and weights is None:
-        both = metrics.mean_over_neurons_and_documents(values, replicates, **resampling)
+        both = metrics.mean_over_neurons_and_documents(values, replicates, **options)
         if both.low is not None:
             low, high, over = both.low, both.high, OVER_BOTH
+    by_layer = None
+    if layers is not None:
+        by_layer = metrics.mean_over_neurons(values, weights=weights, clusters=layers, **options)
     return MetricSummary(
         mean=estimate.mean,
         low=low,
@@ -147,8 +178,8 @@ def _mean_with_intervals(
         neuron_high=estimate.high,
         n=estimate.n,
         n_null=estimate.n_null,
-        layer_low=by_layer.low,
-        layer_high=by_layer.high,
+        layer_low=None if by_layer is None else by_layer.low,
+        layer_high=None if by_layer is None else by_layer.high,
     )
 
 

@@ -53,6 +53,21 @@ class PairedDifference:
     both_high: float | None = None
     both_p: float | None = None
 
+    @property
+    def over_both(self) -> bool:
+        """Whether there are an interval and a p-value over neurons and documents."""
+        return self.both_p is not None
+
+    @property
+    def widest(self) -> tuple[float | None, float | None]:
+        """The interval that claims least: over neurons and documents, else over neurons."""
+        return (self.both_low, self.both_high) if self.over_both else (self.low, self.high)
+
+    @property
+    def widest_p(self) -> float | None:
+        """The p-value over neurons and documents, else that over neurons."""
+        return self.both_p if self.over_both else self.p
+
     def to_dict(self) -> dict[str, Any]:
         """The difference as JSON-able values."""
         return asdict(self)

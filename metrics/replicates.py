@@ -39,6 +39,10 @@ class Replicates:
     n_documents: int
     draw: str
 
+    def rows(self, which: NDArray[np.bool_]) -> Replicates:
+        """Return the replicates of some of the neurons."""
+        return replace(self, values=self.values[which])
+
     def minus(self, other: Replicates) -> Replicates:
         """Return the difference, resample by resample and neuron by neuron.
 

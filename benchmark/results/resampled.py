@@ -1,7 +1,7 @@
 """Replicates of scores in the files of a run: small, and part of the table of scores.
 
 What is kept is how far a score on a resample of the documents lies from the score on all of them,
-in steps of 2^-14: far finer than any interval, and a third of the size of full precision. Of 256
+in steps of 2^-12: far finer than any interval, and a third of the size of full precision. Of 256
 neurons, 200 resamples and three metrics that is some 200 KB.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RESAMPLED = "resampled"
 """The key of a row, and the prefix of columns of the file, such as `resampled/uniform/pearson`."""
 
-STEP = 2.0**-14
+STEP = 2.0**-12
 _NULL = np.iinfo(np.int16).min
 _DRAW, _DOCUMENTS = "draw", "documents"
 

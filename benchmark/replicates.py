@@ -47,12 +47,13 @@ def replicate_entries(
     n_documents = len(documents.unique())
     if not chosen or resamples < 1 or n_documents < 2:
         return []
-    draw = hashlib.sha256()
+    draw = hashlib.sha256(f"{list(tokens.shape)}".encode())
     for part in (tokens, truth.documents):
         draw.update(part.to(torch.int64).numpy().tobytes())
-    draw.update(f"{list(tokens.shape)} {resamples}".encode())
     seed = int.from_bytes(draw.digest()[:7], "big")
     weights = metrics.draw_weights(n_documents, resamples, seed)
+    # Also by what came out: another version of torch may draw otherwise from the same seed.
+    draw.update(weights.to(torch.int64).numpy().tobytes())
     units = metrics.Units.of_documents(
         truth.uniform_activations[:, text],
         prediction[:, truth.uniform][:, text],

@@ -22,6 +22,7 @@ from benchmark.explaining import build_explainer, explain_block, prepare_explain
 from benchmark.interface import Explainer, Explanation, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
+from benchmark.replicates import replicate_entries
 from benchmark.results import (
     FAILED,
     OK,
@@ -32,6 +33,7 @@ from benchmark.results import (
     explanation_line,
     load_run,
 )
+from benchmark.results.resampled import RESAMPLED
 from benchmark.scoring import score_block
 from benchmark.simulation import Simulation, simulate
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
@@ -189,8 +191,12 @@ def score_explanations(
     began = time.perf_counter()
     simulated = simulate(explainer, explanations, truth.tokens)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
-    names = experiment.config.metrics.metrics
+    config = experiment.config
+    names = config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
+    resampled = replicate_entries(
+        truth, simulated.predictions, threshold, names, config.bootstrap.document_resamples
+    )
     scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
     columns = {column: values.tolist() for column, values in scores.items()}
     if experiment.config.calibrated:
@@ -209,6 +215,7 @@ def score_explanations(
             row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(saved)}
             lines.append(explanation_line(block.layer, neuron, saved))
         row |= {column: values[i] for column, values in columns.items()}
+        row |= {RESAMPLED: resampled[i]} if resampled else {}
         row |= costs if isinstance(costs, dict) else costs[i]
         row["cost/simulate_seconds"] = simulate_seconds
         rows.append(row)

@@ -33,6 +33,7 @@ def make_truth(seed: int, n: int = 5, n_contexts: int = 9, length: int = 6, k: i
         top=top,
         uniform_activations=activations[:, uniform],
         top_activations=activations[torch.arange(n)[:, None], top],
+        documents=(torch.arange(len(uniform))[:, None] // 2).repeat(1, length),
     )
 
 

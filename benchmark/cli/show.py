@@ -139,6 +139,7 @@ def show_run(run: Run) -> None:
     sys.stdout.write(_overview(run.record))
     print_table([run])
     print_calibration(run)
+    _print_intervals(run)
     columns = run.scores.to_numpy()
     names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
     print_causal(run)
@@ -169,6 +170,42 @@ def show_run(run: Run) -> None:
             ],
             title=f"{title} neurons by {key.removeprefix('uniform/')}",
         )
+
+
+def _print_intervals(run: Run) -> None:
+    """The mean of every metric on the `uniform` set with its intervals."""
+    from benchmark.cli.table import (
+        ends,
+        interval,
+        intervals_legend,
+        marked,
+        neuron_interval,
+        number,
+        print_rows,
+    )
+
+    names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    found = {name: run.record.metric(name) for name in names}
+    summaries = {name: one for name, one in found.items() if one is not None}
+    if not summaries:
+        return
+    sys.stdout.write("\n")
+    print_rows(
+        ["score", "mean", "95 % interval", "over neurons", "over layers", "null"],
+        [
+            [
+                marked(name.removeprefix("uniform/")),
+                number(one),
+                interval(one),
+                neuron_interval(one),
+                ends(one.layer_low, one.layer_high),
+                str(one.n_null),
+            ]
+            for name, one in summaries.items()
+        ],
+        title="means on uniformly drawn contexts; intervals over neurons and held-out documents",
+    )
+    sys.stdout.write(intervals_legend(summaries.values()))
 
 
 def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:

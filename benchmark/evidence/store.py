@@ -326,6 +326,7 @@ class EvidenceStore:
             top=torch.searchsorted(rows, stored["top"]),
             uniform_activations=stored["uniform_activations"],
             top_activations=stored["top_activations"],
+            documents=self.held_out.documents[self.uniform_rows],
         )
 
     def calibration_truth(self, block: Block) -> CalibrationTruth:

@@ -31,6 +31,7 @@ class Truth:
         top: the rows of each neuron's own strongest contexts, strongest first, `[n, k]`.
         uniform_activations: raw units, `[n, m, ctx]`.
         top_activations: raw units, `[n, k, ctx]`.
+        documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
     """
 
     bos: int
@@ -39,6 +40,7 @@ class Truth:
     top: Int[Tensor, "n k"]
     uniform_activations: Float[Tensor, "n m ctx"]
     top_activations: Float[Tensor, "n k ctx"]
+    documents: Int[Tensor, "m ctx"]
 
     @property
     def n_random(self) -> int:

@@ -11,6 +11,9 @@ from benchmark.results.fields import read_record
 
 SCHEMA_VERSION = 1
 
+# What an interval is over.
+OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
+
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
 
@@ -100,8 +103,10 @@ class EnvironmentRecord:
 class MetricSummary:
     """A metric over neurons: the mean with its interval, of the `n` neurons that have a value.
 
-    `low` and `high` are by bootstrap over neurons, `layer_low` and `layer_high` over whole layers,
-    None where there is but one.
+    `low` and `high` are by bootstrap over what `over` says: `neurons and documents`, or `neurons`
+    where the documents were not resampled. `neuron_low` and `neuron_high` are over neurons alone;
+    records of earlier versions lack them, and theirs is `low` and `high`. `layer_low` and
+    `layer_high` are over whole layers, None where there is but one.
 
     `n_null` neurons have none, because the metric cannot be computed for them. Without any value
     the mean is None.
@@ -114,6 +119,15 @@ class MetricSummary:
     n_null: int = 0
     layer_low: float | None = None
     layer_high: float | None = None
+    over: str = OVER_NEURONS
+    neuron_low: float | None = None
+    neuron_high: float | None = None
+
+    def over_neurons(self) -> tuple[float | None, float | None]:
+        """The interval over neurons alone, also of a record of an earlier version."""
+        if self.over == OVER_NEURONS:
+            return self.low, self.high
+        return self.neuron_low, self.neuron_high
 
 
 @dataclass(frozen=True, kw_only=True)

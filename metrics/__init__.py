@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from metrics.calibration import Calibration, fit_calibration
     from metrics.constant import undefined
     from metrics.correction import holm
+    from metrics.document_interval import pearson_over_documents
     from metrics.paired import PairedDifference, paired_difference
+    from metrics.participation import effective_tokens
     from metrics.sanity import SanityResult, SanityScores, sanity_result, sanity_scores
     from metrics.scoring import compute
 
@@ -35,11 +37,13 @@ __all__ = [
     "UnknownMetricError",
     "UnsoundMetricError",
     "compute",
+    "effective_tokens",
     "fit_calibration",
     "get",
     "holm",
     "mean_over_neurons",
     "paired_difference",
+    "pearson_over_documents",
     "ranking_key",
     "sanity_result",
     "sanity_scores",
@@ -59,6 +63,8 @@ _LOADED_ON_FIRST_USE = {
     "sanity_result": "metrics.sanity",
     "sanity_scores": "metrics.sanity",
     "undefined": "metrics.constant",
+    "pearson_over_documents": "metrics.document_interval",
+    "effective_tokens": "metrics.participation",
     "compute": "metrics.scoring",
 }
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its bootstrap interval; AUPRC and F1 on the same contexts; top F1 on each
-neuron's strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
+held-out contexts, with its bootstrap interval; novel r: the same on the tokens of these contexts
+whose last eight tokens stand nowhere in the explain split; AUPRC and F1 on all tokens of these
+contexts; top F1 on each neuron's strongest held-out contexts. undef.: neurons whose prediction is
+constant (r counts as 0). positives: median over neurons of the tokens that fire there.
 null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
 tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
 

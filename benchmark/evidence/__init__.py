@@ -1,5 +1,6 @@
 """What is measured about neurons: profiles, evidence of the explain split, held-out truth."""
 
+from benchmark.evidence.firing import NEVER_FIRES, firing_thresholds
 from benchmark.evidence.profile import LayerProfile, profile_layers
 from benchmark.evidence.selection import Selection, dead_neurons, draw_neurons
 from benchmark.evidence.settings import EvidenceSettings
@@ -7,18 +8,24 @@ from benchmark.evidence.store import Block, EvidenceStore
 from benchmark.evidence.truth import (
     CALIBRATED_SETS,
     CALIBRATED_SUFFIX,
+    NOVEL,
     SCORING_SETS,
+    SHARED_SETS,
     TOP,
     TOP_AND_RANDOM,
     UNIFORM,
     CalibrationTruth,
     Truth,
+    base_set,
 )
 
 __all__ = [
     "CALIBRATED_SETS",
     "CALIBRATED_SUFFIX",
+    "NEVER_FIRES",
+    "NOVEL",
     "SCORING_SETS",
+    "SHARED_SETS",
     "TOP",
     "TOP_AND_RANDOM",
     "UNIFORM",
@@ -29,7 +36,9 @@ __all__ = [
     "LayerProfile",
     "Selection",
     "Truth",
+    "base_set",
     "dead_neurons",
     "draw_neurons",
+    "firing_thresholds",
     "profile_layers",
 ]

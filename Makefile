@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Processes that run the tests side by side, each with one thread for its arithmetic.
 JOBS ?= auto
+# Which built-in subject to train.
+SUBJECT ?= solu-tiny
 EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree
 
 .DEFAULT_GOAL := help
@@ -35,8 +37,8 @@ types: setup
 perf: setup ## measure speed and memory, as ratios of one run
 	$(BIN)/python -m tests.perf $(ARGS)
 
-train: setup ## train the built-in subject anew (an hour or more on a CPU)
-	$(BIN)/python -m benchmark.builtin.train --out training/solu-tiny $(ARGS)
+train: setup ## train a built-in subject again, SUBJECT=solu-tiny or gelu-tiny
+	$(BIN)/python -m benchmark.builtin.train --subject $(SUBJECT) $(ARGS)
 
 clean: ## remove the environment
 	rm -rf $(VENV)

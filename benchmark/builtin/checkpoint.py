@@ -4,59 +4,96 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmark.builtin.optimisers import learning_rate_factor
 from benchmark.builtin.recipe import Recipe, flag
 from benchmark.errors import BenchmarkError
 from benchmark.results.atomic import replacing, storage_errors
 
 CHECKPOINT = "checkpoint.pt"
+# They act through the learning rate alone.
+SCHEDULE = ("steps", "warmup", "decay")
 
 
 def save_checkpoint(
-    folder: Path, state: Mapping[str, Any], recipe: Recipe, texts_fingerprint: str
+    folder: Path,
+    state: Mapping[str, Any],
+    architecture: Mapping[str, Any],
+    recipe: Recipe,
+    texts_fingerprint: str,
 ) -> None:
     """Write a trainer's state; a process killed meanwhile leaves the one before.
 
     Raises:
         BenchmarkError: the disk is full, or the folder cannot be written.
     """
-    whole = {**state, "recipe": asdict(recipe), "texts": texts_fingerprint}
+    whole = {
+        **state,
+        "architecture": dict(architecture),
+        "recipe": asdict(recipe),
+        "texts": texts_fingerprint,
+    }
     with storage_errors(folder), replacing(folder / CHECKPOINT) as file:
         torch.save(whole, file)
 
 
 def load_checkpoint(
-    folder: Path, recipe: Recipe, texts_fingerprint: str, device: str
+    folder: Path,
+    architecture: Mapping[str, Any],
+    recipe: Recipe,
+    texts_fingerprint: str,
+    device: str,
 ) -> dict[str, Any] | None:
-    """The trainer's state that was saved in a folder, or None.
+    """Return the trainer's state that was saved in a folder, or None.
 
-    Nothing is unpickled but tensors and plain values.
+    Another number of steps (or other `warmup` or `decay`) is accepted as long as it gives every
+    step that was done the learning rate that it had: the weights at the end are those of a training
+    with the new numbers from the start. Nothing is unpickled but tensors and plain values.
 
     Raises:
-        BenchmarkError: it is damaged, or belongs to another recipe or other text.
+        BenchmarkError: it is damaged, or belongs to another subject, recipe or text.
     """
     path = folder / CHECKPOINT
     if not path.exists():
         return None
-    way_out = f"use another --out, or delete {path} to begin anew."
+    way_out = f"use another --out, or delete {path} to begin from step 0."
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise BenchmarkError(f"checkpoint {path} is damaged ({error}); {way_out}") from error
-    wanted = asdict(recipe)
-    for name, value in state["recipe"].items():
-        if wanted[name] != value:
-            raise BenchmarkError(
-                f"checkpoint {path} was trained with {flag(name)} {value}, not {wanted[name]}; "
-                + way_out
-            )
+    if state.get("architecture") != dict(architecture):
+        raise BenchmarkError(f"checkpoint {path} belongs to another subject; {way_out}")
     if state["texts"] != texts_fingerprint:
         raise BenchmarkError(
             f"checkpoint {path} was trained on other text (another Python version?); {way_out}"
         )
+    _check_recipe(state["recipe"], recipe, int(state["step"]), f"checkpoint {path}", way_out)
     return state
+
+
+def _check_recipe(
+    saved: Mapping[str, Any], recipe: Recipe, step: int, what: str, way_out: str
+) -> None:
+    wanted = asdict(recipe)
+    for name in saved.keys() | wanted.keys():
+        if name not in SCHEDULE and saved.get(name) != wanted.get(name):
+            raise BenchmarkError(
+                f"{what} was trained with {flag(name)} {saved.get(name)}, "
+                f"not {wanted.get(name)}; {way_out}"
+            )
+    before = replace(recipe, **{name: saved[name] for name in SCHEDULE})
+    if step > recipe.steps or any(
+        learning_rate_factor(before, done) != learning_rate_factor(recipe, done)
+        for done in range(step)
+    ):
+        changed = [name for name in SCHEDULE if saved[name] != wanted[name]]
+        numbers = ", ".join(f"{flag(name)} {saved[name]}, not {wanted[name]}" for name in changed)
+        raise BenchmarkError(
+            f"{what} was trained with {numbers}: "
+            f"its {step} steps would have had other learning rates; {way_out}"
+        )

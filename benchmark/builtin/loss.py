@@ -40,6 +40,10 @@ class TextLoss:
         """Bits needed per byte of text; it compares across tokenizers."""
         return self.nats / math.log(2) / self.n_bytes
 
+    def numbers(self) -> dict[str, float]:
+        """Return both, as they are written down."""
+        return {"nats_per_token": self.nats_per_token, "bits_per_byte": self.bits_per_byte}
+
 
 def next_token_loss(
     model: nn.Module, rows: Int[Tensor, "batch n_ctx+1"], reduction: str = "mean"

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from benchmark.builtin.data import Texts
 from benchmark.builtin.export import WEIGHTS
 from benchmark.builtin.loss import TextLoss, text_loss
-from benchmark.builtin.ngram import KneserNeyTrigram
+from benchmark.builtin.ngram import trigram_loss
 from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import Contexts
 from benchmark.evidence import dead_neurons, profile_layers
@@ -34,7 +34,13 @@ def measure(folder: Path, subject: Subject, texts: Texts, explain: Contexts) -> 
         explain: the contexts on which neurons must fire to count as alive.
     """
     loss = held_out_loss(subject, texts)
-    counted = trigram_loss(subject, texts)
+    counted = trigram_loss(
+        _ids(subject, texts.training),
+        _ids(subject, texts.held_out),
+        texts.held_out_bytes,
+        bos=subject.bos,
+        d_vocab=subject.d_vocab,
+    )
     parameters = dict(plain_native(subject.model).named_parameters())
     return {
         "texts": {
@@ -43,10 +49,10 @@ def measure(folder: Path, subject: Subject, texts: Texts, explain: Contexts) -> 
             "held_out_tokens": loss.n_tokens,
             "held_out_bytes": loss.n_bytes,
         },
-        "held_out": _numbers(loss),
+        "held_out": loss.numbers(),
         # For a test that measures a part again, which is quick.
-        "held_out_part": {"every": PART, **_numbers(held_out_loss(subject, texts, PART))},
-        "trigram": _numbers(counted),
+        "held_out_part": {"every": PART, **held_out_loss(subject, texts, PART).numbers()},
+        "trigram": counted.numbers(),
         "neurons": {
             "per_layer": subject.d_mlp,
             "dead": dead_per_layer(subject, explain),
@@ -75,16 +81,6 @@ def held_out_loss(subject: Subject, texts: Texts, every: int = 1) -> TextLoss:
     )
 
 
-def trigram_loss(subject: Subject, texts: Texts) -> TextLoss:
-    """The loss of the trigram model counted on the training documents, with the same tokenizer."""
-    model = KneserNeyTrigram(
-        _ids(subject, texts.training), bos=subject.bos, d_vocab=subject.d_vocab
-    )
-    held_out = _ids(subject, texts.held_out)
-    nats = -sum(float(model.log_probabilities(document).sum()) for document in held_out)
-    return TextLoss(nats, sum(map(len, held_out)), texts.held_out_bytes)
-
-
 def dead_per_layer(subject: Subject, explain: Contexts) -> list[int]:
     """Neurons of each layer that never fire on these contexts, as the benchmark defines it."""
     layers = range(subject.n_layers)
@@ -94,7 +90,3 @@ def dead_per_layer(subject: Subject, explain: Contexts) -> list[int]:
 
 def _ids(subject: Subject, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
     return encode(subject.tokenizer.backend_tokenizer, texts)
-
-
-def _numbers(loss: TextLoss) -> dict[str, float]:
-    return {"nats_per_token": loss.nats_per_token, "bits_per_byte": loss.bits_per_byte}

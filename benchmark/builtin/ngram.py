@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
+from benchmark.builtin.loss import TextLoss
+
 Integers = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
@@ -66,6 +68,28 @@ class KneserNeyTrigram:
         """One number for each token and the two before it."""
         padded = np.concatenate([[self._bos] * (ORDER - 1), document]).astype(np.int64)
         return (padded[:-2] * self._d_vocab + padded[1:-1]) * self._d_vocab + padded[2:]
+
+
+def trigram_loss(
+    training: Sequence[Int[np.ndarray, " tokens"]],
+    held_out: Sequence[Int[np.ndarray, " tokens"]],
+    n_bytes: int,
+    *,
+    bos: int,
+    d_vocab: int,
+) -> TextLoss:
+    """Return what the trigram model of some documents costs on others.
+
+    Args:
+        training: token ids of each document to count, without BOS.
+        held_out: likewise, of each document to predict.
+        n_bytes: bytes of the documents to predict as UTF-8.
+        bos: the id of the BOS token.
+        d_vocab: number of ids, BOS among them.
+    """
+    model = KneserNeyTrigram(training, bos=bos, d_vocab=d_vocab)
+    nats = -sum(float(model.log_probabilities(document).sum()) for document in held_out)
+    return TextLoss(nats, sum(map(len, held_out)), n_bytes)
 
 
 class _Level:

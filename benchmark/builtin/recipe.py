@@ -1,10 +1,10 @@
-"""How the built-in subject is trained: every number that decides its weights."""
+"""How a built-in subject is trained: every number that decides its weights."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from benchmark.errors import BenchmarkError
@@ -16,7 +16,7 @@ def _option(default: float, text: str) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Numbers of one training; the defaults are those of the weights that are shipped.
+    """Numbers of one training; see `RECIPES` for those of the weights that are shipped.
 
     Raises:
         BenchmarkError: a number that cannot be.
@@ -30,8 +30,6 @@ class Recipe:
     dropout: float = _option(0.1, "of what each sublayer adds to the residual stream")
     warmup: int = _option(100, "steps of linear rise of the learning rates")
     decay: float = _option(0.25, "part of the steps, the last, of linear fall to zero")
-    revive: float = _option(0.1, "weight of the loss that pulls up neurons that never win")
-    revive_from: int = _option(900, "first step with that loss")
     seed: int = _option(0, "of the first weights, the order of the text and dropout")
 
     def __post_init__(self) -> None:
@@ -56,19 +54,40 @@ class Recipe:
         return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
 
 
+# Of the weights that are shipped, by the subject's name.
+RECIPES: dict[str, Recipe] = {"solu-tiny": Recipe(), "gelu-tiny": Recipe()}
+
+
 def flag(name: str) -> str:
-    """The option of the command line for a number of the recipe."""
+    """Return the option of the command line for a number of the recipe."""
     return "--" + name.replace("_", "-")
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one option for every number of the recipe."""
+    """Give a parser one option for every number of the recipe; one not given is None."""
     group = parser.add_argument_group("recipe", "the defaults are those of the shipped weights")
     for each in fields(Recipe):
+        values = {name: getattr(recipe, each.name) for name, recipe in RECIPES.items()}
+        shown = ", ".join(f"{name} {value}" for name, value in values.items())
+        if len(set(values.values())) == 1:
+            shown = str(next(iter(values.values())))
         group.add_argument(
             flag(each.name),
             type=type(each.default),
-            default=each.default,
             metavar="N",
-            help=f"{each.metadata['help']} (default: %(default)s)",
+            help=f"{each.metadata['help']} (default: {shown})",
         )
+
+
+def recipe_of(subject: str, options: Mapping[str, Any]) -> Recipe:
+    """Return a subject's recipe with the numbers that `options` gives.
+
+    Raises:
+        BenchmarkError: a number that cannot be.
+    """
+    given = {
+        each.name: options[each.name]
+        for each in fields(Recipe)
+        if options.get(each.name) is not None
+    }
+    return replace(RECIPES[subject], **given)

@@ -13,7 +13,6 @@ from benchmark.builtin.loss import next_token_loss
 from benchmark.builtin.model import build_model
 from benchmark.builtin.optimisers import build_optimisers, set_learning_rates
 from benchmark.builtin.recipe import Recipe
-from benchmark.builtin.revival import Revival
 
 LARGEST_GRADIENT_NORM = 1.0
 
@@ -32,26 +31,22 @@ class Trainer:
         self.model: nn.Module = build_model(architecture, recipe.seed, recipe.dropout).to(device)
         self._device = torch.device(device)
         self._optimisers = build_optimisers(self.model, recipe)
-        self._revival = Revival(self.model)
 
-    def take_step(
-        self, rows: Int[Tensor, "batch n_ctx+1"]
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Learn from a batch; returns its loss in nats per token and the revival loss."""
+    def take_step(self, rows: Int[Tensor, "batch n_ctx+1"]) -> Float[Tensor, ""]:
+        """Learn from a batch; return its loss in nats per token."""
         recipe = self.recipe
         set_learning_rates(self._optimisers, recipe, self.step)
         # Seeded at every step, so that dropout does not depend on where the training was stopped.
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
             loss = next_token_loss(self.model, rows.to(self._device))
-            pull = self._revival.loss()
-        (loss + recipe.revive * (self.step >= recipe.revive_from) * pull).backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT_NORM)
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad()
         self.step += 1
-        return loss.detach(), pull.detach()
+        return loss.detach()
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on from here."""

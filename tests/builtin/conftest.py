@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from benchmark.builtin.architecture import ARCHITECTURE
+from benchmark.builtin.architecture import ARCHITECTURES
 from benchmark.builtin.recipe import Recipe
 from benchmark.builtin.train import train
 from benchmark.corpus.documents import Document
 
 TINY = {
-    **ARCHITECTURE,
+    **ARCHITECTURES["solu-tiny"],
     "n_layers": 2,
     "d_model": 16,
     "d_mlp": 24,
@@ -21,7 +21,8 @@ TINY = {
     "n_ctx": 16,
     "d_vocab": 300,
 }
-RECIPE = Recipe(steps=6, batch=4, warmup=2, revive_from=3)
+TINY_GELU = {**TINY, "act_fn": "gelu"}
+RECIPE = Recipe(steps=6, batch=4, warmup=2)
 
 
 def made_up_documents(n=30, seed=0):
@@ -37,9 +38,8 @@ def train_tiny(folder, recipe=RECIPE, documents=None, **options):
         recipe,
         folder,
         device="cpu",
-        architecture=TINY,
         documents=made_up_documents() if documents is None else documents,
-        **options,
+        **{"architecture": TINY, **options},
     )
 
 

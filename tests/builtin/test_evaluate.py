@@ -9,10 +9,10 @@ import shutil
 import pytest
 
 from benchmark.builtin import data, evaluate
-from benchmark.builtin.architecture import ARCHITECTURE
+from benchmark.builtin.architecture import ARCHITECTURES
 from benchmark.builtin.card import render_card
-from benchmark.builtin.measure import held_out_loss, trigram_loss
-from benchmark.builtin.ngram import KneserNeyTrigram
+from benchmark.builtin.measure import held_out_loss
+from benchmark.builtin.ngram import KneserNeyTrigram, trigram_loss
 from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import load
 from benchmark.subject import load_subject
@@ -88,13 +88,14 @@ def test_a_training_record_that_lacks_a_number_is_named(folder, capsys):
 def test_subject_and_trigram_are_measured_on_the_same_tokens(folder):
     subject = load_subject({"kind": "builtin", "source": str(folder)}, device="cpu")
     texts = data.load_texts()
-    counted, loss = trigram_loss(subject, texts), held_out_loss(subject, texts)
-    assert (counted.n_tokens, counted.n_bytes) == (loss.n_tokens, loss.n_bytes)
     tokenizer = subject.tokenizer.backend_tokenizer
-    model = KneserNeyTrigram(
-        encode(tokenizer, texts.training), bos=subject.bos, d_vocab=subject.d_vocab
-    )
-    one_by_one = [model.log_probabilities(each).sum() for each in encode(tokenizer, texts.held_out)]
+    training, held_out = (encode(tokenizer, each) for each in (texts.training, texts.held_out))
+    ids = {"bos": subject.bos, "d_vocab": subject.d_vocab}
+    counted = trigram_loss(training, held_out, texts.held_out_bytes, **ids)
+    loss = held_out_loss(subject, texts)
+    assert (counted.n_tokens, counted.n_bytes) == (loss.n_tokens, loss.n_bytes)
+    model = KneserNeyTrigram(training, **ids)
+    one_by_one = [model.log_probabilities(each).sum() for each in held_out]
     assert counted.nats == pytest.approx(-sum(one_by_one))
 
 
@@ -109,4 +110,4 @@ def test_the_template_uses_every_number_it_is_given():
     shown_otherwise = {"decay": "decay_percent"}
     for each in fields(Recipe):
         assert shown_otherwise.get(each.name, each.name) in named
-    assert {name for name in ARCHITECTURE if name.startswith(("n_", "d_"))} <= named
+    assert {name for name in ARCHITECTURES["solu-tiny"] if name.startswith(("n_", "d_"))} <= named

@@ -1,16 +1,16 @@
-"""What is computed while training: attention, the revival loss, the learning rates."""
+"""What is computed while training: attention, dropout, the learning rates."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from benchmark.builtin.architecture import ARCHITECTURES
 from benchmark.builtin.model import build_model
 from benchmark.builtin.optimisers import build_optimisers, learning_rate_factor, set_learning_rates
 from benchmark.builtin.recipe import Recipe
-from benchmark.builtin.revival import Revival
 from benchmark.subject.native import FusedAttention
-from tests.builtin.conftest import TINY
+from tests.builtin.conftest import TINY, TINY_GELU
 
 TOKENS = torch.randint(0, 300, (3, 16), generator=torch.Generator().manual_seed(0))
 
@@ -42,44 +42,6 @@ def test_dropout_acts_only_while_training():
     torch.testing.assert_close(model(TOKENS), build_model(TINY, seed=1)(TOKENS))
 
 
-def test_the_revival_loss_pulls_only_at_the_peak_of_a_neuron_below_the_margin():
-    model = build_model(TINY, seed=1)
-    revival = Revival(model, margin=2.0)
-    kept = []
-    for block in model.layers:
-        block.mlp.fc_in.register_forward_hook(lambda module, _, output: kept.append(output))
-    with torch.no_grad():
-        model.layers[-1].mlp.fc_in.bias[:3] = 50.0  # always above the margin
-    model(TOKENS)
-    for pre_activations in kept:
-        pre_activations.retain_grad()
-    loss = revival.loss()
-    loss.backward()
-    expected = sum((2.0 - layer.amax((0, 1))).clamp(min=0).mean() for layer in kept)
-    assert float(loss.detach()) == pytest.approx(float(expected.detach()))
-    # Of the last layer, which no other layer's loss reaches.
-    flat, gradient = kept[-1].detach().flatten(0, 1), kept[-1].grad.flatten(0, 1)
-    below = torch.nonzero(flat.amax(0) < 2)[:, 0].tolist()
-    assert 0 < len(below) < TINY["d_mlp"]
-    assert (gradient[:, flat.amax(0) >= 2] == 0).all()
-    for neuron in below:
-        where = torch.nonzero(gradient[:, neuron])[:, 0]
-        assert where.tolist() == [int(flat[:, neuron].argmax())]
-        assert float(gradient[where[0], neuron]) == pytest.approx(-1 / TINY["d_mlp"])
-
-
-def test_the_revival_loss_sees_training_alone():
-    model = build_model(TINY, seed=1)
-    revival = Revival(model)
-    model.eval()
-    model(TOKENS)
-    model.train()
-    model(TOKENS)
-    once = revival.loss()
-    model(TOKENS)
-    assert torch.equal(revival.loss(), once)
-
-
 def test_learning_rates_rise_stay_and_fall_to_zero():
     recipe = Recipe(steps=100, warmup=10, decay=0.25)
     factors = [learning_rate_factor(recipe, step) for step in range(101)]
@@ -91,8 +53,9 @@ def test_learning_rates_rise_stay_and_fall_to_zero():
     assert [each.param_groups[0]["lr"] for each in optimisers] == pytest.approx([0.01, 0.0015])
 
 
-def test_every_weight_has_one_optimiser():
-    model = build_model(TINY, seed=0)
+@pytest.mark.parametrize("architecture", [TINY, TINY_GELU])
+def test_every_weight_has_one_optimiser(architecture):
+    model = build_model(architecture, seed=0)
     muon, adam = build_optimisers(model, Recipe())
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     inside, outside = (
@@ -103,3 +66,17 @@ def test_every_weight_has_one_optimiser():
     assert all(name.startswith("layers.") and name.endswith("weight") for name in inside)
     assert len(inside) == 6 * TINY["n_layers"]
     assert not set(inside) & set(outside)
+
+
+def test_the_gelu_subject_has_no_norm_in_its_mlp_and_the_solu_subject_has():
+    for architecture, norm in ((TINY, True), (TINY_GELU, False)):
+        blocks = build_model(architecture, seed=0).layers
+        assert [block.mlp.ln is not None for block in blocks] == [norm] * TINY["n_layers"]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_subject_is_a_model_of_the_same_ids(name):
+    architecture = ARCHITECTURES[name]
+    assert architecture["d_model"] == architecture["n_heads"] * architecture["d_head"]
+    logits = build_model(architecture, seed=0)(TOKENS)
+    assert logits.shape == (3, 16, 4096)

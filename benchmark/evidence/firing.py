@@ -41,5 +41,7 @@ def _maximum(profile: LayerProfile) -> Float[Tensor, " d_mlp"]:
 
 
 def _median_peak(profile: LayerProfile) -> Float[Tensor, " d_mlp"]:
-    peaks = profile.top_values
+    peaks = profile.top_values[:, : profile.n_exemplars]
+    if not peaks.shape[1]:
+        return profile.max_activation
     return peaks.masked_fill(peaks <= 0, torch.nan).nanquantile(0.5, dim=1)

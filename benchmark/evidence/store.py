@@ -159,13 +159,13 @@ class EvidenceStore:
 
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
         """Rows of the explain contexts that are the exemplars of each neuron of a block."""
-        contexts = self.profiles([block.layer])[block.layer].top_contexts
-        k = int((contexts >= 0).sum(1).min())
+        profile = self.profiles([block.layer])[block.layer]
+        k = profile.n_exemplars
         if k == 0:
             raise BenchmarkError(
                 f"layer {block.layer} has no exemplars: the explain split holds no text token."
             )
-        return contexts[block.neurons, :k]
+        return profile.top_contexts[block.neurons, :k]
 
     # Passes for chosen neurons.
 

@@ -23,7 +23,7 @@ from tests.builtin.conftest import TINY, made_up_documents
 def folder(trained, tmp_path, monkeypatch):
     """A trained folder, and the made-up documents in place of the standard library."""
     for module in (data, load):
-        monkeypatch.setattr(module, "stdlib_documents", made_up_documents)
+        monkeypatch.setattr(module, "snapshot_documents", made_up_documents)
     shutil.copytree(trained, tmp_path / "tiny")
     return tmp_path / "tiny"
 
@@ -64,7 +64,7 @@ def test_neurons_that_cannot_fire_are_counted_as_dead(folder):
 
 def test_other_text_is_warned_about(folder, monkeypatch, capsys):
     for module in (data, load):
-        monkeypatch.setattr(module, "stdlib_documents", lambda: made_up_documents(40))
+        monkeypatch.setattr(module, "snapshot_documents", lambda: made_up_documents(40))
     assert evaluate.main(["--folder", str(folder), "--device", "cpu"]) == 0
     assert "not the text of the training" in capsys.readouterr().err
 

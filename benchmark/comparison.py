@@ -9,8 +9,9 @@ from typing import Any
 
 import metrics
 from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
+from benchmark.config import BEFORE, MEDIAN_EXEMPLAR
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import CALIBRATED_SETS, UNIFORM
+from benchmark.evidence import CALIBRATED_SETS, NOVEL, UNIFORM
 from benchmark.labels import labels
 from benchmark.results import Run
 
@@ -25,7 +26,9 @@ THESE_DOCUMENTS, NOT_SIGNIFICANT = "°", "≈"
 # What decides which held-out tokens are scored. What an explainer may see is free to differ.
 TRUTH_KEYS = ("context_length", "contexts.held_out", "contexts.uniform", "contexts.top", "seed")
 # What decides from which activation on a neuron counts as firing.
-FIRING_KEYS = ("firing_threshold", "contexts.explain")
+FIRING_KEYS = ("firing_reference", "firing_threshold", "contexts.explain")
+# What decides it too where the median exemplar is the reference.
+EXEMPLARS_KEY = "contexts.exemplars"
 # What decides how predictions are calibrated.
 CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
 # What decides in how many contexts neurons are replaced.
@@ -251,11 +254,13 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
         then_value, now_value = getattr(one.subject, what), getattr(other.subject, what)
         if then_value != now_value:
             return f"the subject's {what} is {now_value} instead of {then_value}"
+    if "firing_reference" in keys and setting(one.config, "firing_reference") == MEDIAN_EXEMPLAR:
+        keys = (*keys, EXEMPLARS_KEY)
     for key in keys:
-        then_value, now_value = _setting(one.config, key), _setting(other.config, key)
+        then_value, now_value = setting(one.config, key), setting(other.config, key)
         if then_value != now_value:
             scored = "other tokens are scored"
-            if key in FIRING_KEYS:
+            if key in (*FIRING_KEYS, EXEMPLARS_KEY):
                 scored = "other firing thresholds"
             elif key in CALIBRATION_KEYS:
                 scored = "predictions are calibrated otherwise"
@@ -271,11 +276,15 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
     return None
 
 
-def _setting(config: dict[str, Any], key: str) -> Any:
+def setting(config: dict[str, Any], key: str) -> Any:
+    """Return the value of a key such as `contexts.top` in a run's recorded configuration.
+
+    A key that is younger than the run has the value that the run was made with.
+    """
     value: Any = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return value
+    return BEFORE.get(key) if value is None else value
 
 
 def _columns(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:
@@ -317,6 +326,11 @@ def ranking_column(rank_by: str | None, columns: Sequence[str] = ()) -> str:
         raise BenchmarkError(
             f"'{rank_by}' cannot be a ranking key: calibrated predictions are not what the "
             f"explanation says; rank by {UNIFORM}/{name}."
+        )
+    if scoring_set == NOVEL or scoring_set.startswith(f"{UNIFORM}_"):
+        raise BenchmarkError(
+            f"'{rank_by}' cannot be a ranking key: every table is in the order of the {UNIFORM} "
+            f"set and of the run's own firing reference; rank by {UNIFORM}/{name}."
         )
     if scoring_set not in ("", UNIFORM):
         raise BenchmarkError(

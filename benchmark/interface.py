@@ -76,7 +76,8 @@ class Evidence:
         bos: the id of the BOS token, at the start of every context and between documents.
         max_activation: largest activation on the `explain` split, raw units, `[n]`.
         mean_activation: mean over the `explain` split's tokens without BOS, raw units, `[n]`.
-        firing_threshold: an activation at or above it is firing, raw units, `[n]`.
+        firing_threshold: an activation at or above it counts as firing when a run is scored, raw
+            units, `[n]`; the largest float32 for a neuron that never fires.
         exemplars: the strongest contexts.
         sample: uniformly drawn contexts, or None for an explainer that does not ask for them.
     """

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 import metrics
 from benchmark.config import RunConfig
-from benchmark.evidence import CALIBRATED_SETS, SCORING_SETS, Block
+from benchmark.evidence import (
+    CALIBRATED_SETS,
+    CALIBRATED_SUFFIX,
+    NOVEL,
+    SCORING_SETS,
+    UNIFORM,
+    Block,
+)
 from benchmark.experiment import Experiment
 from benchmark.explainer_source import source_digest
 from benchmark.interface import Explainer
@@ -33,6 +40,9 @@ from benchmark.results import (
     collect_environment,
 )
 from benchmark.results.scores import CALIBRATION_PREFIX, CAUSAL_PREFIX, CLIPPED, EFFECT_PREFIX
+
+# Scoring sets that runs of earlier versions have no scores on.
+YOUNGER_SETS = (NOVEL, f"{NOVEL}{CALIBRATED_SUFFIX}")
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
@@ -53,6 +63,7 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
         "metrics": sorted(config.metrics.metrics),
+        **({"both_references": True} if config.metrics.both_references else {}),
         **_causal_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
@@ -93,12 +104,19 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     summary: dict[str, MetricSummary | int] = {}
     calibrated = CALIBRATED_SETS if config.calibrated else ()
     for scoring_set in (*SCORING_SETS, *calibrated):
+        if scoring_set in YOUNGER_SETS and f"{scoring_set}/undefined" not in columns:
+            continue
         for name in config.metrics.metrics:
             column = f"{scoring_set}/{name}"
             summary[column] = _mean_with_intervals(
                 config, columns[column], columns["layer"], replicates=scores.replicates(column)
             )
         summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
+    other = f"{UNIFORM}_{config.other_reference}/"
+    for column in (name for name in scores.metric_columns if name.startswith(other)):
+        summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
+    for column in scores.positives_columns:
+        summary[column] = _mean_and_median(columns[column])
     if config.calibrated:
         for column in (f"{CALIBRATION_PREFIX}slope", f"{CALIBRATION_PREFIX}intercept"):
             known = columns[column][~np.isnan(columns[column])]
@@ -117,6 +135,17 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     for column in (name for name in columns if name.startswith("cost/")):
         summary[column] = MetricSummary(mean=float(columns[column].mean()), n=len(scores))
     return summary
+
+
+def _mean_and_median(values: NDArray[Any]) -> MetricSummary:
+    """Of numbers of tokens; a few neurons that fire often decide the mean."""
+    known = values[~np.isnan(values)]
+    return MetricSummary(
+        mean=float(known.mean()) if len(known) else None,
+        median=float(np.median(known)) if len(known) else None,
+        n=len(known),
+        n_null=len(values) - len(known),
+    )
 
 
 def _mean_with_intervals(
@@ -183,6 +212,16 @@ def mean_with_intervals(
     )
 
 
+def _scored_tokens(experiment: Experiment) -> dict[str, int]:
+    """How many tokens of the sets that all neurons share are scored."""
+    store = experiment.store
+    tokens = store.held_out.tokens[store.uniform_rows]
+    return {
+        "uniform_tokens": int((tokens != store.held_out.bos).sum()),
+        "novel_tokens": int(store.novel.sum()),
+    }
+
+
 def record_of(
     experiment: Experiment,
     explainer: Explainer,
@@ -216,7 +255,7 @@ def record_of(
             name=corpus.name,
             fingerprint=corpus.fingerprint,
             context_length=config.context_length,
-            counts={**corpus.counts, "source": corpus.source},
+            counts={**corpus.counts, "source": corpus.source, **_scored_tokens(experiment)},
         ),
         neurons=NeuronsRecord(
             rule="list" if config.neurons.list is not None else "drawn from the living neurons",

@@ -76,6 +76,8 @@ class Row:
         scores: every column of scores by its name, such as `uniform/pearson` or
             `causal/uniform_mean`.
         undefined: per scoring set, neurons whose prediction is constant.
+        positives: per scoring set, the median over neurons of the tokens that they fire on; None
+            for a run of an earlier version, which did not count them.
         asked: neurons asked about.
         explained: neurons that have an explanation.
         coverage: explained / asked.
@@ -103,6 +105,7 @@ class Row:
     above: Difference | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     undefined: dict[str, int] = field(default_factory=dict)
+    positives: dict[str, float | None] = field(default_factory=dict)
     asked: int = 0
     explained: int = 0
     coverage: float | None = None
@@ -173,7 +176,7 @@ class Leaderboard:
     Attributes:
         subject: the subject's name.
         corpus: the corpus's name.
-        scoring_set: `uniform`, `top` or `top_and_random`.
+        scoring_set: `uniform`, `novel`, `top` or `top_and_random`.
         ranked_by: the column that orders the rows, `uniform/pearson` unless asked otherwise.
         group: 1 for the largest group of comparable runs; further groups of the same subject and
             corpus have boards of their own.

@@ -14,8 +14,7 @@ import torch
 
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import SCORING_SETS, Block
-from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.evidence import SCORING_SETS, Block, base_set
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.explaining import build_explainer, restore
 from benchmark.rescoring import blocks_of, check_same
@@ -223,7 +222,7 @@ def _tolerance(column: str, smooth: float) -> tuple[float, bool]:
     """How far one neuron's score may move, and whether it hangs on a threshold."""
     scoring_set, _, name = column.partition("/")
     metric = METRICS.get(name)
-    if metric is None or scoring_set.removesuffix(CALIBRATED_SUFFIX) not in SCORING_SETS:
+    if metric is None or base_set(scoring_set) not in SCORING_SETS:
         return FIRING_ONE, True
     firing = metric.needs_threshold or metric.top_alpha
     return (FIRING_ONE, True) if firing else (smooth, False)

@@ -42,6 +42,10 @@ def row_of(run: Run, label: str, column: str) -> Row:
             for name in scores.columns
             if name.endswith(f"/{UNDEFINED}")
         },
+        positives={
+            name.partition("/")[0]: _median(scores.column(name))
+            for name in scores.positives_columns
+        },
         asked=len(scores),
         explained=int((scores.column("status") == "ok").sum()),
         coverage=float((scores.column("status") == "ok").mean()) if len(scores) else None,
@@ -55,6 +59,11 @@ def row_of(run: Run, label: str, column: str) -> Row:
             for layer in np.unique(scores.column("layer"))
         },
     )
+
+
+def _median(values: NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
 
 
 def _mean(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.cli.table import (
+    count,
     interval,
     intervals_legend,
     marked,
@@ -17,7 +18,7 @@ from benchmark.cli.table import (
 )
 from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.corpus.copies import copies
-from benchmark.evidence import TOP, UNIFORM
+from benchmark.evidence import NOVEL, TOP, UNIFORM
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across
@@ -30,17 +31,19 @@ LEGEND = f"""\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
 held-out contexts, with its 95 % bootstrap interval over neurons and held-out documents, and that
 over neurons alone; every table is in its order, because text that was chosen for its activation
-flatters. {TIED}: the difference to the row above is not significant; {THESE_DOCUMENTS}: it is
-significant over neurons of these documents only (paired sign-flip permutation test over neurons),
-not over neurons and documents (paired bootstrap of both), or one of the rows keeps no scores on
-resampled documents; no mark: over both (Holm's correction over the rows of the table, 5 %). AUPRC,
-F1, IoU: on the contexts that the table is headed by; top F1: on each neuron's strongest held-out
-contexts; causal: how much of what the neurons do to the next-token distribution their simulations
-carry, 1 if all, 0 if no more than their mean does, neurons counting by their effect. null: neurons
-that never fire there, so that AUPRC, F1 and IoU do not exist and are left out of the mean. undef.:
-neurons whose prediction is constant (r counts as 0). tokens/n. and s/n.: subject tokens and seconds
-to explain one neuron; bytes: of one explanation, the mean. Controls bound the scale; they have no
-rank and are on no Pareto front."""
+flatters. novel r: the same correlation on those tokens of these contexts whose last eight tokens,
+themselves among them, stand nowhere in the explain split. {TIED}: the difference to the row above
+is not significant; {THESE_DOCUMENTS}: it is significant over neurons of these documents only
+(paired sign-flip permutation test over neurons), not over neurons and documents (paired bootstrap
+of both), or one of the rows keeps no scores on resampled documents; no mark: over both (Holm's
+correction over the rows of the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is
+headed by; top F1: on each neuron's strongest held-out contexts; causal: how much of what the
+neurons do to the next-token distribution their simulations carry, 1 if all, 0 if no more than their
+mean does, neurons counting by their effect. positives: how many tokens a neuron fires on there, the
+median over neurons. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and
+are left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n.
+and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
+Controls bound the scale; they have no rank and are on no Pareto front."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,19 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     shown = [(_HEADINGS.get(name, name), column) for name, column in shown]
     if f"{of_set}/pearson" != board.ranked_by:
         shown.insert(0, (f"r on {of_set}", f"{of_set}/pearson"))
+    if of_set != NOVEL:
+        shown.insert(0, ("novel r", f"{NOVEL}/pearson"))
     if of_set != TOP:
         shown.append(("top F1", f"{TOP}/f1"))
     if CAUSAL in board.columns:
         shown.append(("causal", CAUSAL))
     columns += [heading for heading, _ in shown]
-    columns += ["null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
+    columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
     rows = [
         [
             *_head(row),
             *(number(row.score(column)) for _, column in shown),
+            count(row.positives.get(of_set)),
             nulls(row.score(f"{of_set}/f1")),
             str(row.undefined.get(of_set, EMPTY)),
             EMPTY if row.coverage is None else f"{row.coverage:.0%}",

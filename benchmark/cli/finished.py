@@ -22,11 +22,13 @@ LISTED = 5
 
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its bootstrap interval over neurons and held-out documents; AUPRC and F1 on
-the same contexts; top F1 on each neuron's strongest held-out contexts. undef.: neurons whose
-prediction is constant (r counts as 0). null: neurons that never fire there, so that AUPRC and F1 do
-not exist and are left out of the mean. tokens/n. and s/n.: subject tokens and seconds to explain
-one neuron; bytes: of one explanation."""
+held-out contexts, with its bootstrap interval over neurons and held-out documents; novel r: the
+same on the tokens of these contexts whose last eight tokens stand nowhere in the explain split;
+AUPRC and F1 on all tokens of these contexts; top F1 on each neuron's strongest held-out contexts.
+undef.: neurons whose prediction is constant (r counts as 0). positives: median over neurons of the
+tokens that fire there. null: neurons that never fire there, so that AUPRC and F1 do not exist and
+are left out of the mean. tokens/n. and s/n.: subject tokens and seconds to explain one neuron;
+bytes: of one explanation."""
 
 
 CAUSAL_LEGEND = """\

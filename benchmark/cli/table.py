@@ -53,8 +53,9 @@ def print_rows(
 def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the table that ends a run, best correlation first."""
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
-    columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval", "undef."]
-    columns += ["AUPRC", "F1", "null", "top F1", "tokens/n.", "s/n.", "bytes"]
+    columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
+    columns += ["novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
+    columns += ["tokens/n.", "s/n.", "bytes"]
     causal = any(r.metric(CAUSAL_HEADLINE) is not None for r in records)
     if causal:
         columns.insert(columns.index("tokens/n."), "causal")
@@ -63,7 +64,7 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
     named = _named(records)
     rows = []
     for record in sorted(records, key=_rank):
-        r = record.metric("uniform/pearson")
+        r, positives = record.metric("uniform/pearson"), record.metric("uniform/positives")
         row = [
             named[id(record)],
             record.explainer.evidence,
@@ -71,9 +72,11 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
             f"{record.neurons.coverage or 0:.0%}",
             number(r),
             interval(r),
+            number(record.metric("novel/pearson")),
             str(record.undefined("uniform")),
             number(record.metric("uniform/auprc")),
             number(record.metric("uniform/f1")),
+            count(positives.median if positives is not None else None),
             nulls(record.metric("uniform/f1")),
             number(record.metric("top/f1")),
             cost(record, "subject_tokens", ",.0f"),
@@ -122,6 +125,11 @@ def number(summary: MetricSummary | None) -> str:
 def nulls(summary: MetricSummary | None) -> str:
     """How many neurons have no value."""
     return "-" if summary is None else str(summary.n_null)
+
+
+def count(value: float | None) -> str:
+    """A number of tokens, which may be a median and so a half."""
+    return "-" if value is None else format(value, ",.10g")
 
 
 def interval(summary: MetricSummary | None) -> str:

@@ -40,7 +40,11 @@ class SubjectRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusRecord:
-    """The text: `counts` are documents, contexts and tokens per split, as the corpus gives them."""
+    """The text.
+
+    `counts` are documents, contexts and tokens per split, as the corpus gives them, and under
+    `uniform_tokens` and `novel_tokens` how many tokens of these scoring sets were scored.
+    """
 
     name: str
     fingerprint: str
@@ -109,7 +113,7 @@ class MetricSummary:
     `layer_high` are over whole layers, None where there is but one.
 
     `n_null` neurons have none, because the metric cannot be computed for them. Without any value
-    the mean is None.
+    the mean is None. `median` is that of counts of tokens, None for metrics.
     """
 
     mean: float | None
@@ -122,6 +126,7 @@ class MetricSummary:
     over: str = OVER_NEURONS
     neuron_low: float | None = None
     neuron_high: float | None = None
+    median: float | None = None
 
     def over_neurons(self) -> tuple[float | None, float | None]:
         """The interval over neurons alone, also of a record of an earlier version."""
@@ -164,7 +169,8 @@ class RunRecord:
     """A finished run, as `run.json` holds it.
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
-    `<scoring set>/undefined`. `together` holds what replacing many neurons at once does; it is
+    `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
+    fire on. `together` holds what replacing many neurons at once does; it is
     empty without `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
     """
 

@@ -20,6 +20,11 @@ OK = "ok"
 FAILED = "failed"
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 UNDEFINED = "undefined"
+# Of a scoring set, but no metrics: how many tokens a neuron fires on, and what a single neuron's
+# correlation rests on.
+POSITIVES, EFFECTIVE_TOKENS = "positives", "effective_tokens"
+PEARSON_LOW, PEARSON_HIGH = "pearson_low", "pearson_high"
+ABOUT_A_SET = (UNDEFINED, POSITIVES, EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
 COST_PREFIX = "cost/"
 CALIBRATION_PREFIX = "calibration/"
 CLIPPED = f"{CALIBRATION_PREFIX}clipped"
@@ -36,11 +41,13 @@ class Scores:
 
     Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
     be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
-    made the correlation undefined (it then counts as 0). With calibration there are further sets,
-    `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and `/clipped`.
-    `effect/<...>` says what ablating the neuron changes, which is no score. Costs that a block of
-    neurons shares are divided among them. `replicates` gives the scores on resamples of the
-    documents, which are columns of the file and not of `table`.
+    made the correlation undefined (it then counts as 0), `<scoring set>/positives` counts the
+    tokens that the neuron fires on, `uniform/effective_tokens`, `uniform/pearson_low` and
+    `uniform/pearson_high` say how far one neuron's correlation can be trusted. With calibration
+    there are further sets, `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and
+    `/clipped`. `effect/<...>` says what ablating the neuron changes, which is no score. Costs that
+    a block of neurons shares are divided among them. `replicates` gives the scores on resamples of
+    the documents, which are columns of the file and not of `table`.
     """
 
     def __init__(self, table: pa.Table, resampled: Resampled | None = None) -> None:
@@ -122,6 +129,11 @@ class Scores:
         return list(dict.fromkeys(name.split("/")[0] for name in of_sets))
 
     @property
+    def positives_columns(self) -> list[str]:
+        """The names of the counts of tokens that fire, such as `uniform/positives`."""
+        return [name for name in self.columns if name.endswith(f"/{POSITIVES}")]
+
+    @property
     def causal_columns(self) -> list[str]:
         """The names of the causal scores, such as `causal/uniform_mean`; none without them."""
         return [name for name in self.columns if name.startswith(CAUSAL_PREFIX)]
@@ -195,6 +207,7 @@ def _is_metric(name: str) -> bool:
         "/" in name
         and not name.startswith((COST_PREFIX, CALIBRATION_PREFIX, EFFECT_PREFIX))
         and not is_flag(name)
+        and name.partition("/")[2] not in ABOUT_A_SET
     )
 
 
@@ -208,7 +221,7 @@ def _column_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _column_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
-    if name in ("layer", "neuron") or name in WHOLE_NUMBERS:
+    if name in ("layer", "neuron") or name in WHOLE_NUMBERS or name.endswith(f"/{POSITIVES}"):
         return pa.int64()
     if name in ("status", "error"):
         return pa.string()

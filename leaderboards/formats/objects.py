@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+from benchmark.evidence import base_set
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row, Score
 from leaderboards.page import Page
@@ -95,6 +96,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
         "mark": row.mark(),
         "above": _above(row),
         "scores": {name: _score(score) for name, score in row.scores.items() if _of(board, name)},
+        "positives": row.positives.get(board.scoring_set),
         "undefined": row.undefined.get(board.scoring_set),
         "layers": {
             str(layer): {
@@ -111,9 +113,9 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
 def _of(board: Leaderboard, column: str) -> bool:
     """Whether a column belongs to the board's scoring set, or to none and so to the first."""
     prefix = column.partition("/")[0]
-    if column in ("top/f1", board.ranked_by) or prefix.startswith("causal"):
+    if column in ("top/f1", "novel/pearson", board.ranked_by) or prefix.startswith("causal"):
         return True
-    return prefix in (board.scoring_set, f"{board.scoring_set}_calibrated")
+    return base_set(prefix) == board.scoring_set
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import TOP
+from benchmark.evidence import NOVEL, TOP
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row
 from leaderboards.page import PARTS, Page
@@ -76,6 +76,7 @@ def _leaderboard(page: Page) -> Iterator[Record]:
 def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> Record:
     of_set = board.scoring_set
     shown = {name: row.score(f"{of_set}/{name}") for name in names}
+    shown["novel_pearson"] = row.score(f"{NOVEL}/pearson")
     shown["top_f1"] = row.score(f"{TOP}/f1")
     shown |= {name: row.score(name) for name in causal}
     firing = row.score(f"{of_set}/f1")
@@ -102,6 +103,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> R
         "neuron_p_above": above.neuron_p if above else None,
         "neuron_holm_p_above": above.neuron_adjusted_p if above else None,
         **{name: score.mean if score else None for name, score in shown.items()},
+        "positives": row.positives.get(of_set),
         "null": firing.n_null if firing else None,
         "undefined": row.undefined.get(of_set),
         "coverage": row.coverage,

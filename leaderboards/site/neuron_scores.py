@@ -12,8 +12,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.evidence import TOP, TOP_AND_RANDOM, UNIFORM, Truth
-from benchmark.results.scores import UNDEFINED
+from benchmark.evidence import NOVEL, SHARED_SETS, TOP, TOP_AND_RANDOM, UNIFORM, Truth
+from benchmark.results.scores import PEARSON_HIGH, PEARSON_LOW, UNDEFINED
 from leaderboards.site.predicting import Predictions
 from leaderboards.site.windows import OwnContexts
 from metrics import METRICS
@@ -32,7 +32,7 @@ Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """A neuron's score, null being None, with the interval over its contexts where it has one."""
+    """A neuron's score, null being None, with its interval where it has one."""
 
     value: float | None
     low: float | None = None
@@ -44,14 +44,21 @@ def score_cells(
     rows: Sequence[Mapping[str, Any]],
     intervals: Mapping[str, Ends],
 ) -> list[dict[str, ScoreCell]]:
-    """Every score of every neuron, given its row of the run's scores, empty where it has none."""
+    """Every score of every neuron, given its row of the run's scores, empty where it has none.
+
+    The interval is that over contexts; of the correlation on the `uniform` set it is that over
+    documents, where the run has it.
+    """
     return [
-        {column: _cell(row.get(column), intervals.get(column), at) for column in columns}
+        {column: _cell(column, row, intervals.get(column), at) for column in columns}
         for at, row in enumerate(rows)
     ]
 
 
-def _cell(value: float | None, ends: Ends | None, at: int) -> ScoreCell:
+def _cell(column: str, row: Mapping[str, Any], ends: Ends | None, at: int) -> ScoreCell:
+    value = row.get(column)
+    if column == f"{UNIFORM}/pearson" and row.get(f"{UNIFORM}/{PEARSON_LOW}") is not None:
+        return ScoreCell(value, row[f"{UNIFORM}/{PEARSON_LOW}"], row[f"{UNIFORM}/{PEARSON_HIGH}"])
     if value is None or ends is None or np.isnan(ends[0][at]):
         return ScoreCell(value)
     return ScoreCell(value, float(ends[0][at]), float(ends[1][at]))
@@ -91,15 +98,20 @@ def set_intervals(
     spread = torch.searchsorted(truth.uniform, spread_rows)
     predicted = {
         UNIFORM: predictions.shared,
+        NOVEL: predictions.shared,
         TOP: top,
         TOP_AND_RANDOM: torch.cat([top, predictions.shared[:, spread]], dim=1),
     }
     found: dict[str, Ends] = {}
     for scoring_set, prediction in predicted.items():
         names = [name for name in METRICS if f"{scoring_set}/{name}" in columns]
-        true = truth.activations(scoring_set)
-        own_rows = truth.rows(scoring_set)[: 1 if scoring_set == UNIFORM else None]
-        text = truth.tokens[own_rows] != truth.bos
+        true, text = truth.activations(scoring_set), truth.scored(scoring_set)
+        if scoring_set in SHARED_SETS:
+            # A context without a scored token is none of the set's, so it cannot be drawn.
+            held = text[0].any(-1)
+            true, prediction, text = true[:, held], prediction[:, held], text[:, held]
+        if text.shape[1] == 0:
+            continue
         whole = Units.of_contexts(true, prediction, threshold, text)
         for name, ends in _ends(names, whole).items():
             found[f"{scoring_set}/{name}"] = ends

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.cli.table import NEURONS_ONLY, neuron_interval
-from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
+from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
+from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
+from benchmark.config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence import UNIFORM
 from benchmark.results import Run
 from leaderboards.building import build
@@ -17,8 +18,12 @@ from leaderboards.site.rendering import Renderer, percent, score_sets, short
 from leaderboards.tables import CAUSAL
 
 # Shown beside the column that ranks, where the runs have them.
-BESIDE = ("uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
+BESIDE = ("novel/pearson", "uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
 HEADLINE = "uniform/pearson"
+_REFERENCES = {
+    MEDIAN_EXEMPLAR: "the median of the largest activations in its exemplars",
+    MAXIMUM: "the neuron's largest one",
+}
 
 Places = Mapping[int, tuple[Group, Method]]
 
@@ -41,7 +46,8 @@ def overview_page(renderer: Renderer, runs: Sequence[Run], groups: Sequence[Grou
             for view in views
         ]
     }
-    firing = groups[0].first.record.config.get("firing_threshold", 0.5)
+    config = groups[0].first.record.config
+    firing, reference = config.get("firing_threshold", 0.5), setting(config, "firing_reference")
     return renderer.page(
         "overview.html",
         0,
@@ -51,7 +57,7 @@ def overview_page(renderer: Renderer, runs: Sequence[Run], groups: Sequence[Grou
         documents_mark=THESE_DOCUMENTS,
         neurons_mark=NEURONS_ONLY,
         groups=[_ways_in(group) for group in groups],
-        firing=percent(float(firing)),
+        firing=f"{percent(float(firing))} of {_REFERENCES[str(reference)]}",
         runs=[_run(group, method) for group in groups for method in group.methods],
     )
 
@@ -152,6 +158,8 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "key": row.key,
         "coverage": row.coverage,
         "coverage_text": percent(row.coverage),
+        "positives": row.positives.get(UNIFORM),
+        "positives_text": count(row.positives.get(UNIFORM)),
         "undefined": row.undefined.get(UNIFORM, 0),
         "tokens": row.subject_tokens,
         "tokens_text": short(row.subject_tokens),

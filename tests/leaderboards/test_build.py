@@ -277,6 +277,10 @@ APART = [
     ({"subject": SubjectRecord(name="small", fingerprint="s2")}, "it is of another subject"),
     ({"schema_version": 0}, "its record has schema version 0 instead of 1"),
     ({"config": {"firing_threshold": 0.2}}, "firing_threshold is 0.2 instead of 0.5"),
+    (
+        {"config": {"firing_reference": "median_exemplar"}},
+        "firing_reference is median_exemplar instead of maximum",
+    ),
     ({"config": {"context_length": 8}}, "context_length is 8 instead of 16"),
     ({"without": ["uniform/pearson"]}, "it has no scores 'uniform/pearson'"),
 ]

@@ -31,6 +31,8 @@ def shown():
         "causal/uniform_mean": HALF,
         "effect/uniform_mean": list(range(1, len(NEURONS) + 1)),
         "causal/firing_zero": [0.25] * len(NEURONS),
+        "novel/pearson": HALF,
+        "uniform/positives": range(1, len(NEURONS) + 1),
     }
     return results(
         made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4, documents=0.1),
@@ -71,11 +73,13 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "95 % interval": best["95 % interval"],
         "over neurons": "[0.500, 0.500]",
         "≈": "",
+        "novel r": "0.500",
         "AUPRC": "0.500",
         "F1": "0.500",
         "IoU": "0.500",
         "top F1": "0.500",
         "causal": "0.500",
+        "positives": "12.5",
         "null": "1",
         "undef.": "0",
         "coverage": "100%",
@@ -88,6 +92,8 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
     assert rows[2]["95 % interval"] == "[0.500, 0.500]ⁿ"
     assert "ⁿ over neurons alone" in text
     assert rows[2]["causal"] == "-"
+    # Runs of earlier versions have neither.
+    assert [rows[2][name] for name in ("causal", "novel r", "positives")] == ["-", "-", "-"]
     assert (rows[0]["coverage"], rows[0]["undef."]) == ("96%", "1")
     (apart,) = markdown_rows(text, "not comparable")
     assert apart["explainer"] == "few"
@@ -157,6 +163,10 @@ def test_csv_has_a_row_a_run_and_scoring_set_with_types_that_read_back(shown) ->
         ("uniform", "1", "best"),
         ("uniform", "2", "next"),
         ("uniform", "", "few"),
+        ("novel", "", "oracle"),
+        ("novel", "1", "best"),
+        ("novel", "2", "next"),
+        ("novel", "", "few"),
         ("top", "", "oracle"),
         ("top", "1", "best"),
         ("top", "2", "next"),
@@ -167,6 +177,8 @@ def test_csv_has_a_row_a_run_and_scoring_set_with_types_that_read_back(shown) ->
     assert (best["tied"], rows[2]["tied"], rows[2]["p_above"]) == ("false", "true", "1.0")
     assert (best["causal/uniform_mean"], best["causal/firing_zero"]) == ("0.5", "0.25")
     assert rows[2]["causal/uniform_mean"] == ""
+    assert (best["novel_pearson"], best["positives"]) == ("0.5", "12.5")
+    assert (rows[2]["novel_pearson"], rows[2]["positives"]) == ("", "")
     assert rows[2]["fronts"] == "bytes explain_seconds subject_tokens"
     assert "other neurons" in few["apart"]
     assert few["uniform/pearson"] == ""
@@ -193,7 +205,8 @@ def test_json_has_everything_and_the_numbers_of_the_model(shown) -> None:
     assert row["label"] == "best"
     assert row["scores"]["causal/firing_zero"]["mean"] == 0.25
     assert row["scores"]["uniform/f1"]["n_null"] == 1
-    assert set(row["scores"]) >= {"uniform/pearson", "top/f1"}
+    assert set(row["scores"]) >= {"uniform/pearson", "novel/pearson", "top/f1"}
+    assert (row["positives"], board["rows"][2]["positives"]) == (12.5, None)
     assert "top/pearson" not in row["scores"]
     assert row["layers"]["0"]["neurons"] == 12
     assert board["apart"][0]["label"] == "few"

@@ -83,25 +83,6 @@ def _check_explainer(explainer: Any, target: str) -> None:
             f"explainer '{target}' asks for evidence '{evidence}'; it can be "
             f"{' or '.join(EVIDENCE_KINDS)}."
         )
-    _check_text(explainer, target)
-
-
-def _check_text(explainer: Any, target: str) -> None:
-    """Check that `prepare`, which reads text, and an evidence that includes text go together."""
-    evidence, reads = explainer.evidence, isinstance(explainer, ReadsExplainText)
-    if includes(evidence, TEXT) and not reads:
-        raise BenchmarkError(
-            f"explainer '{target}' asks for evidence '{evidence}' and has no 'prepare' to read the "
-            "text with; benchmark.interface.ReadsExplainText says what it gets."
-        )
-    # An option may leave the text out; a class that never includes it would go unprepared.
-    by_class = getattr(type(explainer), "evidence", None) == evidence
-    if reads and by_class and not includes(evidence, TEXT):
-        raise BenchmarkError(
-            f"explainer '{target}' has 'prepare', which reads the text of the explain split, and "
-            f"its evidence is '{evidence}'; say evidence = '{evidence}+{TEXT}', so that the tables "
-            "show it."
-        )
 
 
 def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str) -> Explanation:
@@ -125,19 +106,35 @@ def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage)
     """Let an explainer whose evidence includes text learn from it; others are left alone.
 
     Raises:
-        BenchmarkError: it could not.
+        BenchmarkError: it could not, or its evidence does not tell whether it reads text.
     """
-    if not (isinstance(explainer, ReadsExplainText) and includes(explainer.evidence, TEXT)):
+    kind = type(explainer)
+    name = f"'{kind.__module__}.{kind.__qualname__}'"
+    evidence = explainer.evidence
+    if not isinstance(explainer, ReadsExplainText):
+        if includes(evidence, TEXT):
+            raise BenchmarkError(
+                f"explainer {name} asks for evidence '{evidence}' and has no 'prepare' to read "
+                "the text with; benchmark.interface.ReadsExplainText says what it gets."
+            )
+        return
+    if not includes(evidence, TEXT):
+        # An option, set on the object, may leave the text out; a class that never includes it
+        # would go unprepared in silence.
+        if "evidence" not in getattr(explainer, "__dict__", {}):
+            raise BenchmarkError(
+                f"explainer {name} has 'prepare', which reads the text of the explain split, and "
+                f"its evidence is '{evidence}'; say evidence = '{evidence}+{TEXT}', so that the "
+                "tables show it."
+            )
         return
     try:
         explainer.prepare(text, storage)
     except BenchmarkError:
         raise
     except Exception as error:
-        kind = type(explainer)
         raise BenchmarkError(
-            f"explainer '{kind.__module__}.{kind.__qualname__}' could not be prepared: "
-            f"{type(error).__name__}: {error}"
+            f"explainer {name} could not be prepared: {type(error).__name__}: {error}"
         ) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -60,14 +60,6 @@ class TestBuilding:
             ({"_target_": "tests.runs.methods.Clas"}, "has no 'Clas'"),
             ({"_target_": "tests.runs.methods.Method", "vale": 1}, "'vale'"),
             ({"_target_": "tests.runs.methods.WantsMore"}, "asks for evidence 'everything'"),
-            (
-                {"_target_": "tests.runs.methods.ReadsInSilence"},
-                "evidence is 'exemplars+sample'; say evidence = 'exemplars+sample+text'",
-            ),
-            (
-                {"_target_": "tests.runs.methods.WantsTextForNothing"},
-                "asks for evidence 'exemplars+text' and has no 'prepare'",
-            ),
             ({"_target_": "tests.runs.methods.Constant", "value": 1}, "has no 'explain'"),
             ({"_target_": "explainers.token_lookup.TokenLookup", "evidence": "x"}, "'x'"),
         ],
@@ -85,6 +77,19 @@ class TestBuilding:
         monkeypatch.syspath_prepend(str(tmp_path))
         with pytest.raises(BenchmarkError, match="RuntimeError: no luck"):
             build_explainer({"_target_": "breaks_on_import.Class"})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ReadsInSilence", r"is 'exemplars\+sample'; say evidence = 'exemplars\+sample\+text'"),
+        ("WantsTextForNothing", r"asks for evidence 'exemplars\+text' and has no 'prepare'"),
+    ],
+)
+def test_one_whose_evidence_does_not_tell_whether_it_reads_text(name: str, message: str) -> None:
+    explainer, nothing = built(name), cast(Any, None)
+    with pytest.raises(BenchmarkError, match=message):
+        prepare_explainer(explainer, nothing, nothing)
 
 
 @pytest.mark.parametrize("kind", EVIDENCE_KINDS)

@@ -1,1 +1,1 @@
-"""The built-in subject `solu-tiny`: its architecture, training and weights."""
+"""The built-in subjects `solu-tiny` and `gelu-tiny`: architectures, training and weights."""

@@ -1,4 +1,4 @@
-"""The text that the built-in subject is trained and measured on."""
+"""The text that the built-in subjects are trained and measured on."""
 
 from __future__ import annotations
 

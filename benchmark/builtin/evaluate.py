@@ -1,7 +1,8 @@
 """Measure trained weights and write their model card.
 
 Prints the held-out loss of the model and of a trigram model with the same tokenizer, the dead
-neurons of each layer and the sizes, and writes README.md and evaluation.json into the folder.
+neurons of each layer and the sizes, and writes README.md, evaluation.json and the histogram of the
+criterion of life into the folder.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from benchmark.builtin.architecture import ARCHITECTURES, folder_name
 from benchmark.errors import BenchmarkError
 
 # Threads that wait sleep instead of spinning; read once, when torch loads its OpenMP library.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-SHIPPED = Path(__file__).with_name("solu_tiny")
+# By the subject's name, the folder of the weights that are shipped.
+SHIPPED = {name: Path(__file__).with_name(folder_name(name)) for name in ARCHITECTURES}
 EVALUATION = "evaluation.json"
 CARD = "README.md"
 # Of a run, by default.
@@ -30,12 +33,13 @@ CONTEXT_LENGTH = 128
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
+    folder = options.folder or SHIPPED[options.subject]
     try:
-        evaluation = evaluate(options.folder, contexts=options.contexts, device=options.device)
+        evaluation = evaluate(folder, contexts=options.contexts, device=options.device)
         print(json.dumps(evaluation, indent=2))
         if not options.print_only:
-            write_card(options.folder, evaluation)
-            print(f"written: {options.folder / CARD}, {options.folder / EVALUATION}")
+            write_card(folder, evaluation)
+            print(f"written into {folder}")
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -85,6 +89,7 @@ def write_card(folder: Path, evaluation: Mapping[str, Any]) -> None:
     """
     from benchmark.builtin.card import render_card
     from benchmark.builtin.export import CONFIG, TRAINING
+    from benchmark.builtin.reach import PICTURE, reach_picture
     from benchmark.results.atomic import storage_errors, write_text
     from benchmark.subject.files import read_json
 
@@ -102,6 +107,7 @@ def write_card(folder: Path, evaluation: Mapping[str, Any]) -> None:
         raise BenchmarkError(f"{TRAINING} of '{folder}' does not say {error}.") from error
     with storage_errors(folder):
         write_text(folder / EVALUATION, json.dumps(dict(evaluation), indent=2) + "\n")
+        write_text(folder / PICTURE, reach_picture(evaluation["neurons"]))
         write_text(folder / CARD, card)
 
 
@@ -109,11 +115,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmark.builtin.evaluate", description=__doc__
     )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=SHIPPED,
-        help="what the training wrote (default: the weights that are shipped)",
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--subject",
+        choices=list(SHIPPED),
+        default="solu-tiny",
+        help="measure the weights of this subject that are shipped (default: %(default)s)",
+    )
+    which.add_argument(
+        "--folder", type=Path, help="measure what a training wrote into this folder instead"
     )
     parser.add_argument(
         "--contexts",

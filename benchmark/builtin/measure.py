@@ -15,23 +15,32 @@ from benchmark.builtin.data import Texts
 from benchmark.builtin.export import WEIGHTS
 from benchmark.builtin.loss import TextLoss, text_loss
 from benchmark.builtin.ngram import trigram_loss
+from benchmark.builtin.reach import bin_edges, reach_histogram
 from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import Contexts
-from benchmark.evidence import dead_neurons, profile_layers
+from benchmark.evidence import DEAD_FRACTION, dead_neurons, profile_layers, relative_reach
 from benchmark.subject import Subject
 from benchmark.subject.native import plain_native
 
 PART = 10
 
 
-def measure(folder: Path, subject: Subject, texts: Texts, explain: Contexts) -> dict[str, Any]:
-    """Losses, living neurons and sizes, as JSON-able values.
+def measure(
+    folder: Path,
+    subject: Subject,
+    texts: Texts,
+    explain: Contexts,
+    held_out_copied: float | None = None,
+) -> dict[str, Any]:
+    """Measure losses, living neurons and sizes; return them as JSON-able values.
 
     Args:
-        folder: where the subject was loaded from.
+        folder: where the subject was loaded from; its name is the subject's.
         subject: a subject of the built-in kind.
         texts: the documents that it was trained on, and those held out.
-        explain: the contexts on which neurons must fire to count as alive.
+        explain: the contexts that decide which neurons are alive.
+        held_out_copied: share of the 32-token windows of the held-out text that occur in the text
+            of the training; None: not measured.
     """
     loss = held_out_loss(subject, texts)
     counted = trigram_loss(
@@ -43,11 +52,13 @@ def measure(folder: Path, subject: Subject, texts: Texts, explain: Contexts) -> 
     )
     parameters = dict(plain_native(subject.model).named_parameters())
     return {
+        "subject": folder.resolve().name.replace("_", "-"),
         "texts": {
             "fingerprint": texts.fingerprint,
             "held_out_documents": len(texts.held_out),
             "held_out_tokens": loss.n_tokens,
             "held_out_bytes": loss.n_bytes,
+            "held_out_copied": held_out_copied,
         },
         "held_out": loss.numbers(),
         # For a test that measures a part again, which is quick.
@@ -55,7 +66,7 @@ def measure(folder: Path, subject: Subject, texts: Texts, explain: Contexts) -> 
         "trigram": counted.numbers(),
         "neurons": {
             "per_layer": subject.d_mlp,
-            "dead": dead_per_layer(subject, explain),
+            **living_neurons(subject, explain),
             "explain_contexts": len(explain),
             "context_length": int(explain.tokens.shape[1]),
         },
@@ -81,11 +92,25 @@ def held_out_loss(subject: Subject, texts: Texts, every: int = 1) -> TextLoss:
     )
 
 
-def dead_per_layer(subject: Subject, explain: Contexts) -> list[int]:
-    """Neurons of each layer that never fire on these contexts, as the benchmark defines it."""
+def living_neurons(subject: Subject, explain: Contexts) -> dict[str, Any]:
+    """Return the dead neurons and the histogram of the reach of each layer on these contexts.
+
+    Returns:
+        `dead` and `never_above_zero`, which are among them, for each layer; `dead_fraction`, the
+        threshold; `reach_edges` and for each layer `reach_counts`.
+    """
     layers = range(subject.n_layers)
-    profiles = profile_layers(subject, explain, layers, 1, description="neurons that fire")
-    return [int(dead_neurons(profiles[layer]).sum()) for layer in layers]
+    profiles = profile_layers(subject, explain, layers, 1, description="neurons that live")
+    norms = {layer: subject.output_norms(layer) for layer in layers}
+    return {
+        "dead": [int(dead_neurons(profiles[layer], norms[layer]).sum()) for layer in layers],
+        "never_above_zero": [int((profiles[at].max_activation <= 0).sum()) for at in layers],
+        "dead_fraction": DEAD_FRACTION,
+        "reach_edges": bin_edges(),
+        "reach_counts": [
+            reach_histogram(relative_reach(profiles[layer], norms[layer])) for layer in layers
+        ],
+    }
 
 
 def _ids(subject: Subject, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:

@@ -1,4 +1,4 @@
-"""Building the built-in subject for training."""
+"""Built-in subjects as they are trained."""
 
 from __future__ import annotations
 

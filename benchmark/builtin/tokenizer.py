@@ -1,4 +1,7 @@
-"""The built-in subject's byte-level BPE tokenizer."""
+"""The byte-level BPE tokenizer of the built-in subjects.
+
+Each folder holds a copy. The same text always gives the same tokenizer, so the copies are equal.
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ def output_norms(subject: Subject, layer: int) -> Float[Tensor, " d_mlp"]:
     if outward is None or not is_matrix(outward.down[layer]):
         return torch.ones(subject.d_mlp)
     with torch.no_grad():
-        return output_weights(subject, outward, layer).norm(dim=1).cpu()
+        squares = output_weights(subject, outward, layer).square()
+        return squares.sum(1).sqrt().cpu()
 
 
 def is_matrix(module: nn.Module) -> bool:

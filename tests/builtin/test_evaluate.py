@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from benchmark.builtin import data, evaluate
 from benchmark.builtin.architecture import ARCHITECTURES
 from benchmark.builtin.card import render_card
+from benchmark.builtin.evaluate import SHIPPED
 from benchmark.builtin.measure import held_out_loss
 from benchmark.builtin.ngram import KneserNeyTrigram, trigram_loss
+from benchmark.builtin.reach import BINS_BELOW, reach_picture
 from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import load
 from benchmark.subject import load_subject
-from tests.builtin.conftest import TINY, made_up_documents
+from tests.builtin.conftest import TINY, TINY_GELU, made_up_documents, train_tiny
 
 
 @pytest.fixture
@@ -37,6 +40,13 @@ def test_evaluating_writes_the_card_and_its_numbers(folder, capsys):
         assert evaluation["held_out"][number] == pytest.approx(training["held_out"][number])
     card = (folder / "README.md").read_text()
     assert card == render_card(TINY, training, evaluation)
+    assert card.startswith("# tiny\n")
+    assert "an unknown share also stand in the training text" in card
+    bits, counted = (evaluation[key]["bits_per_byte"] for key in ("held_out", "trigram"))
+    assert f"**{100 * (1 - bits / counted):.0f} % fewer bits**" in card
+    assert "](reach.svg)" in card
+    assert (folder / "reach.svg").read_text() == reach_picture(evaluation["neurons"])
+    assert [sum(counts) for counts in evaluation["neurons"]["reach_counts"]] == [TINY["d_mlp"]] * 2
     assert f"**{evaluation['held_out']['bits_per_byte']:.4f}**" in card
     assert f"{evaluation['trigram']['nats_per_token']:.4f}" in card
     assert "$" not in card
@@ -55,11 +65,16 @@ def test_printing_only_writes_nothing(folder, capsys):
 def test_neurons_that_cannot_fire_are_counted_as_dead(folder):
     from safetensors.torch import load_file, save_file
 
+    dead = evaluate.evaluate(folder, device="cpu")["neurons"]["dead"]
     weights = load_file(folder / "model.safetensors")
     weights["layers.1.mlp.fc_in.bias"][[2, 5, 7]] = -1000.0
     save_file(weights, folder / "model.safetensors")
     found = evaluate.evaluate(folder, device="cpu")
-    assert found["neurons"]["dead"] == [0, 3]
+    assert found["neurons"]["never_above_zero"] == [0, 3]
+    assert found["neurons"]["dead"] == [dead[0], dead[1] + 3]
+    for layer, counts in enumerate(found["neurons"]["reach_counts"]):
+        below = sum(counts[:BINS_BELOW])
+        assert found["neurons"]["dead"][layer] == below
 
 
 def test_other_text_is_warned_about(folder, monkeypatch, capsys):
@@ -111,3 +126,26 @@ def test_the_template_uses_every_number_it_is_given():
     for each in fields(Recipe):
         assert shown_otherwise.get(each.name, each.name) in named
     assert {name for name in ARCHITECTURES["solu-tiny"] if name.startswith(("n_", "d_"))} <= named
+
+
+def test_the_card_of_a_gelu_subject_speaks_of_gelu(tmp_path, monkeypatch):
+    for module in (data, load):
+        monkeypatch.setattr(module, "stdlib_documents", made_up_documents)
+    folder = tmp_path / "small_gelu"
+    train_tiny(folder, architecture=TINY_GELU)
+    evaluation = {**evaluate.evaluate(folder, device="cpu")}
+    evaluation["texts"]["held_out_copied"] = 0.00123
+    evaluate.write_card(folder, evaluation)
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# small-gelu\n")
+    assert "GELU neurons" in card
+    assert "SoLU" not in card
+    assert "0.12 % also stand in the training text" in card
+
+
+def test_the_subject_or_the_folder_is_measured(monkeypatch):
+    measured = []
+    monkeypatch.setattr(evaluate, "evaluate", lambda folder, **_: measured.append(folder) or {})
+    for words in ([], ["--subject", "gelu-tiny"], ["--folder", "elsewhere"]):
+        assert evaluate.main([*words, "--print-only"]) == 0
+    assert measured == [SHIPPED["solu-tiny"], SHIPPED["gelu-tiny"], Path("elsewhere")]

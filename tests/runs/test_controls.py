@@ -96,6 +96,26 @@ def test_dead_neurons_are_counted_and_never_drawn(runs: dict[str, Run]) -> None:
         assert len(some) + record.neurons.dead[layer] == record.subject.d_mlp
 
 
+def test_dead_neurons_that_are_named_are_said_to_be_dead(
+    command: Command, runs: dict[str, Run]
+) -> None:
+    layer, neuron = DEAD
+    living = runs["zero"].record.neurons.per_layer[layer][0]
+    named = f"neurons.list=[[{layer},{neuron}],[{layer},{living}]]"
+    answer = command.run("explainer=zero", named)
+    assert answer.status == 0, answer.err
+    says = f"of the neurons that were named, 1 is dead: {layer}.{neuron}"
+    assert says in answer.out
+    assert f"named, 1 is dead: {layer}.{neuron}" in command.run(named, "--dry-run").out
+    run = load_run(command.folders()[0])
+    assert run.record.neurons.named_dead == {layer: [neuron]}
+    assert says in call("show", str(run.folder)).out
+    lines = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false").out.splitlines()
+    assert lines[1].startswith("it is dead: never above zero on the explain split, or its largest")
+    other = call("show", str(run.folder), f"{layer}.{living}", "direct=false").out
+    assert "it is dead" not in other
+
+
 def test_one_table_ends_the_sweep(runs: dict[str, Run]) -> None:
     answer = call("show", str(runs["zero"].folder.parents[1]))
     lines = answer.out.splitlines()

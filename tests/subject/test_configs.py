@@ -62,6 +62,7 @@ def test_the_other_subjects() -> None:
         "gpt2-small": "transformers",
         "pythia-70m": "transformers",
         "solu-tiny": "builtin",
+        "gelu-tiny": "builtin",
         "local": "local",
         "planted": "planted",
     }

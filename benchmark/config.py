@@ -24,6 +24,11 @@ BEFORE = {"firing_reference": MAXIMUM}
 DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
+MOST_DOCUMENT_RESAMPLES = 10**4  # all of them are kept of every neuron
+MOST = {
+    "bootstrap.resamples": MOST_RESAMPLES,
+    "bootstrap.document_resamples": MOST_DOCUMENT_RESAMPLES,
+}
 MODEL_KEYS = ("name", "kind", "source", "revision", "dataset", "description")
 
 # Named here because a field called `list` hides the type inside its class.
@@ -56,10 +61,18 @@ class ContextsConfig:
 
 @dataclass
 class BootstrapConfig:
-    """Intervals of means over neurons."""
+    """Intervals of means over neurons, and over neurons and documents.
+
+    Attributes:
+        resamples: how often neurons are drawn.
+        confidence: probability that an interval covers.
+        document_resamples: how often the documents of the `uniform` set are drawn; 0 for never,
+            which leaves the intervals over neurons alone.
+    """
 
     resamples: int = 10_000
     confidence: float = 0.95
+    document_resamples: int = 200
 
 
 @dataclass
@@ -315,6 +328,7 @@ def _check_ranges(config: RunConfig) -> None:
         "contexts.top": (config.contexts.top, 1),
         "contexts.calibrate": (config.contexts.calibrate, 1),
         "bootstrap.resamples": (config.bootstrap.resamples, 1),
+        "bootstrap.document_resamples": (config.bootstrap.document_resamples, 0),
         "batch_tokens": (config.batch_tokens, 1),
         "seed": (config.seed, 0),
         "neurons.seed": (config.neurons.seed, 0),
@@ -328,7 +342,7 @@ def _check_ranges(config: RunConfig) -> None:
     for key, (value, lowest) in at_least.items():
         if value is not None and value < lowest:
             raise BenchmarkError(f"{key}={value} is too small; the smallest is {lowest}.")
-        largest = MOST_RESAMPLES if key == "bootstrap.resamples" else LARGEST
+        largest = MOST.get(key, LARGEST)
         if value is not None and value > largest and "seed" not in key:
             raise BenchmarkError(f"{key}={value} is too large; the largest is {largest}.")
     if not 0 < config.firing_threshold <= 1:

@@ -16,11 +16,11 @@ from benchmark.config import RunConfig, listed_neurons
 from benchmark.corpus import Corpus, load_corpus
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import (
+    DEAD_MEANS,
     Block,
     EvidenceSettings,
     EvidenceStore,
     Selection,
-    dead_neurons,
     draw_neurons,
 )
 from benchmark.interface import ExplainText
@@ -48,19 +48,19 @@ class Experiment:
 
     def _select(self) -> list[Selection]:
         neurons = self.config.neurons
-        profiles = self.store.profiles(self.layers)
+        self.store.profiles(self.layers)  # of all layers in one pass
+        dead = {layer: self.store.dead_neurons(layer) for layer in self.layers}
         if neurons.list is None:
             key = f"{self.subject.fingerprint}:{self.corpus.fingerprint}:{neurons.seed}"
             return [
-                draw_neurons(profiles[layer], layer, neurons.per_layer, key)
-                for layer in self.layers
+                draw_neurons(dead[layer], layer, neurons.per_layer, key) for layer in self.layers
             ]
         pairs = listed_neurons(neurons.list)
         return [
             Selection(
                 layer,
                 torch.tensor([neuron for at, neuron in pairs if at == layer]),
-                int(dead_neurons(profiles[layer]).sum()),
+                dead[layer],
             )
             for layer in self.layers
         ]
@@ -82,7 +82,7 @@ class Experiment:
         if not blocks:
             raise BenchmarkError(
                 f"every neuron of layers {self.layers} is dead on corpus '{self.corpus.name}': "
-                "there is nothing to explain; take other layers or more text."
+                f"{DEAD_MEANS}. Take other layers or more text."
             )
         return blocks
 

@@ -27,6 +27,8 @@ from benchmark.experiment import Experiment
 from benchmark.explainer_source import source_digest
 from benchmark.interface import Explainer
 from benchmark.results import (
+    OVER_BOTH,
+    OVER_NEURONS,
     CorpusRecord,
     ExplainerRecord,
     MetricSummary,
@@ -106,7 +108,9 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
             continue
         for name in config.metrics.metrics:
             column = f"{scoring_set}/{name}"
-            summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
+            summary[column] = _mean_with_intervals(
+                config, columns[column], columns["layer"], replicates=scores.replicates(column)
+            )
         summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
     other = f"{UNIFORM}_{config.other_reference}/"
     for column in (name for name in scores.metric_columns if name.startswith(other)):
@@ -149,23 +153,62 @@ def _mean_with_intervals(
     values: NDArray[Any],
     layers: NDArray[Any],
     weights: NDArray[Any] | None = None,
+    replicates: metrics.Replicates | None = None,
 ) -> MetricSummary:
-    resampling: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-        "weights": weights,
-    }
-    estimate = metrics.mean_over_neurons(values, **resampling)
-    by_layer = metrics.mean_over_neurons(values, clusters=layers, **resampling)
+    return mean_with_intervals(
+        values,
+        layers=layers,
+        weights=weights,
+        replicates=replicates,
+        resamples=config.bootstrap.resamples,
+        level=config.bootstrap.confidence,
+        seed=config.seed,
+    )
+
+
+def mean_with_intervals(
+    values: NDArray[Any],
+    *,
+    layers: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+    replicates: metrics.Replicates | None = None,
+    resamples: int,
+    level: float,
+    seed: int,
+) -> MetricSummary:
+    """Return the mean of a score with its intervals: over neurons and documents, neurons, layers.
+
+    Args:
+        values: one score per neuron, NaN where it is null.
+        layers: the layer of each neuron; None for no interval over layers.
+        weights: how much each neuron counts; None counts all alike. A weighted mean has no
+            interval over documents.
+        replicates: the scores on resamples of the documents; None where there are none.
+        resamples: number of bootstrap resamples.
+        level: probability that the intervals cover.
+        seed: seed of the resampling.
+    """
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
+    estimate = metrics.mean_over_neurons(values, weights=weights, **options)
+    low, high, over = estimate.low, estimate.high, OVER_NEURONS
+    if replicates is not None and weights is None:
+        both = metrics.mean_over_neurons_and_documents(values, replicates, **options)
+        if both.low is not None:
+            low, high, over = both.low, both.high, OVER_BOTH
+    by_layer = None
+    if layers is not None:
+        by_layer = metrics.mean_over_neurons(values, weights=weights, clusters=layers, **options)
     return MetricSummary(
         mean=estimate.mean,
-        low=estimate.low,
-        high=estimate.high,
+        low=low,
+        high=high,
+        over=over,
+        neuron_low=estimate.low,
+        neuron_high=estimate.high,
         n=estimate.n,
         n_null=estimate.n_null,
-        layer_low=by_layer.low,
-        layer_high=by_layer.high,
+        layer_low=None if by_layer is None else by_layer.low,
+        layer_high=None if by_layer is None else by_layer.high,
     )
 
 
@@ -218,6 +261,7 @@ def record_of(
             rule="list" if config.neurons.list is not None else "drawn from the living neurons",
             per_layer={s.layer: s.neurons.tolist() for s in selections},
             dead={s.layer: s.n_dead for s in selections},
+            named_dead={s.layer: s.dead_neurons for s in selections if s.dead_neurons},
             asked=asked,
             explained=explained,
             coverage=explained / asked,

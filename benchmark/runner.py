@@ -23,6 +23,7 @@ from benchmark.interface import Explainer, Explanation, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
 from benchmark.reliability import correlation_support, count_positives
+from benchmark.replicates import replicate_entries
 from benchmark.results import (
     FAILED,
     OK,
@@ -33,6 +34,7 @@ from benchmark.results import (
     explanation_line,
     load_run,
 )
+from benchmark.results.resampled import RESAMPLED
 from benchmark.scoring import score_block, score_firing
 from benchmark.simulation import Simulation, simulate
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
@@ -200,6 +202,9 @@ def score_explanations(
     scores |= correlation_support(
         truth, simulated.predictions, seed=config.seed, level=config.bootstrap.confidence
     )
+    resampled = replicate_entries(
+        truth, simulated.predictions, threshold, names, config.bootstrap.document_resamples
+    )
     scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
     columns = {column: values.tolist() for column, values in scores.items()}
     if config.calibrated:
@@ -218,6 +223,7 @@ def score_explanations(
             row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(saved)}
             lines.append(explanation_line(block.layer, neuron, saved))
         row |= {column: values[i] for column, values in columns.items()}
+        row |= {RESAMPLED: resampled[i]} if resampled else {}
         row |= costs if isinstance(costs, dict) else costs[i]
         row["cost/simulate_seconds"] = simulate_seconds
         rows.append(row)

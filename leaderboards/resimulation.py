@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmark.config import RunConfig
@@ -17,7 +18,8 @@ from benchmark.evidence import SCORING_SETS, Block, base_set
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.explaining import build_explainer, restore
 from benchmark.rescoring import blocks_of, check_same
-from benchmark.results import OK, Run
+from benchmark.results import OK, Run, Scores
+from benchmark.results.resampled import STEP
 from benchmark.runner import score_explanations
 from benchmark.subject.loading import place_of
 from leaderboards.validation import config_of
@@ -100,6 +102,7 @@ def resimulate(
     before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
     pairs = [(key, before[key], again[key]) for key in drawn]
     columns, largest = _compare(run, pairs, SMOOTH[config.dtype])
+    _check_replicates(run, Scores.from_rows(again.values()), drawn, SMOOTH[config.dtype])
     return Resimulation(drawn, seed, columns, largest)
 
 
@@ -185,6 +188,34 @@ def _compare(
             )
         largest = largest if firing else max(largest, *gaps)
     return len(columns), largest
+
+
+def _check_replicates(
+    run: Run, again: Scores, drawn: Sequence[tuple[int, int]], smooth: float
+) -> None:
+    """That the scores on resampled documents, which intervals rest on, reproduce as the others do.
+
+    They are compared where both were drawn alike; another version of torch may draw otherwise.
+
+    Raises:
+        BenchmarkError: one lies farther away than the tolerance allows.
+    """
+    place = {key: row for row, key in enumerate(run.scores.neurons())}
+    for column in run.scores.metric_columns:
+        stated, found = run.scores.replicates(column), again.replicates(column)
+        if stated is None or found is None or stated.draw != found.draw:
+            continue
+        allowed = _tolerance(column, smooth)[0] + 2 * STEP
+        before = stated.values[[place[key] for key in drawn]]
+        gaps = np.abs(before - found.values)
+        gaps[np.isnan(before) & np.isnan(found.values)] = 0.0
+        if np.isnan(gaps).any() or gaps.max() > allowed:
+            row = int(np.nan_to_num(gaps, nan=np.inf).max(axis=1).argmax())
+            raise BenchmarkError(
+                f"the run in '{run.folder}' does not reproduce: '{column}' of neuron "
+                f"{drawn[row][0]}.{drawn[row][1]} on resampled documents is not what simulating "
+                "it again gives."
+            )
 
 
 def _tolerance(column: str, smooth: float) -> tuple[float, bool]:

@@ -216,9 +216,13 @@ def _agree(stated: MetricSummary | int | None, expected: MetricSummary | int) ->
         return stated == expected
     if (stated.n, stated.n_null) != (expected.n, expected.n_null):
         return False
+    if stated.over != expected.over:
+        return False
+    names = ["low", "high", "layer_low", "layer_high"]
+    if stated.neuron_low is not None:  # a record of an earlier version lacks it
+        names += ["neuron_low", "neuron_high"]
     return _near(stated.mean, expected.mean, MEAN_TOLERANCE) and all(
-        _near(getattr(stated, name), getattr(expected, name), INTERVAL_TOLERANCE)
-        for name in ("low", "high", "layer_low", "layer_high")
+        _near(getattr(stated, name), getattr(expected, name), INTERVAL_TOLERANCE) for name in names
     )
 
 

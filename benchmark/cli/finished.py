@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.table import print_rows, ranges, score_table
+from benchmark.cli.table import intervals_legend, print_rows, ranges, score_table
+from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
 
 if TYPE_CHECKING:
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
     from benchmark.results import Run
     from benchmark.runner import Outcome
 
+# Names of dead neurons in one line.
+LISTED = 5
+
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its bootstrap interval; novel r: the same on the tokens of these contexts
-whose last eight tokens stand nowhere in the explain split; AUPRC and F1 on all tokens of these
-contexts; top F1 on each neuron's strongest held-out contexts. undef.: neurons whose prediction is
-constant (r counts as 0). positives: median over neurons of the tokens that fire there.
-null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
-tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
+held-out contexts, with its bootstrap interval over neurons and held-out documents; novel r: the
+same on the tokens of these contexts whose last eight tokens stand nowhere in the explain split;
+AUPRC and F1 on all tokens of these contexts; top F1 on each neuron's strongest held-out contexts.
+undef.: neurons whose prediction is constant (r counts as 0). positives: median over neurons of the
+tokens that fire there. null: neurons that never fire there, so that AUPRC and F1 do not exist and
+are left out of the mean. tokens/n. and s/n.: subject tokens and seconds to explain one neuron;
+bytes: of one explanation."""
 
 
 CAUSAL_LEGEND = """\
@@ -87,9 +92,14 @@ def print_table(runs: Sequence[Run]) -> None:
             f"{dead} dead neurons; corpus {corpus.name}, "
             f"contexts of {corpus.context_length} tokens"
         )
+        if sentence := copies(corpus.counts):
+            _say(sentence)
+        if neurons.named_dead:
+            _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
     columns, rows = score_table(records)
     print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)
+    sys.stdout.write(intervals_legend(record.metric("uniform/pearson") for record in records))
     if "causal" in columns:
         _say(CAUSAL_LEGEND)
     best = max(runs, key=lambda run: _headline(run))
@@ -97,6 +107,13 @@ def print_table(runs: Sequence[Run]) -> None:
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
     _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+
+
+def named_dead(neurons: Mapping[int, Sequence[int]]) -> str:
+    """Return how many named neurons are dead and which, given them by layer."""
+    names = [f"{layer}.{neuron}" for layer, some in neurons.items() for neuron in some]
+    listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
+    return f"{len(names)} {'is' if len(names) == 1 else 'are'} dead: {listed}"
 
 
 def shown_path(path: Path) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from benchmark.cli.finished import named_dead
 from benchmark.cli.table import marked, print_rows
 from benchmark.config import MAXIMUM, RunConfig
+from benchmark.corpus.copies import copies
 from benchmark.evidence import Block
 from benchmark.experiment import Experiment, cache_folder, open_experiment
 from benchmark.explaining import build_explainer
@@ -32,6 +34,7 @@ def print_plan(config: RunConfig) -> None:
         ["  sample", _contexts(len(store.sample_rows), length, len(store.explain))],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
+        ["  copied", copies(corpus.counts)],
         ["firing", f"from {config.firing_threshold:g} of the {_reference(config)} on"],
         *_calibration(experiment),
         ["subject tokens", passes],
@@ -57,8 +60,12 @@ def _neurons(experiment: Experiment) -> str:
     blocks = _known_blocks(experiment)
     if blocks is not None:
         total = sum(len(block.neurons) for block in blocks)
-        dead = sum(selection.n_dead for selection in experiment.selections())
-        return f"{total} in {len(blocks)} blocks; {dead} dead neurons in these layers"
+        selections = experiment.selections()
+        dead = sum(selection.n_dead for selection in selections)
+        named = {each.layer: each.dead_neurons for each in selections if each.dead_neurons}
+        return f"{total} in {len(blocks)} blocks; {dead} dead neurons in these layers" + (
+            f"; of those that are named, {named_dead(named)}" if named else ""
+        )
     return f"{_asked(experiment)} at most (dead ones are known after the first pass); " + (
         "named one by one" if config.list is not None else f"seed {config.seed}"
     )

@@ -140,6 +140,7 @@ def show_run(run: Run) -> None:
     sys.stdout.write(_overview(run.record))
     print_table([run])
     print_calibration(run)
+    _print_intervals(run)
     columns = run.scores.to_numpy()
     names = [
         name
@@ -176,6 +177,42 @@ def show_run(run: Run) -> None:
         )
 
 
+def _print_intervals(run: Run) -> None:
+    """The mean of every metric on the `uniform` set with its intervals."""
+    from benchmark.cli.table import (
+        ends,
+        interval,
+        intervals_legend,
+        marked,
+        neuron_interval,
+        number,
+        print_rows,
+    )
+
+    names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    found = {name: run.record.metric(name) for name in names}
+    summaries = {name: one for name, one in found.items() if one is not None}
+    if not summaries:
+        return
+    sys.stdout.write("\n")
+    print_rows(
+        ["score", "mean", "95 % interval", "over neurons", "over layers", "null"],
+        [
+            [
+                marked(name.removeprefix("uniform/")),
+                number(one),
+                interval(one),
+                neuron_interval(one),
+                ends(one.layer_low, one.layer_high),
+                str(one.n_null),
+            ]
+            for name, one in summaries.items()
+        ],
+        title="means on uniformly drawn contexts; intervals over neurons and held-out documents",
+    )
+    sys.stdout.write(intervals_legend(summaries.values()))
+
+
 def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
     from benchmark.cli.calibration import print_neuron_calibration
@@ -189,6 +226,10 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     sys.stdout.write(
         f"neuron {layer}.{neuron} of {record.subject.name}, explained by {record.explainer.name}\n"
     )
+    if neuron in record.neurons.named_dead.get(layer, []):
+        from benchmark.evidence import DEAD_MEANS
+
+        sys.stdout.write(f"it is dead: {DEAD_MEANS}\n")
     explanation = None
     if saved.explanation is None:
         sys.stdout.write(f"failed: {saved.error}\n")

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from benchmark.labels import labels
-from benchmark.results import MetricSummary, RunRecord
+from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
 
 WIDEST_TABLE = 100_000
 MARK = "†"
+# Stands behind an interval over neurons alone, where one over documents as well is the rule.
+NEURONS_ONLY = "ⁿ"
 CAUSAL_HEADLINE = "causal/uniform_mean_weighted"
 
 
@@ -131,10 +133,28 @@ def count(value: float | None) -> str:
 
 
 def interval(summary: MetricSummary | None) -> str:
-    """The interval of a mean."""
-    if summary is None or summary.low is None or summary.high is None:
+    """The interval of a mean, with a mark if the documents were not resampled."""
+    if summary is None:
         return "-"
-    return f"[{_rounded(summary.low)}, {_rounded(summary.high)}]"
+    mark = NEURONS_ONLY if summary.over == OVER_NEURONS and summary.low is not None else ""
+    return ends(summary.low, summary.high) + mark
+
+
+def neuron_interval(summary: MetricSummary | None) -> str:
+    """The interval of a mean over neurons alone."""
+    return "-" if summary is None else ends(*summary.over_neurons())
+
+
+def ends(low: float | None, high: float | None) -> str:
+    """The two ends of an interval."""
+    return "-" if low is None or high is None else f"[{_rounded(low)}, {_rounded(high)}]"
+
+
+def intervals_legend(summaries: Iterable[MetricSummary | None]) -> str:
+    """The line that explains the mark of intervals, empty if none of them carries one."""
+    if not any(interval(one).endswith(NEURONS_ONLY) for one in summaries):
+        return ""
+    return f"{NEURONS_ONLY} over neurons alone: the documents were not resampled for it.\n"
 
 
 def _rounded(value: float) -> str:

@@ -2,7 +2,14 @@
 
 from benchmark.evidence.firing import NEVER_FIRES, firing_thresholds
 from benchmark.evidence.profile import LayerProfile, profile_layers
-from benchmark.evidence.selection import Selection, dead_neurons, draw_neurons
+from benchmark.evidence.selection import (
+    DEAD_FRACTION,
+    DEAD_MEANS,
+    Selection,
+    dead_neurons,
+    draw_neurons,
+    relative_reach,
+)
 from benchmark.evidence.settings import EvidenceSettings
 from benchmark.evidence.store import Block, EvidenceStore
 from benchmark.evidence.truth import (
@@ -22,6 +29,8 @@ from benchmark.evidence.truth import (
 __all__ = [
     "CALIBRATED_SETS",
     "CALIBRATED_SUFFIX",
+    "DEAD_FRACTION",
+    "DEAD_MEANS",
     "NEVER_FIRES",
     "NOVEL",
     "SCORING_SETS",
@@ -41,4 +50,5 @@ __all__ = [
     "draw_neurons",
     "firing_thresholds",
     "profile_layers",
+    "relative_reach",
 ]

@@ -18,6 +18,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.evidence.firing import firing_thresholds
 from benchmark.evidence.gather import Request, gather
 from benchmark.evidence.profile import LayerProfile, profile_layers
+from benchmark.evidence.selection import dead_neurons
 from benchmark.evidence.settings import EvidenceSettings, draw_rows
 from benchmark.evidence.truth import (
     NOVEL_LENGTH,
@@ -156,6 +157,10 @@ class EvidenceStore:
         profile = self.profiles([block.layer])[block.layer]
         chosen = reference or self.settings.firing_reference
         return firing_thresholds(profile, chosen, self.settings.firing)[block.neurons]
+
+    def dead_neurons(self, layer: int) -> Bool[Tensor, " d_mlp"]:
+        """Return which neurons of a layer are dead; see `benchmark.evidence.selection`."""
+        return dead_neurons(self.profiles([layer])[layer], self.subject.output_norms(layer))
 
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
         """Rows of the explain contexts that are the exemplars of each neuron of a block."""

@@ -11,6 +11,9 @@ from benchmark.results.fields import read_record
 
 SCHEMA_VERSION = 1
 
+# What an interval is over.
+OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
+
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
 
@@ -53,13 +56,15 @@ class CorpusRecord:
 class NeuronsRecord:
     """Which neurons were asked for, and how many were explained.
 
-    `rule` says how they were drawn, `per_layer` lists them, `dead` counts per layer the neurons
-    that never fire on the `explain` split and are not drawn, `coverage` is explained / asked.
+    `rule` says how they were drawn, `per_layer` lists them, `dead` counts per layer the dead
+    neurons (see `benchmark.evidence.selection`), which are not drawn, `named_dead` lists those of
+    them that were named one by one, `coverage` is explained / asked.
     """
 
     per_layer: dict[int, list[int]] = field(default_factory=dict)
     rule: Any = None
     dead: dict[int, int] = field(default_factory=dict)
+    named_dead: dict[int, list[int]] = field(default_factory=dict)
     asked: int = 0
     explained: int = 0
     coverage: float | None = None
@@ -102,8 +107,10 @@ class EnvironmentRecord:
 class MetricSummary:
     """A metric over neurons: the mean with its interval, of the `n` neurons that have a value.
 
-    `low` and `high` are by bootstrap over neurons, `layer_low` and `layer_high` over whole layers,
-    None where there is but one.
+    `low` and `high` are by bootstrap over what `over` says: `neurons and documents`, or `neurons`
+    where the documents were not resampled. `neuron_low` and `neuron_high` are over neurons alone;
+    records of earlier versions lack them, and theirs is `low` and `high`. `layer_low` and
+    `layer_high` are over whole layers, None where there is but one.
 
     `n_null` neurons have none, because the metric cannot be computed for them. Without any value
     the mean is None. `median` is that of counts of tokens, None for metrics.
@@ -116,7 +123,16 @@ class MetricSummary:
     n_null: int = 0
     layer_low: float | None = None
     layer_high: float | None = None
+    over: str = OVER_NEURONS
+    neuron_low: float | None = None
+    neuron_high: float | None = None
     median: float | None = None
+
+    def over_neurons(self) -> tuple[float | None, float | None]:
+        """The interval over neurons alone, also of a record of an earlier version."""
+        if self.over == OVER_NEURONS:
+            return self.low, self.high
+        return self.neuron_low, self.neuron_high
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from benchmark.subject.checks import (
     checked_tokens,
 )
 from benchmark.subject.last import from_stems, last_position, pairs_of, worth_it
+from benchmark.subject.output_weights import output_norms
 from benchmark.subject.site import Sites
 from benchmark.subject.stems import Stems
 
@@ -249,6 +250,18 @@ class Subject:
         for rows, found in self._batches(tokens, self._batch_size, read):
             result[rows] = found
         return result
+
+    def output_norms(self, layer: int) -> Float[Tensor, " d_mlp"]:
+        """Return the length of what each neuron writes for an activation of one, `[d_mlp]`, on CPU.
+
+        Norms are folded into it, but for the scale that they divide by, so it compares neurons of
+        a layer. It is one for every neuron where output weights are not known; see
+        `benchmark.subject.output_weights`. No text is run.
+
+        Raises:
+            BenchmarkError: the subject has no such layer.
+        """
+        return output_norms(self, checked_layer(layer, self.n_layers, self.name))
 
     def stream(
         self, tokens: Int[Tensor, "n ctx"], layers: Sequence[int]

@@ -77,6 +77,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                         "label": row.label,
                         "run_id": row.run_id,
                         "tied": row.tied(),
+                        "mark": row.mark(),
                         "above": _above(row),
                     }
                     for row in track.rows
@@ -92,6 +93,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
         **{name: getattr(row, name) for name in PLAIN},
         "key": _score(row.key),
         "tied": row.tied(),
+        "mark": row.mark(),
         "above": _above(row),
         "scores": {name: _score(score) for name, score in row.scores.items() if _of(board, name)},
         "positives": row.positives.get(board.scoring_set),
@@ -117,11 +119,20 @@ def _of(board: Leaderboard, column: str) -> bool:
 
 
 def _score(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in ("mean", "low", "high", "n", "n_null")}
+    neuron_low, neuron_high = score.over_neurons()
+    return {
+        **{name: getattr(score, name) for name in ("mean", "low", "high", "over")},
+        "neuron_low": neuron_low,
+        "neuron_high": neuron_high,
+        "n": score.n,
+        "n_null": score.n_null,
+    }
 
 
 def _above(row: Row) -> dict[str, Any] | None:
-    return None if row.above is None else dataclasses.asdict(row.above)
+    if row.above is None:
+        return None
+    return {**dataclasses.asdict(row.above), "significant": row.above.mark == ""}
 
 
 def _short(value: Any) -> Any:

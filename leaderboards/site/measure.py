@@ -13,7 +13,7 @@ from torch import Tensor
 
 import metrics
 from benchmark.config import RunConfig
-from benchmark.evidence import NEVER_FIRES, Block, Truth, dead_neurons
+from benchmark.evidence import NEVER_FIRES, Block, Truth
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.interface import Evidence, Explanation, Failure
 from benchmark.rescoring import check_same
@@ -184,7 +184,7 @@ class Measured:
         n_firing = fires.sum(1).tolist()
         fired = fired_tokens(flat, fires, shared[text])
         effects = effects_of(self.subject, block)
-        dead = dead_neurons(profile)
+        dead = self.experiment.store.dead_neurons(block.layer)
         mean_square = profile.mean_square.double()
         for row, neuron in enumerate(block.neurons.tolist()):
             mean = float(profile.mean_activation[neuron])

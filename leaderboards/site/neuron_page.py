@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.evidence import DEAD_MEANS
 from benchmark.interface import Explanation
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
@@ -143,7 +144,7 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
     tokens, held_out = f"{of.n_tokens:,}", f"{of.n_tokens_held_out:,}"
     rate = f"{percent(of.firing_rate)} of tokens ({of.n_firing:,})"
     return [
-        ("state", "dead" if of.dead else "alive", "dead: never fires on the explain split"),
+        ("state", "dead" if of.dead else "alive", f"dead: {DEAD_MEANS}"),
         (
             "maximum",
             short(of.maximum),

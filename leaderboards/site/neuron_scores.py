@@ -14,13 +14,16 @@ from torch import Tensor
 
 from benchmark.evidence import NOVEL, SHARED_SETS, TOP, TOP_AND_RANDOM, UNIFORM, Truth
 from benchmark.results.scores import PEARSON_HIGH, PEARSON_LOW, UNDEFINED
-from leaderboards.site.intervals import RESAMPLES, Scored, draw_weights, score_intervals
 from leaderboards.site.predicting import Predictions
 from leaderboards.site.windows import OwnContexts
 from metrics import METRICS
+from metrics.resampled import draw_weights
+from metrics.sums import Units
+from metrics.unit_intervals import unit_intervals
 
 # Neurons whose intervals are computed at once: what is held beside them stays small.
 ROWS_AT_ONCE = 16
+RESAMPLES = 400
 CALIBRATED = "_calibrated"
 SLOPE, INTERCEPT = "calibration/slope", "calibration/intercept"
 
@@ -109,25 +112,25 @@ def set_intervals(
             true, prediction, text = true[:, held], prediction[:, held], text[:, held]
         if text.shape[1] == 0:
             continue
-        whole = Scored(true, prediction, text, threshold)
+        whole = Units.of_contexts(true, prediction, threshold, text)
         for name, ends in _ends(names, whole).items():
             found[f"{scoring_set}/{name}"] = ends
         names = [name for name in METRICS if f"{scoring_set}{CALIBRATED}/{name}" in columns]
         if names and _is_linear(rows):
-            mapped = replace(whole, prediction=_calibrated(prediction, rows))
+            mapped = replace(whole, prediction=_calibrated(whole.prediction, rows))
             for name, ends in _ends(names, mapped).items():
                 found[f"{scoring_set}{CALIBRATED}/{name}"] = ends
     return found
 
 
-def _ends(names: Sequence[str], scored: Scored) -> dict[str, Ends]:
+def _ends(names: Sequence[str], units: Units) -> dict[str, Ends]:
     """The intervals of some metrics, a few neurons at a time."""
     if not names:
         return {}
-    weights = draw_weights(scored.truth.shape[1], RESAMPLES, seed=0)
+    weights = draw_weights(units.n_units, RESAMPLES, seed=0)
     parts = [
-        score_intervals(names, scored.rows(part), weights)
-        for part in torch.arange(len(scored.truth)).split(ROWS_AT_ONCE)
+        unit_intervals(names, units.rows(part), weights)
+        for part in torch.arange(len(units)).split(ROWS_AT_ONCE)
     ]
     return {
         name: (
@@ -143,10 +146,10 @@ def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _calibrated(
-    prediction: Float[Tensor, "n m ctx"], rows: Sequence[Mapping[str, Any]]
-) -> Float[Tensor, "n m ctx"]:
+    prediction: Float[Tensor, "n tokens"], rows: Sequence[Mapping[str, Any]]
+) -> Float[Tensor, "n tokens"]:
     """The predictions on the scale of the truth; those of failed neurons stay as they are."""
     maps = [(1.0, 0.0) if row.get(SLOPE) is None else (row[SLOPE], row[INTERCEPT]) for row in rows]
     slope, intercept = torch.tensor(maps, dtype=prediction.dtype).T
-    mapped: Tensor = prediction * slope[:, None, None] + intercept[:, None, None]
+    mapped: Tensor = prediction * slope[:, None] + intercept[:, None]
     return mapped

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.cli.table import count
-from benchmark.comparison import setting
+from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
+from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
 from benchmark.config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence import UNIFORM
 from benchmark.results import Run
 from leaderboards.building import build
-from leaderboards.model import BYTES, Leaderboard, Row
+from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, percent, score_sets, short
@@ -53,6 +53,9 @@ def overview_page(renderer: Renderer, runs: Sequence[Run], groups: Sequence[Grou
         0,
         page,
         boards=views,
+        tied_mark=NOT_SIGNIFICANT,
+        documents_mark=THESE_DOCUMENTS,
+        neurons_mark=NEURONS_ONLY,
         groups=[_ways_in(group) for group in groups],
         firing=f"{percent(float(firing))} of {_REFERENCES[str(reference)]}",
         runs=[_run(group, method) for group in groups for method in group.methods],
@@ -148,12 +151,9 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "colour": method.colour,
         "control": row.control,
         "evidence": row.evidence,
-        "tied": row.tied() and difference is not None,
-        "difference": (
-            f"{short(difference.mean)} lower, corrected p = {short(difference.adjusted_p)}"
-            if difference is not None
-            else ""
-        ),
+        "mark": row.mark(),
+        "difference": _difference(difference) if difference is not None else "",
+        "neuron_interval": neuron_interval(row.key),
         "cells": _Cells(cells),
         "key": row.key,
         "coverage": row.coverage,
@@ -170,6 +170,19 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "front": BYTES in row.fronts,
         "layers": row.layers,
     }
+
+
+def _difference(difference: Difference) -> str:
+    """What a mark says of the difference to the row above."""
+    what = {
+        NOT_SIGNIFICANT: "is not significant",
+        THESE_DOCUMENTS: "is significant over neurons of these documents only",
+    }.get(difference.mark, "is significant over neurons and documents")
+    return (
+        f"the difference to the row above {what}: {short(difference.mean)} lower, corrected "
+        f"p = {short(difference.adjusted_p)} over {difference.over}, "
+        f"{short(difference.neuron_adjusted_p)} over neurons"
+    )
 
 
 class _Cells(dict[str, Any]):

@@ -46,14 +46,9 @@ def test_seen_windows_are_those_of_the_reference(asked, reference, width, length
     # What does not fill a context is dropped from the reference, too.
     stream = known.tokens[:, 1:].reshape(-1).tolist()
     owners = known.documents[:, 1:].reshape(-1).tolist()
-    kept = [
-        [
-            token
-            for token, owner in zip(stream, owners, strict=True)
-            if owner == one and token != BOS
-        ]
-        for one in sorted(set(owners))
-    ]
+    kept: dict[int, list[int]] = {owner: [] for owner in owners}
+    for token, owner in zip(stream, owners, strict=True):
+        kept[owner] += [token] * (token != BOS)
     complete, seen = seen_windows(found, known, width)
     assert (complete.tolist(), seen.tolist()) == slow(found, list(kept.values()), width)
 

@@ -31,6 +31,9 @@ class TableSubject:
         found = self.everything(tokens, layer)
         return found if neurons is None else found[..., neurons]
 
+    def output_norms(self, layer):
+        return torch.ones(self.d_mlp)
+
     def stream(self, tokens, layers):
         self.runs += 1
         for start in range(0, len(tokens), self.batch):

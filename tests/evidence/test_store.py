@@ -253,15 +253,15 @@ def test_neurons_are_drawn_from_the_living_by_seed_alone(tmp_path):
     subject = TableSubject(d_mlp=40)
     subject.table[:, :, :, 7] = 0.0
     subject.table[:, :, :, 8] = -1.0
-    profile = make_store(tmp_path, subject=subject).profiles([0])[0]
-    drawn = draw_neurons(profile, 0, 10, "key")
+    dead = make_store(tmp_path, subject=subject).dead_neurons(0)
+    drawn = draw_neurons(dead, 0, 10, "key")
     assert drawn.n_dead == 2
     assert len(drawn.neurons) == 10
-    everything = draw_neurons(profile, 0, None, "key")
+    everything = draw_neurons(dead, 0, None, "key")
     assert sorted(everything.neurons.tolist()) == [i for i in range(40) if i not in (7, 8)]
-    assert torch.equal(drawn.neurons, draw_neurons(profile, 0, 10, "key").neurons)
-    assert not torch.equal(drawn.neurons, draw_neurons(profile, 0, 10, "another").neurons)
-    larger = draw_neurons(profile, 0, 20, "key").neurons.tolist()
+    assert torch.equal(drawn.neurons, draw_neurons(dead, 0, 10, "key").neurons)
+    assert not torch.equal(drawn.neurons, draw_neurons(dead, 0, 10, "another").neurons)
+    larger = draw_neurons(dead, 0, 20, "key").neurons.tolist()
     assert set(drawn.neurons.tolist()) <= set(larger)
 
 

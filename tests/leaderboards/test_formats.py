@@ -35,9 +35,9 @@ def shown():
         "uniform/positives": range(1, len(NEURONS) + 1),
     }
     return results(
-        made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4),
+        made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4, documents=0.1),
         made_up_run("next", pearson=HALF, sizes=10),
-        made_up_run("oracle", 0.6, control=True, failed=[(0, 1)], noise=0.0),
+        made_up_run("oracle", 0.6, control=True, failed=[(0, 1)], noise=0.0, documents=0.0),
         made_up_run("few", neurons=NEURONS[:4]),
     )
 
@@ -70,7 +70,8 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "explainer": "best",
         "evidence": "exemplars",
         "r": "0.500",
-        "95 % interval": "[0.500, 0.500]",
+        "95 % interval": best["95 % interval"],
+        "over neurons": "[0.500, 0.500]",
         "≈": "",
         "novel r": "0.500",
         "AUPRC": "0.500",
@@ -86,6 +87,10 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "s/n.": "0.5000",
         "bytes": "2,000",
     }
+    low, high = map(float, best["95 % interval"].strip("[]").split(","))
+    assert low < 0.4 < 0.6 < high
+    assert rows[2]["95 % interval"] == "[0.500, 0.500]ⁿ"
+    assert "ⁿ over neurons alone" in text
     # Runs of earlier versions have neither.
     assert [rows[2][name] for name in ("causal", "novel r", "positives")] == ["-", "-", "-"]
     assert (rows[0]["coverage"], rows[0]["undef."]) == ("96%", "1")
@@ -103,6 +108,36 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "oracle",
         "next",
     ]
+
+
+def test_every_format_tells_what_holds_over_documents_and_what_over_neurons() -> None:
+    """A lead of .1 that other documents move by .3 holds over neurons of these documents only."""
+    board = results(made_up_run("best", 0.1, documents=0.3), made_up_run("next", documents=0.0))
+    page = page_of(board)
+    rows = markdown_rows(render(page, "md"), "uniform")
+    assert [row["≈"] for row in rows] == ["", "°"]
+    for form in FORMATS:
+        text = render(page, form)
+        assert "°" in text or r"$^\circ$" in text, form
+    _, row = [
+        row
+        for row in csv.DictReader(io.StringIO(render(page, "csv")))
+        if row["scoring_set"] == "uniform"
+    ]
+    assert (row["mark"], row["tied"], row["interval_over"]) == (
+        "°",
+        "false",
+        "neurons and documents",
+    )
+    assert float(row["neuron_holm_p_above"]) < 0.05 < float(row["holm_p_above"])
+    assert float(row["low_above"]) < 0 < float(row["high_above"])
+    first = next(csv.DictReader(io.StringIO(render(page, "csv"))))
+    assert float(first["low"]) < float(first["neuron_low"])
+    assert float(first["neuron_high"]) < float(first["high"])
+    above = json.loads(render(page, "json"))["leaderboards"][0]["rows"][1]["above"]
+    assert above["over"] == "neurons and documents"
+    assert above["significant"] is False
+    assert above["neuron_low"] > 0 > above["low"]
 
 
 def test_an_unsound_metric_is_shown_with_a_mark(shown) -> None:

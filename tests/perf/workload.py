@@ -84,8 +84,10 @@ class Workload:
         store = EvidenceStore(self.subject, self.corpus, settings, cache)
         layers = list(range(self.subject.n_layers))
         blocks = []
-        for layer, profile in store.profiles(layers).items():
-            neurons = draw_neurons(profile, layer, sizes.neurons, "perf").neurons
+        store.profiles(layers)  # in one pass
+        for layer in layers:
+            dead = store.dead_neurons(layer)
+            neurons = draw_neurons(dead, layer, sizes.neurons, "perf").neurons
             blocks.append(Block(layer, layer, neurons))
         store.prepare(blocks)
         return [store.evidence(block).without_sample() for block in blocks]

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from benchmark.errors import BenchmarkError
 from benchmark.subject import Subject, load_subject
-from benchmark.subject.direct import direct_effects, norm_scale, output_weights
+from benchmark.subject.direct import direct_effects
+from benchmark.subject.intervene import outward_of
+from benchmark.subject.output_weights import norm_scale, output_weights
 from tests.subject import checkpoints
 from tests.subject.checkpoints import D_MLP, D_MODEL, D_VOCAB
 
@@ -56,7 +58,13 @@ def test_equal_to_the_product_by_hand(kind: str, tmp_path: Path) -> None:
         out = out - out.mean(1, keepdim=True) if centres else out
         unembedding = unembedding - unembedding.mean(0)
         torch.testing.assert_close(
-            output_weights(subject, layer).double(), out, rtol=1e-3, atol=1e-4
+            output_weights(subject, outward_of(subject), layer).double(),
+            out,
+            rtol=1e-3,
+            atol=1e-4,
+        )
+        torch.testing.assert_close(
+            subject.output_norms(layer).double(), out.square().sum(1).sqrt(), rtol=1e-3, atol=1e-4
         )
         congruence.append(out @ unembedding.T)
     everything = torch.stack(congruence)  # [layer, neuron, token]
@@ -146,3 +154,20 @@ def test_a_planted_subject_writes_nothing() -> None:
     planted = load_subject({"name": "planted", "kind": "planted"}, device="cpu")
     with pytest.raises(BenchmarkError, match="'planted' has none"):
         direct_effects(planted, 0, [0])
+
+
+def test_output_norms_that_are_not_known_are_all_one(tmp_path: Path) -> None:
+    planted = load_subject({"name": "planted", "kind": "planted"}, device="cpu")
+    assert torch.equal(planted.output_norms(0), torch.ones(planted.d_mlp))
+    with pytest.raises(BenchmarkError, match="layer 1"):
+        planted.output_norms(1)
+
+
+def test_a_checkpoint_without_unembedding_has_output_norms(tmp_path: Path) -> None:
+    whole = checkpoints.huggingface_folder(tmp_path / "whole", "gpt2")
+    subject = load_subject({"kind": "local", "source": str(whole)}, device="cpu")
+    headless = load_subject({"kind": "local", "source": str(whole)}, device="cpu")
+    headless._sites.without_outputs = "its checkpoint has no unembedding"
+    assert torch.equal(headless.output_norms(1), subject.output_norms(1))
+    with pytest.raises(BenchmarkError, match="has no unembedding"):
+        direct_effects(headless, 1, [0])

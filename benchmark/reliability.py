@@ -10,6 +10,9 @@ import metrics
 from benchmark.evidence import SCORING_SETS, UNIFORM, Truth
 from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
 
+# How often the documents are drawn for one neuron's interval: its ends are percentiles.
+RESAMPLES = 1000
+
 
 def count_positives(truth: Truth, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
     """Return how many scored tokens of each set a neuron fires on, `<set>/positives`, int64 `[n]`.
@@ -30,8 +33,9 @@ def correlation_support(
 ) -> dict[str, Float[Tensor, " n"]]:
     """Return what each neuron's correlation on `uniform` rests on, `[n]` for each column.
 
-    `uniform/effective_tokens`, and the ends of the interval over documents,
-    `uniform/pearson_low` and `uniform/pearson_high`.
+    `uniform/effective_tokens`, and the ends of the bootstrap interval over documents,
+    `uniform/pearson_low` and `uniform/pearson_high`: whole documents are drawn, because tokens of
+    one document are not independent, the same for all neurons. With one document there is none.
 
     Args:
         truth: the block's true activations.
@@ -45,14 +49,16 @@ def correlation_support(
         return {
             f"{UNIFORM}/{name}": nothing for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
         }
-    true = truth.uniform_activations[:, text]
-    low, high = metrics.pearson_over_documents(
-        true,
-        prediction[:, truth.uniform][:, text],
-        truth.documents[text],
-        seed=seed,
-        level=level,
-    )
+    true, documents = truth.uniform_activations[:, text], truth.documents[text]
+    low, high = torch.full((2, len(true)), torch.nan, dtype=torch.float64)
+    n_documents = len(documents.unique())
+    if n_documents > 1:
+        predicted = prediction[:, truth.uniform][:, text]
+        # A correlation has no threshold.
+        units = metrics.Units.of_documents(true, predicted, torch.zeros(len(true)), documents)
+        weights = metrics.draw_weights(n_documents, RESAMPLES, seed)
+        scores = metrics.resampled_scores(["pearson"], units, weights)["pearson"]
+        low, high = metrics.percentiles(scores, level)
     return {
         f"{UNIFORM}/{EFFECTIVE_TOKENS}": metrics.effective_tokens(true),
         f"{UNIFORM}/{PEARSON_LOW}": low,

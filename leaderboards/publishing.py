@@ -149,7 +149,7 @@ def submit(results: str, subjects: Sequence[str]) -> None:
 
 def write_documents(results: str, subjects: Sequence[str]) -> None:
     """Write the tables of README and docs and the pictures."""
-    readme, document = PROJECT / "README.md", PROJECT / "docs" / "results.md"
+    document = PROJECT / "docs" / "results.md"
     for subject in subjects:
         words = ["show", f"{results}/{subject}"]
         fill(document, f"table of {subject}", printed(words, call(words)))

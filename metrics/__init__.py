@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from metrics.calibration import Calibration, fit_calibration
     from metrics.constant import undefined
     from metrics.correction import holm
-    from metrics.document_interval import pearson_over_documents
     from metrics.paired import PairedDifference, paired_difference
     from metrics.participation import effective_tokens
     from metrics.replicates import Replicates, mean_over_neurons_and_documents
@@ -52,7 +51,6 @@ __all__ = [
     "mean_over_neurons",
     "mean_over_neurons_and_documents",
     "paired_difference",
-    "pearson_over_documents",
     "percentiles",
     "ranking_key",
     "resampled_scores",
@@ -83,7 +81,6 @@ _LOADED_ON_FIRST_USE = {
     "sanity_result": "metrics.sanity",
     "sanity_scores": "metrics.sanity",
     "undefined": "metrics.constant",
-    "pearson_over_documents": "metrics.document_interval",
     "effective_tokens": "metrics.participation",
     "compute": "metrics.scoring",
 }

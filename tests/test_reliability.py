@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+import scipy.stats
 import torch
 
 import metrics
+from benchmark import reliability
 from benchmark.evidence import NEVER_FIRES, SCORING_SETS
 from benchmark.reliability import correlation_support, count_positives
 from tests.test_scoring import BOS, make_truth
@@ -31,21 +35,41 @@ def test_positives_are_counted_token_by_token() -> None:
     assert found["uniform/positives"][0] > 0
 
 
-def test_support_is_that_of_the_scored_tokens() -> None:
+def test_the_interval_is_that_of_drawn_documents_laid_end_to_end(monkeypatch) -> None:
+    monkeypatch.setattr(reliability, "RESAMPLES", 40)
     truth = make_truth(5)
     prediction = torch.randn(5, *truth.tokens.shape)
+    prediction[1] = 0.1  # constant
     found = correlation_support(truth, prediction, seed=3, level=0.9)
     text = truth.tokens[truth.uniform] != BOS
-    true = truth.uniform_activations[:, text]
-    low, high = metrics.pearson_over_documents(
-        true, prediction[:, truth.uniform][:, text], truth.documents[text], seed=3, level=0.9
-    )
+    true, documents = truth.uniform_activations[:, text], truth.documents[text]
     torch.testing.assert_close(
         found["uniform/effective_tokens"], metrics.effective_tokens(true), rtol=0, atol=0
     )
-    torch.testing.assert_close(found["uniform/pearson_low"], low, rtol=0, atol=0)
-    torch.testing.assert_close(found["uniform/pearson_high"], high, rtol=0, atol=0)
-    assert bool((low < high).all())
+    names = documents.unique()
+    draws = metrics.draw_weights(len(names), 40, 3).long()
+    for neuron in range(5):
+        predicted = prediction[neuron][truth.uniform][text]
+        values = []
+        for drawn in draws:
+            parts = [
+                torch.nonzero(documents == one)[:, 0] for one in names.repeat_interleave(drawn)
+            ]
+            tokens = torch.cat(parts)
+            p, y = predicted[tokens].numpy(), true[neuron, tokens].numpy()
+            values.append(0.0 if np.ptp(p) == 0 else scipy.stats.pearsonr(p, y).statistic)
+        low, high = np.quantile(values, [0.05, 0.95])
+        assert float(found["uniform/pearson_low"][neuron]) == pytest.approx(low, abs=1e-6)
+        assert float(found["uniform/pearson_high"][neuron]) == pytest.approx(high, abs=1e-6)
+
+
+def test_one_document_has_no_interval_but_effective_tokens() -> None:
+    truth = make_truth(5)
+    alone = replace(truth, documents=torch.zeros_like(truth.documents))
+    found = correlation_support(alone, torch.randn(5, *truth.tokens.shape), seed=0, level=0.95)
+    assert bool(found["uniform/pearson_low"].isnan().all())
+    assert bool(found["uniform/pearson_high"].isnan().all())
+    assert bool((found["uniform/effective_tokens"] >= 1).all())
 
 
 def test_text_without_a_token_has_no_support() -> None:

@@ -36,9 +36,7 @@ def make_truth(seed: int, n: int = 5, n_contexts: int = 9, length: int = 6, k: i
         uniform_activations=activations[:, uniform],
         top_activations=activations[torch.arange(n)[:, None], top],
         novel=make_novel(tokens[uniform], generator),
-        documents=torch.arange(len(uniform))
-        .div(2, rounding_mode="floor")[:, None]
-        .expand(-1, length),
+        documents=(torch.arange(len(uniform))[:, None] // 2).repeat(1, length),
     )
 
 

@@ -57,7 +57,7 @@ class Case:
             uniform_activations=self.activations[:, uniform],
             top_activations=self.activations[torch.arange(len(NEURONS))[:, None], own],
             novel=tokens[uniform] != subject.bos,
-            documents=uniform[:, None].expand(-1, LENGTH),
+            documents=torch.zeros(len(uniform), LENGTH, dtype=torch.long),
         )
         self.text = text
         self.maximum = torch.stack([one[text].max() for one in self.activations])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.explaining import check_explainer, imported_class, load_explanation, restore
 from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
 from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
-from benchmark.trusted import TARGET, canonical, check_options
+from benchmark.trusted import TARGET, UntrustedError, canonical, check_options
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
@@ -81,6 +81,22 @@ class ReopenedRun:
         experiment = open_experiment(config_of(self.run) if config is None else config)
         check_same(self.run, experiment)
         return experiment
+
+
+def acceptable(
+    runs: Iterable[Run], trust: Collection[str] = ()
+) -> tuple[list[Run], list[UntrustedError]]:
+    """Return the runs whose explainers may be imported, and why the others' may not."""
+    kept: list[Run] = []
+    refused: list[UntrustedError] = []
+    for run in runs:
+        try:
+            check_options(run.record.explainer.options, f"the run in '{run.folder}'", trust)
+        except UntrustedError as error:
+            refused.append(error)
+        else:
+            kept.append(run)
+    return kept, refused
 
 
 def config_of(run: Run) -> RunConfig:

@@ -88,12 +88,18 @@ def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tup
     layer, neuron = parse_neuron(word)
     import_whole("benchmark.subject.assemble", "leaderboards.plots.spectrum")
     from benchmark.evidence import UNIFORM
+    from benchmark.reopening import acceptable
     from leaderboards.building import build
     from leaderboards.plots.names import file_name
     from leaderboards.plots.spectrum import measure, spectrum
 
+    accepted, refused = acceptable(results.runs, trust)
+    if refused and not accepted:
+        raise refused[0]
+    for error in refused:
+        sys.stderr.write(f"left out: {error}\n")
     found = []
-    for board in build(results.runs):
+    for board in build(accepted):
         runs = [
             (row.label, row.run)
             for row in board.rows

@@ -37,6 +37,7 @@ def command(words: Sequence[str]) -> int:
     import_whole("benchmark.rescoring", "benchmark.subject.assemble")
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
+    from benchmark.reopening import acceptable
     from leaderboards.reading import read_results
     from leaderboards.site import build_report
 
@@ -45,8 +46,17 @@ def command(words: Sequence[str]) -> int:
         sys.stderr.write(f"left out: {unread.reason}\n")
     for repeated in found.repeated:
         sys.stderr.write(f"left out: '{repeated}' is a copy of another run\n")
-    report = build_report(found.runs, out, lambda run: config_of(run, changes), trust)
-    runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
+    # What a control predicts stands on no page, so nothing of it is imported.
+    methods = [run for run in found.runs if not run.record.explainer.control]
+    accepted, refused = acceptable(methods, trust)
+    if refused and len(refused) == len(found.runs):
+        raise refused[0]
+    for error in refused:
+        sys.stderr.write(f"left out: {error}\n")
+    kept = {id(run) for run in accepted}
+    shown = [run for run in found.runs if run.record.explainer.control or id(run) in kept]
+    report = build_report(shown, out, lambda run: config_of(run, changes), trust)
+    runs = "1 run" if len(shown) == 1 else f"{len(shown)} runs"
     sys.stdout.write(
         f"{report.n_pages:,} pages about {report.n_neurons:,} neurons and {runs}, "
         f"{report.n_bytes / 2**20:.1f} MiB\n"

@@ -59,6 +59,8 @@ def command(words: Sequence[str]) -> int:
     if given.format not in FORMATS:
         raise unknown("format", given.format, FORMATS)
     results = read_results(given.results)
+    for unread in results.unread:
+        sys.stderr.write(f"left out: {unread.reason}\n")
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
         drawn = _spectra(results, given.neuron, trust)

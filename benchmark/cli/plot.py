@@ -14,6 +14,7 @@ from benchmark.errors import BenchmarkError, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from benchmark.trusted import UntrustedError
     from leaderboards import Results
 
 HELP = """\
@@ -95,23 +96,29 @@ def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tup
     from leaderboards.plots.names import file_name
     from leaderboards.plots.spectrum import measure, spectrum
 
-    accepted, refused = acceptable(results.runs, trust)
-    if refused and not accepted:
-        raise refused[0]
-    for error in refused:
-        sys.stderr.write(f"left out: {error}\n")
     found = []
-    for board in build(accepted):
-        runs = [
-            (row.label, row.run)
+    refused: list[UntrustedError] = []
+    for board in build(results.runs):
+        if board.scoring_set != UNIFORM:
+            continue
+        labels = {
+            id(row.run): row.label
             for row in board.rows
             if (layer, neuron) in set(row.run.scores.neurons())
-        ]
-        if board.scoring_set == UNIFORM and runs:
+        }
+        having = [row.run for row in board.rows if id(row.run) in labels]
+        accepted, others = acceptable(having, trust)
+        refused += others
+        runs = [(labels[id(run)], run) for run in accepted]
+        if runs:
             name = file_name(board.subject, board.corpus, "spectrum", word)
             if board.group > 1:
                 name += f"-{board.group}"
             found.append((name, spectrum(word, measure(runs, layer, neuron, trust))))
+    if refused and not found:
+        raise refused[0]
+    for error in refused:
+        sys.stderr.write(f"left out: {error}\n")
     if not found:
         known = results.runs[0].scores.neurons() if results.runs else []
         shown = ", ".join(f"{at}.{one}" for at, one in known[:8])

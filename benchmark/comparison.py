@@ -12,7 +12,7 @@ from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
 from benchmark.config import BEFORE, MEDIAN_EXEMPLAR
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SETS, NOVEL, UNIFORM
-from benchmark.labels import labels
+from benchmark.labels import run_labels
 from benchmark.results import Run
 
 HEADLINE = ("pearson", "auprc", "f1")
@@ -151,7 +151,7 @@ def compare_runs(
                     f"python -m benchmark score {run.folder} "
                     f"metrics={'causal' if column in causal_columns() else 'all'}"
                 )
-    named = dict(zip(map(id, runs), labels([run.record for run in runs]), strict=True))
+    named = dict(zip(map(id, runs), run_labels(runs), strict=True))
     layers = runs[0].scores.column("layer")
     settings: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     standings = [

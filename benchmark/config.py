@@ -151,7 +151,6 @@ def check_config(composed: DictConfig) -> RunConfig:
         BenchmarkError: for an unknown key, or a value of the wrong type or out of range.
     """
     try:
-        OmegaConf.resolve(composed)
         _check_sections(composed)
         _lists_of_one(composed)
         merged = OmegaConf.merge(OmegaConf.structured(RunConfig), composed)

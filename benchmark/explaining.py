@@ -41,18 +41,23 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
     label = f"'{target}'"
     if config.get("name") not in (None, target.rpartition(".")[2]):
         label = f"'{config['name']}' ({target})"
-    _import_target(target, label)
+    imported_class(target, label)
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:
         explainer = instantiate(options, _convert_="all")
     except InstantiationException as error:
         reason = error.__cause__ or error
         raise BenchmarkError(f"explainer {label} could not be made: {reason}") from error
-    _check_explainer(explainer, target)
+    check_explainer(explainer, target)
     return cast(Explainer, explainer)
 
 
-def _import_target(target: str, label: str) -> None:
+def imported_class(target: str, label: str) -> Any:
+    """Import the class that `package.module.Class` names; `label` is what messages call it.
+
+    Raises:
+        BenchmarkError: there is none, or its module cannot be imported.
+    """
     module_name, _, class_name = target.rpartition(".")
     if not module_name:
         raise BenchmarkError(
@@ -68,9 +73,15 @@ def _import_target(target: str, label: str) -> None:
         ) from error
     if not hasattr(module, class_name):
         raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
+    return getattr(module, class_name)
 
 
-def _check_explainer(explainer: Any, target: str) -> None:
+def check_explainer(explainer: Any, target: str) -> None:
+    """Check that an object has what an explainer needs.
+
+    Raises:
+        BenchmarkError: something is missing, or it asks for evidence that there is not.
+    """
     for name in ("explain", "evidence", "explanation_class"):
         if not hasattr(explainer, name):
             raise BenchmarkError(

@@ -108,15 +108,14 @@ def _cells(paired: PairedDifference) -> list[str]:
 
 
 def _load(words: Sequence[str]) -> list[Run]:
-    from benchmark.rescoring import find_run
-    from benchmark.results import find_runs
+    from benchmark.results import find_runs, load_run
 
     folders: list[Path] = []
     for word in words:
         folder = Path(word)
         below = find_runs([folder]) if folder.is_dir() else []
         folders += below if len(below) > 1 else below or [folder]
-    return [find_run(folder) for folder in folders]
+    return [load_run(folder) for folder in folders]
 
 
 def _is_option(word: str) -> bool:

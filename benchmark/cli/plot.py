@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.flags import Flags
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from benchmark.trusted import UntrustedError
     from leaderboards import Results
 
 HELP = """\
@@ -29,6 +31,9 @@ the Pareto front, and score against layer.
                            text, split by whether an explanation predicts firing; simulates the
                            saved explanations, so it needs the subject
   --rank-by NAME           the metric on uniform text that ranks, default pearson
+  --trust CLASS            with --neuron: read explanations of this class, package.module.Class,
+                           although it is neither built in nor an installed plug-in: its code is
+                           imported and run; repeatable
 
 The same results give the same file, byte for byte.
 """
@@ -39,6 +44,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words)
     flags = Flags("plot")
     flags.add_argument("results", nargs="*", default=["results"])
     flags.add_argument("--format", default="svg")
@@ -54,9 +60,11 @@ def command(words: Sequence[str]) -> int:
     if given.format not in FORMATS:
         raise unknown("format", given.format, FORMATS)
     results = read_results(given.results)
+    for unread in results.unread:
+        sys.stderr.write(f"left out: {unread.reason}\n")
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
-        drawn = _spectra(results, given.neuron)
+        drawn = _spectra(results, given.neuron, trust)
     else:
         from leaderboards.building import build
 
@@ -75,7 +83,7 @@ def command(words: Sequence[str]) -> int:
     return 0
 
 
-def _spectra(results: Results, word: str) -> list[tuple[str, Figure]]:
+def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tuple[str, Figure]]:
     """The spectrum of one neuron by every run of the first leaderboard that has it."""
     from benchmark.cli.imports import import_whole
     from benchmark.cli.show import parse_neuron
@@ -83,22 +91,34 @@ def _spectra(results: Results, word: str) -> list[tuple[str, Figure]]:
     layer, neuron = parse_neuron(word)
     import_whole("benchmark.subject.assemble", "leaderboards.plots.spectrum")
     from benchmark.evidence import UNIFORM
+    from benchmark.reopening import acceptable
     from leaderboards.building import build
     from leaderboards.plots.names import file_name
     from leaderboards.plots.spectrum import measure, spectrum
 
     found = []
+    refused: list[UntrustedError] = []
     for board in build(results.runs):
-        runs = [
-            (row.label, row.run)
+        if board.scoring_set != UNIFORM:
+            continue
+        labels = {
+            id(row.run): row.label
             for row in board.rows
             if (layer, neuron) in set(row.run.scores.neurons())
-        ]
-        if board.scoring_set == UNIFORM and runs:
+        }
+        having = [row.run for row in board.rows if id(row.run) in labels]
+        accepted, others = acceptable(having, trust)
+        refused += others
+        runs = [(labels[id(run)], run) for run in accepted]
+        if runs:
             name = file_name(board.subject, board.corpus, "spectrum", word)
             if board.group > 1:
                 name += f"-{board.group}"
-            found.append((name, spectrum(word, measure(runs, layer, neuron))))
+            found.append((name, spectrum(word, measure(runs, layer, neuron, trust))))
+    if refused and not found:
+        raise refused[0]
+    for error in refused:
+        sys.stderr.write(f"left out: {error}\n")
     if not found:
         known = results.runs[0].scores.neurons() if results.runs else []
         shown = ", ".join(f"{at}.{one}" for at, one in known[:8])

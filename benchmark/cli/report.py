@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.cli.imports import import_whole
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
 
 HELP = """\
@@ -19,6 +20,8 @@ replaced when the new one is whole.
 
   -o, --out <folder>   where the pages go; `site` unless you say
   device=...  batch_tokens=...  cache_dir=...   how the subject is run, where it must be
+  --trust <class>      read explanations of this class, package.module.Class, although it is
+                       neither built in nor an installed plug-in: its code is run; repeatable
 """
 
 CHANGEABLE = ("device", "batch_tokens", "cache_dir")
@@ -29,10 +32,12 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words, key=True)
     places, out, changes = _parsed(words)
     import_whole("benchmark.rescoring", "benchmark.subject.assemble")
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
+    from benchmark.reopening import acceptable
     from leaderboards.reading import read_results
     from leaderboards.site import build_report
 
@@ -41,8 +46,17 @@ def command(words: Sequence[str]) -> int:
         sys.stderr.write(f"left out: {unread.reason}\n")
     for repeated in found.repeated:
         sys.stderr.write(f"left out: '{repeated}' is a copy of another run\n")
-    report = build_report(found.runs, out, lambda run: config_of(run, changes))
-    runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
+    # What a control predicts stands on no page, so nothing of it is imported.
+    methods = [run for run in found.runs if not run.record.explainer.control]
+    accepted, refused = acceptable(methods, trust)
+    if refused and len(refused) == len(found.runs):
+        raise refused[0]
+    for error in refused:
+        sys.stderr.write(f"left out: {error}\n")
+    kept = {id(run) for run in accepted}
+    shown = [run for run in found.runs if run.record.explainer.control or id(run) in kept]
+    report = build_report(shown, out, lambda run: config_of(run, changes), trust)
+    runs = "1 run" if len(shown) == 1 else f"{len(shown)} runs"
     sys.stdout.write(
         f"{report.n_pages:,} pages about {report.n_neurons:,} neurons and {runs}, "
         f"{report.n_bytes / 2**20:.1f} MiB\n"

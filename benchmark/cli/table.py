@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from benchmark.labels import labels
+from benchmark.labels import labels, marked_label
 from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
 
 WIDEST_TABLE = 100_000
@@ -50,8 +50,15 @@ def print_rows(
         sys.stdout.write(f"{line.rstrip()}\n")
 
 
-def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of the table that ends a run, best correlation first."""
+def score_table(
+    records: Sequence[RunRecord], unverified: Collection[int] = ()
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the table that ends a run, best correlation first.
+
+    Args:
+        records: of the runs.
+        unverified: ids of the records whose numbers nobody has verified; they are marked and last.
+    """
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
     columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
     columns += ["novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
@@ -63,10 +70,10 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
         columns.insert(1, "subject")
     named = _named(records)
     rows = []
-    for record in sorted(records, key=_rank):
+    for record in sorted(records, key=lambda one: (id(one) in unverified, _rank(one))):
         r, positives = record.metric("uniform/pearson"), record.metric("uniform/positives")
         row = [
-            named[id(record)],
+            marked_label(named[id(record)], "yes" if id(record) in unverified else ""),
             record.explainer.evidence,
             str(record.neurons.asked),
             f"{record.neurons.coverage or 0:.0%}",

@@ -11,6 +11,7 @@ from benchmark.errors import BenchmarkError
 RECORD = "run.json"
 EXPLANATIONS = "explanations.jsonl"
 SCORES = "scores.parquet"
+SUBMISSION = "submission.json"
 UNFINISHED = "unfinished"
 IDENTITY = "identity.json"
 # The folder in a run's that exists while it is scored again.

@@ -64,7 +64,13 @@ def _board(board: Leaderboard) -> dict[str, Any]:
         "context_length": board.context_length,
         "rows": [_row(row, board) for row in board.rows],
         "apart": [
-            {"label": one.label, "run_id": one.run_id, "reason": one.reason} for one in board.apart
+            {
+                "label": one.label,
+                "run_id": one.run_id,
+                "reason": one.reason,
+                "unverified": one.run.unverified or None,
+            }
+            for one in board.apart
         ],
         "tracks": [
             {
@@ -79,6 +85,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                         "tied": row.tied(),
                         "mark": row.mark(),
                         "above": _above(row),
+                        "unverified": row.unverified or None,
                     }
                     for row in track.rows
                 ],
@@ -107,6 +114,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
             for layer, found in row.layers.items()
         },
         "fronts": sorted(row.fronts),
+        "unverified": row.unverified or None,
     }
 
 

@@ -101,6 +101,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
                 "front": row["front"],
             }
             for row in rows
+            if not row["unverified"]
         ],
         "layer_rows": [
             {
@@ -113,10 +114,11 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
                 "n": values.get("neurons"),
             }
             for row in rows
-            if not row["control"]
+            if not row["control"] and not row["unverified"]
             for layer, values in row["layers"].items()
         ],
         "apart": board.apart,
+        "unverified": [row for row in board.rows if row.unverified],
     }
 
 
@@ -150,6 +152,7 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "href": f"{group.slug}/explainers/{method.slug}.html",
         "colour": method.colour,
         "control": row.control,
+        "unverified": row.unverified,
         "evidence": row.evidence,
         "mark": row.mark(),
         "difference": _difference(difference) if difference is not None else "",

@@ -297,11 +297,12 @@ def test_somebody_elses_explanations_can_have_graphs(command: Command) -> None:
     run = command.finished("explainer._target_=tests.cli.test_graphs.Draws")
     names = [f"{layer}.{neuron}" for layer, neuron in run.scores.neurons()]
     even = [name for name in names if int(name.split(".")[1]) % 2 == 0]
-    answer = call("search", str(run.folder), "x", "--top", "0")
+    trusted = ("--trust", "tests.cli.test_graphs.Draws")
+    answer = call("search", str(run.folder), "x", "--top", "0", *trusted)
     assert answer.status == 0, answer.err
     assert f"{len(even)} of {len(names)} neurons ({len(names) - len(even)} failed)" in answer.out
-    assert call("show", str(run.folder), even[0], "--graph").status == 0
+    assert call("show", str(run.folder), even[0], "--graph", *trusted).status == 0
     (odd, *_) = sorted(set(names) - set(even))
-    answer = call("show", str(run.folder), odd, "--graph")
+    answer = call("show", str(run.folder), odd, "--graph", *trusted)
     assert f"the graph of neuron {odd} cannot be made: ValueError: too tangled" in answer.message
     assert "pearson" in answer.out

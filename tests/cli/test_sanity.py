@@ -93,7 +93,7 @@ def test_a_metric_that_does_not_do_what_its_mark_says_is_noted(
 
 
 def test_another_subject_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark import sanity
+    from benchmark import experiment as module
     from benchmark.experiment import open_experiment
 
     def other(config: RunConfig) -> object:
@@ -101,7 +101,7 @@ def test_another_subject_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(experiment.subject, "fingerprint", "f" * 64)
         return experiment
 
-    monkeypatch.setattr(sanity, "open_experiment", other)
+    monkeypatch.setattr(module, "open_experiment", other)
     assert "the subject is not the one of run" in call("sanity", str(run.folder)).message
 
 

@@ -12,6 +12,7 @@ import benchmark.experiment
 from benchmark.results import Run, find_runs, load_run
 from tests.command import Command, call, explanations, table, write_texts
 from tests.runs.methods import Method
+from tests.sealing import reseal
 
 
 @pytest.fixture
@@ -91,7 +92,8 @@ def test_failures_stay_failures(command: Command) -> None:
     run = command.finished("explainer._target_=tests.runs.methods.RaisesOnEven")
     assert 0 < run.record.neurons.explained < 12
     Method.calls.clear()
-    assert call("score", str(run.folder)).status == 0
+    trusted = "trust=tests.runs.methods.RaisesOnEven"
+    assert call("score", str(run.folder), trusted).status == 0
     assert Method.calls == []
     assert table(load_run(run.folder)) == table(run)
 
@@ -197,6 +199,8 @@ def test_a_lost_line_of_explanations(command: Command) -> None:
     run = command.finished("explainer=zero")
     lines = run.folder / "explanations.jsonl"
     lines.write_text("".join(lines.read_text().splitlines(keepends=True)[:-1]))
+    assert "is not the file that the run wrote" in call("score", str(run.folder)).message
+    reseal(run.folder)
     layer, neuron = run.scores.neurons()[-1]
     message = call("score", str(run.folder)).message
     assert f"no saved explanation of neuron {layer}.{neuron}" in message

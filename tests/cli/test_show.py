@@ -124,7 +124,8 @@ def test_places_without_a_run(shared: Command, run: Run, tmp_path: Path) -> None
 def test_an_explanation_whose_class_is_gone_or_cannot_speak(command: Command) -> None:
     run = command.finished("explainer._target_=tests.runs.methods.CannotDescribeAny")
     layer, neuron = run.scores.neurons()[0]
-    message = call("show", str(run.folder), f"{layer}.{neuron}").message
+    trusted = ("--trust", "tests.runs.methods.CannotDescribeAny")
+    message = call("show", str(run.folder), f"{layer}.{neuron}", *trusted).message
     assert "cannot describe" in message
     assert "words fail me" in message
     record = run.folder / "run.json"
@@ -132,6 +133,9 @@ def test_an_explanation_whose_class_is_gone_or_cannot_speak(command: Command) ->
     data["explainer"]["options"]["_target_"] = "somewhere.Else"
     record.write_text(json.dumps(data))
     message = call("show", str(run.folder), f"{layer}.{neuron}").message
+    assert "names the class 'somewhere.Else'" in message
+    assert "neither an explainer of the benchmark nor an installed plug-in" in message
+    message = call("show", str(run.folder), f"{layer}.{neuron}", "--trust=somewhere.Else").message
     assert "module 'somewhere' could not be imported" in message
     assert call("show", str(run.folder)).status == 0  # the scores need no class
 

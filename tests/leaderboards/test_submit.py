@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from benchmark.results.resampled import Resampled
 from leaderboards import schema
 from leaderboards.validation import config_of, validated
 from tests.command import Answer, Command, call
+from tests.sealing import change, reseal
 
 
 @pytest.fixture
@@ -40,19 +40,6 @@ def submit(small: Command, tmp_path: Path) -> Callable[..., Answer]:
     return submit
 
 
-def change(folder: Path, **changes: Any) -> None:
-    """Change fields of run.json; a dotted name goes into an object."""
-    path = folder / "run.json"
-    data = json.loads(path.read_text())
-    for name, value in changes.items():
-        *outer, last = name.split("__")
-        inner = data
-        for key in outer:
-            inner = inner[key]
-        inner[last] = value
-    path.write_text(json.dumps(data))
-
-
 def forge(folder: Path, column: str, value: Callable[[float], float]) -> None:
     """Change a column of scores as somebody would who knows how: digest and summary fit."""
     run = load_run(folder)
@@ -66,10 +53,8 @@ def put(folder: Path, run: Run, scores: Scores) -> None:
     """Put other scores into a run; digest and summary fit."""
     table = scores.to_parquet()
     (folder / "scores.parquet").write_bytes(table)
-    digest = {"bytes": len(table), "sha256": hashlib.sha256(table).hexdigest()}
-    summary = plain(summarise(config_of(run), scores))
-    files = json.loads((folder / "run.json").read_text())["files"]
-    change(folder, files={**files, "scores.parquet": digest}, summary=summary)
+    change(folder, summary=plain(summarise(config_of(run), scores)))
+    reseal(folder)
 
 
 def moved(once: bool) -> Callable[[float], float]:
@@ -85,9 +70,7 @@ def rewrite_explanations(folder: Path, edit: Callable[[list[dict[str, Any]]], No
     edit(lines)
     data = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
     path.write_bytes(data)
-    files = json.loads((folder / "run.json").read_text())["files"]
-    digest = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    change(folder, files={**files, "explanations.jsonl": digest})
+    reseal(folder)
 
 
 def test_a_sound_run_is_simulated_again_and_put_in_its_place(
@@ -154,7 +137,7 @@ def test_another_run_of_that_name_is_not_overwritten(
     assert submit(folder).status == 0
     (there,) = (tmp_path / "published").rglob("scores.parquet")
     there.write_bytes(b"another")
-    assert "holds another submission of that run; remove it first" in submit(folder).message
+    assert "its scores.parquet is another; remove it first" in submit(folder).message
     assert there.read_bytes() == b"another"
 
 
@@ -239,17 +222,41 @@ def test_truth_is_that_of_the_runs_blocks_and_measured_only_where_the_cache_lost
     assert cut.largest_difference == 0
 
 
-def test_a_subject_that_is_not_at_hand_is_said_and_no_reason_to_refuse(
-    folder: Path, submit: Callable[..., Answer], tmp_path: Path
+UNAVAILABLE: list[tuple[dict[str, Any], str]] = [
+    (
+        {"config__model__source": "/no/such/small"},
+        "model.source=/no/such/small: there is no such folder",
+    ),
+    ({"config__dataset__path": "/no/such/texts"}, "'/no/such/texts' does not exist"),
+    (
+        {
+            "config__explainer___target_": "nowhere.Method",
+            "explainer__options___target_": "nowhere.Method",
+            "explainer__target": "nowhere.Method",
+        },
+        "names the class 'nowhere.Method'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), UNAVAILABLE)
+def test_what_is_not_available_makes_a_submission_unverified(
+    folder: Path,
+    submit: Callable[..., Answer],
+    tmp_path: Path,
+    changes: dict[str, Any],
+    reason: str,
 ) -> None:
-    change(folder, config__model__source="/no/such/folder")
+    change(folder, **changes)
     answer = submit(folder)
     assert answer.status == 0, answer.err
-    assert (
-        "not simulated again: model.source=/no/such/folder: there is no such folder" in answer.out
-    )
-    (note,) = (tmp_path / "published").rglob("submission.json")
-    assert json.loads(note.read_text())["resimulated"] == []
+    (told,) = [line for line in answer.out.splitlines() if line.startswith("unverified: ")]
+    assert reason in told
+    (path,) = (tmp_path / "published").rglob("submission.json")
+    note = json.loads(path.read_text())
+    assert (note["verified"], note["resimulated"]) == (False, [])
+    assert "/no/such" not in path.read_text()
+    assert load_run(path.parent).unverified == note["reason"] != ""
 
 
 @pytest.mark.parametrize(
@@ -257,17 +264,23 @@ def test_a_subject_that_is_not_at_hand_is_said_and_no_reason_to_refuse(
     [
         ({"subject__fingerprint": "f" * 64}, "the subject is not the one of run"),
         ({"corpus__fingerprint": "f" * 64}, "the corpus is not the one of run"),
-        ({"config__explainer___target_": "nowhere.Method"}, "module 'nowhere' could not be"),
+        ({"corpus__counts__documents_read": 3}, "does not describe the run: corpus.counts.docu"),
+        ({"subject__site": "elsewhere"}, "does not describe the run: subject.site is elsewhere"),
     ],
 )
-def test_what_else_keeps_a_run_from_being_simulated_again(
-    folder: Path, submit: Callable[..., Answer], changes: dict[str, Any], reason: str
+@pytest.mark.parametrize("explainer", ["known", "unknown"])
+def test_another_subject_or_text_is_refused_and_no_reason(
+    folder: Path,
+    submit: Callable[..., Answer],
+    changes: dict[str, Any],
+    reason: str,
+    explainer: str,
 ) -> None:
     change(folder, **changes)
-    answer = submit(folder)
-    assert answer.status == 0, answer.err
-    (told,) = [line for line in answer.out.splitlines() if line.startswith("not simulated again: ")]
-    assert reason in told
+    if explainer == "unknown":
+        change(folder, **UNAVAILABLE[-1][0])
+    if explainer == "known" or "fingerprint" in str(changes):
+        assert reason in submit(folder).message
 
 
 def test_a_model_of_the_hub_is_at_hand_where_the_cache_has_it(finished: Run) -> None:
@@ -282,10 +295,10 @@ def test_a_model_of_the_hub_is_at_hand_where_the_cache_has_it(finished: Run) -> 
 
 
 SPOILT: list[tuple[Callable[[Path], object], str]] = [
-    (lambda f: (f / "scores.parquet").write_bytes(b"x"), "is not the table that the run wrote"),
+    (lambda f: (f / "scores.parquet").write_bytes(b"x"), "scores.parquet' is not the file that"),
     (
         lambda f: (f / "explanations.jsonl").write_bytes(b"{}\n"),
-        "is not the file that the run wrote",
+        "explanations.jsonl' is not the file that",
     ),
     (lambda f: (f / "explanations.jsonl").unlink(), "has no explanations.jsonl: a submission is"),
     (lambda f: (f / "scores.parquet").unlink(), "has no scores.parquet: a submission is"),

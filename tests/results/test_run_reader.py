@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.errors import BenchmarkError
 from benchmark.results import RunWriter, find_runs, load_run
+from tests.sealing import reseal
 
 
 @pytest.fixture
@@ -71,11 +72,13 @@ def test_a_damaged_line_is_named(folder):
     path = folder / "explanations.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], lines[1][:20]]))
+    reseal(folder)
     with pytest.raises(BenchmarkError, match="line 2 is damaged"):
         list(load_run(folder).explanations())
     with pytest.raises(BenchmarkError, match="line 2 is damaged"):
         load_run(folder).explanation(0, 7)
     path.write_bytes(lines[0])
+    reseal(folder)
     with pytest.raises(BenchmarkError, match="is damaged: layer 0, neuron 7 has no line"):
         load_run(folder).explanation(0, 7)
 
@@ -84,6 +87,7 @@ def test_lines_with_other_spaces_are_found(folder):
     path = folder / "explanations.jsonl"
     lines = [json.dumps(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
     path.write_text("\n".join(lines))
+    reseal(folder)
     assert load_run(folder).explanation(0, 7).explanation == {"text": "a\nb ünï"}
 
 
@@ -95,7 +99,7 @@ def test_lines_with_other_spaces_are_found(folder):
         (lambda folder: (folder / "run.json").write_text("[]"), "not the record of a benchmark"),
         (lambda folder: (folder / "run.json").write_text('{"a": 1}'), "not the record of a bench"),
         (lambda folder: (folder / "scores.parquet").unlink(), "scores.parquet' cannot be read"),
-        (lambda folder: (folder / "scores.parquet").write_bytes(b"PAR1"), "is not the table"),
+        (lambda folder: (folder / "scores.parquet").write_bytes(b"PAR1"), "is not the file that"),
     ],
 )
 def test_a_damaged_run_is_refused(folder, damage, message):

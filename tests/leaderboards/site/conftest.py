@@ -14,11 +14,12 @@ from benchmark.results import find_runs, load_run
 from tests.command import Command, call
 from tests.leaderboards.site.hostile import hostile_checkpoint, hostile_texts
 
+SAYS_SCRIPT = "tests.leaderboards.site.hostile.SaysScript"
 EXPLAINERS = (
     ("explainer=token_lookup",),
     ("explainer=n2g",),
     ("explainer=zero",),
-    ("explainer._target_=tests.leaderboards.site.hostile.SaysScript",),
+    (f"explainer._target_={SAYS_SCRIPT}",),
 )
 NEURONS = ("neurons.per_layer=10", "neurons.block_size=4")
 
@@ -60,7 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         answer = command.run(*words, *NEURONS)
         assert answer.status == 0, answer.err
     results, cache = folder / "results", folder / "cache"
-    answer = call("report", str(results), "-o", str(folder / "site"), f"cache_dir={cache}")
+    words = ("-o", str(folder / "site"), f"cache_dir={cache}", "--trust", SAYS_SCRIPT)
+    answer = call("report", str(results), *words)
     assert answer.status == 0, answer.err
     return Site(folder / "site", results, cache, answer.out)
 

@@ -13,8 +13,10 @@ import pytest
 
 from benchmark.results import find_runs
 from tests.command import DEAD, Command, call
-from tests.leaderboards.site.conftest import Site
+from tests.leaderboards.site.conftest import SAYS_SCRIPT, Site
 from tests.leaderboards.site.hostile import WORDS
+
+TRUST = ("--trust", SAYS_SCRIPT)
 
 
 class Parsed(HTMLParser):
@@ -137,7 +139,7 @@ def test_scores_on_a_neuron_page_are_those_of_the_run(
 
 def test_the_same_runs_give_the_same_report(site: Site, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    words = ("report", str(site.results), f"--out={again}", f"cache_dir={site.cache}")
+    words = ("report", str(site.results), f"--out={again}", f"cache_dir={site.cache}", *TRUST)
     assert call(*words).status == 0
     first = {p.relative_to(site.folder): p.read_bytes() for p in _files(site.folder)}
     second = {p.relative_to(again): p.read_bytes() for p in _files(again)}
@@ -159,7 +161,7 @@ def test_another_folder_is_never_replaced(site: Site, tmp_path: Path) -> None:
     precious.mkdir()
     (precious / "thesis.txt").write_text("all of it", encoding="utf-8")
     before = sorted(tmp_path.rglob("*"))
-    message = call("report", str(site.results), "-o", str(precious)).message
+    message = call("report", str(site.results), "-o", str(precious), *TRUST).message
     assert "not a report" in message
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -174,7 +176,9 @@ def test_a_report_that_breaks_leaves_the_old_one(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("leaderboards.site.building.overview_page", broken)
-    assert call("report", str(site.results), "-o", str(old), f"cache_dir={site.cache}").status
+    assert call(
+        "report", str(site.results), "-o", str(old), f"cache_dir={site.cache}", *TRUST
+    ).status
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert len(_files(old)) == len(_files(site.folder))
 
@@ -195,7 +199,7 @@ def test_bad_input_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     filled = [word.format(results=site.results) for word in words]
-    assert says in call("report", *filled).message
+    assert says in call("report", *filled, *TRUST).message
 
 
 def _files(folder: Path) -> list[Path]:

@@ -13,7 +13,6 @@ from benchmark.errors import (
     described,
     is_of_surroundings,
     is_out_of_memory,
-    named,
 )
 from benchmark.handed import handed
 from benchmark.interface import (
@@ -29,7 +28,7 @@ from benchmark.interface import (
     Storage,
     SubjectModel,
 )
-from benchmark.isolation import EndsProgramError, contained, isolated
+from benchmark.isolation import EndsProgramError, contained, isolated, reason_of
 from benchmark.results import DESCRIPTIVE, SavedExplanation
 from benchmark.results.encoding import explanation_text
 
@@ -79,15 +78,10 @@ def _import_target(target: str, label: str) -> None:
             known = hasattr(module, class_name)
     except Exception as error:
         raise BenchmarkError(
-            f"explainer {label}: module '{module_name}' could not be imported: {_reason(error)}"
+            f"explainer {label}: module '{module_name}' could not be imported: {reason_of(error)}"
         ) from error
     if not known:
         raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
-
-
-def _reason(error: Exception) -> str:
-    """An error for a message: what would have ended the program names itself."""
-    return described(error) if isinstance(error, EndsProgramError) else named(error)
 
 
 def _check_explainer(explainer: Any, target: str) -> None:
@@ -97,7 +91,7 @@ def _check_explainer(explainer: Any, target: str) -> None:
                 known = hasattr(explainer, name)
         except Exception as error:
             raise BenchmarkError(
-                f"explainer '{target}': its '{name}' cannot be read: {_reason(error)}"
+                f"explainer '{target}': its '{name}' cannot be read: {reason_of(error)}"
             ) from error
         if not known:
             raise BenchmarkError(
@@ -120,7 +114,7 @@ def evidence_of(explainer: Explainer) -> str:
             shown = f"{evidence}"
     except Exception as error:
         raise BenchmarkError(
-            f"explainer '{name_of(explainer)}': its 'evidence' cannot be read: {_reason(error)}"
+            f"explainer '{name_of(explainer)}': its 'evidence' cannot be read: {reason_of(error)}"
         ) from error
     if not known:
         raise BenchmarkError(
@@ -149,7 +143,7 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
     except Exception as error:
         raise BenchmarkError(
             f"the saved explanation of neuron {neuron} cannot be read by "
-            f"{kind.__module__}.{kind.__qualname__}: {_reason(error)}. "
+            f"{kind.__module__}.{kind.__qualname__}: {reason_of(error)}. "
             "It is damaged, or the explainer has changed since; run the explainer again."
         ) from error
 
@@ -170,7 +164,7 @@ def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage)
         raise
     except Exception as error:
         raise BenchmarkError(
-            f"explainer '{name}' could not be prepared: {_reason(error)}"
+            f"explainer '{name}' could not be prepared: {reason_of(error)}"
         ) from error
 
 
@@ -319,7 +313,7 @@ def _failure_or_end(error: Exception, where: str) -> Failure:
         BenchmarkError: they are; the run ends with it.
     """
     if not is_of_surroundings(error):
-        return Failure(_reason(error))
+        return Failure(reason_of(error))
     if isinstance(error, BenchmarkError) or is_out_of_memory(error):
         raise error
-    raise BenchmarkError(f"{where}: {_reason(error)}. {BEGINS_AGAIN}") from error
+    raise BenchmarkError(f"{where}: {reason_of(error)}. {BEGINS_AGAIN}") from error

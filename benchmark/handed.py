@@ -6,7 +6,7 @@ import copy
 import re
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Storage, SubjectModel
@@ -144,7 +144,10 @@ def handed(subject: SubjectModel) -> SubjectModel:
     """The subject as explainers are handed it; one that is no loaded model stays as it is."""
     from benchmark.subject import Subject
 
-    return HandedSubject(subject) if isinstance(subject, Subject) else subject
+    if isinstance(subject, Subject):
+        # The protocol's attributes, which nobody may set here.
+        return cast(SubjectModel, HandedSubject(subject))
+    return subject
 
 
 class HandedStorage:

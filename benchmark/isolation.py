@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from benchmark.errors import BenchmarkError, named
+from benchmark.errors import BenchmarkError, described, named
 from benchmark.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 class EndsProgramError(Exception):
     """An explainer raised what ends a program, such as SystemExit; the message names it."""
+
+
+class SharedStateError(BenchmarkError):
+    """An explainer changed something that others share; the message names both."""
 
 
 class _CtrlC:
@@ -31,6 +35,11 @@ class _CtrlC:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.pressed = True
         signal.default_int_handler(number, frame)
+
+
+def reason_of(error: BaseException) -> str:
+    """An error's class and what it says; that of one that would have ended the program, too."""
+    return described(error) if isinstance(error, EndsProgramError) else named(error)
 
 
 @contextlib.contextmanager
@@ -50,9 +59,7 @@ def contained() -> Iterator[None]:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and (ctrl_c is None or ctrl_c.pressed):
                 raise
-            raise EndsProgramError(
-                f"{named(error)} (it would have ended the program)"
-            ) from error
+            raise EndsProgramError(f"{named(error)} (it would have ended the program)") from error
 
 
 @contextlib.contextmanager
@@ -67,7 +74,7 @@ def isolated(explainer: str, doing: str, *, warn: bool = False) -> Iterator[None
 
     Raises:
         EndsProgramError: as `contained`.
-        BenchmarkError: it left something changed, such as the current folder or torch's default
+        SharedStateError: it left something changed, such as the current folder or torch's default
             device. It is as before again; nothing that was computed with it is used.
     """
     with contained():
@@ -86,7 +93,7 @@ def isolated(explainer: str, doing: str, *, warn: bool = False) -> Iterator[None
             doing,
         )
     elif changes:
-        raise BenchmarkError(
+        raise SharedStateError(
             f"explainer '{explainer}' changes {changes} {doing} and leaves it so; "
             "others share that: put it back, whatever happens in between."
         )

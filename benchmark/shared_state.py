@@ -107,11 +107,7 @@ def _of_torch() -> list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]:
         ("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
         ("torch's default device", _default_device, _set_default_device),
         ("torch's recording of gradients", torch.is_grad_enabled, torch.set_grad_enabled),
-        (
-            "torch's float32 precision",
-            _float32_precision,
-            lambda value: value and torch.set_float32_matmul_precision(value),
-        ),
+        ("torch's float32 precision", _float32_precision, _set_float32_precision),
         (
             "torch's deterministic algorithms",
             torch.are_deterministic_algorithms_enabled,
@@ -171,16 +167,22 @@ def _float32_precision() -> str | None:
         return None
 
 
+def _set_float32_precision(precision: str | None) -> None:
+    import torch
+
+    if precision is not None:
+        torch.set_float32_matmul_precision(precision)
+
+
 def _random_states() -> list[tuple[Callable[[Any], Any], Any]]:
     """What is put back without a word: random numbers, threads, how numpy treats a division."""
-    import numpy as np
-
-    states: list[tuple[Callable[[Any], Any], Any]] = [
-        (random.setstate, random.getstate()),
-        (np.random.set_state, np.random.get_state()),
-        (lambda value: np.seterr(**value), np.geterr()),
-    ]
-    torch = sys.modules.get("torch")
+    states: list[tuple[Callable[[Any], Any], Any]] = [(random.setstate, random.getstate())]
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None:
+        states += [
+            (numpy.random.set_state, numpy.random.get_state()),
+            (lambda value: numpy.seterr(**value), numpy.geterr()),
+        ]
     if torch is not None:
         states += [
             (torch.set_rng_state, torch.get_rng_state()),

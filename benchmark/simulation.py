@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from benchmark.errors import BenchmarkError, is_of_surroundings, is_out_of_memory, named
+from benchmark.errors import BenchmarkError, is_of_surroundings, is_out_of_memory
 from benchmark.explaining import name_of
 from benchmark.interface import Explainer, Explanation, Failure
-from benchmark.isolation import contained, isolated
+from benchmark.isolation import contained, isolated, reason_of
 
 # Tokens that a joint simulation is asked for at once: it gives [batch, pos, n] and is copied to
 # [n, batch, pos], so this bounds what exists twice.
@@ -90,8 +90,7 @@ class _Given:
         expected = self.tokens[start:stop]
         copy = expected.clone()
         yield copy
-        same = copy.shape == expected.shape and copy.dtype == expected.dtype
-        if not same or not _has_its_memory(copy) or not torch.equal(copy, expected):
+        if not is_unchanged(copy, expected):
             raise BenchmarkError(
                 f"explainer '{self.explainer}' changes the tokens that it is given to simulate; "
                 "it must work on a copy."
@@ -105,7 +104,8 @@ def _joint_simulation(explainer: Explainer) -> JointSimulation | None:
             found = getattr(explainer, "simulate_block", None)
     except Exception as error:
         raise BenchmarkError(
-            f"explainer '{name_of(explainer)}': its 'simulate_block' cannot be read: {named(error)}"
+            f"explainer '{name_of(explainer)}': its 'simulate_block' cannot be read: "
+            f"{reason_of(error)}"
         ) from error
     return found if callable(found) else None
 
@@ -132,7 +132,7 @@ def _jointly(
                 logger.warning(
                     "explainer '%s': simulate_block raised %s; simulating one by one",
                     given.explainer,
-                    named(error),
+                    reason_of(error),
                 )
                 return False
         values, problem = numbers_of(found, shape)
@@ -162,7 +162,7 @@ def _one(
         except Exception as error:
             if is_of_surroundings(error):
                 raise _ending(error, given.explainer) from error
-            _fail(results, row, given, predictions, f"simulate raised {named(error)}")
+            _fail(results, row, given, predictions, f"simulate raised {reason_of(error)}")
             return
     values, problem = numbers_of(found, shape)
     if values is None:
@@ -190,7 +190,7 @@ def _ending(error: Exception, explainer: str) -> Exception:
     """The error that ends the run where the surroundings are at fault for a simulation."""
     if isinstance(error, BenchmarkError) or is_out_of_memory(error):
         return error
-    return BenchmarkError(f"explainer '{explainer}' cannot simulate: {named(error)}.")
+    return BenchmarkError(f"explainer '{explainer}' cannot simulate: {reason_of(error)}.")
 
 
 def numbers_of(
@@ -222,12 +222,18 @@ def numbers_of(
                 values = torch.full(shape, torch.nan)
                 values.copy_(found.detach())
     except Exception as error:
-        return None, f"a {type(found).__name__} that cannot be read ({named(error)})"
+        return None, f"a {type(found).__name__} that cannot be read ({reason_of(error)})"
     return values, None
 
 
+def is_unchanged(tokens: Tensor, expected: Tensor) -> bool:
+    """Whether tokens that were handed over are still what they were, whatever was done to them."""
+    same = tokens.shape == expected.shape and tokens.dtype == expected.dtype
+    return same and _has_its_memory(tokens) and torch.equal(tokens, expected)
+
+
 def _has_its_memory(tensor: Tensor) -> bool:
-    """Whether a strided tensor's numbers can be read: reading given back memory ends the process."""
+    """Whether a strided tensor has numbers: reading memory that was given back is a crash."""
     if not tensor.numel():
         return True
     last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))

@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from benchmark.cli.imports import INTERRUPTED, find_own_packages
+from benchmark.cli.imports import INTERRUPTED
 from benchmark.cli.messages import message_of
 from benchmark.cli.values import check_words
 from benchmark.errors import named, unknown
+from benchmark.own_packages import find_own_packages
 from benchmark.streams import lasting_output
 
 # The status of a program whose reader went away, as a shell tells it of others (128 + SIGPIPE).

@@ -9,17 +9,28 @@ from collections.abc import Sequence
 
 from benchmark.errors import BenchmarkError
 
+MOST_DIGITS = 1000
 # Names of files and folders may hold anything, and stand for nothing but themselves.
 PATHS = ("dataset.path", "model.source", "results_dir", "cache_dir", "tracking.dir")
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Check that every word is text: results hold what was typed, and are UTF-8.
+    """Check that every word is text that can be kept, and holds no number beyond all use.
+
+    Results hold what was typed, and are UTF-8; Python itself refuses to read numbers of thousands
+    of digits.
 
     Raises:
-        BenchmarkError: one holds bytes that are no text, at least not where this runs.
+        BenchmarkError: one holds bytes that are no text, at least not where this runs, or such a
+            number.
     """
     for word in words:
+        number = re.search(rf"\d{{{MOST_DIGITS},}}", word)
+        if number:
+            raise BenchmarkError(
+                f"'{word[: number.start() + 20]}...' holds a number of {len(number[0]):,} digits; "
+                "nothing here is so large."
+            )
         try:
             word.encode("utf-8")
         except UnicodeEncodeError:

@@ -34,6 +34,7 @@ from benchmark.results import (
     Run,
     RunWriter,
     Scores,
+    check_path,
     check_writable,
     explanation_bytes,
     explanation_line,
@@ -80,8 +81,11 @@ def run(
     """
     explainer = build_explainer(config.explainer)
     tracker = make_tracker(config.tracking)
-    for place in (Path(config.results_dir).expanduser(), cache_folder(config)):
-        check_writable(place)
+    cache = cache_folder(config)
+    check_path(cache)
+    for place in (Path(config.results_dir).expanduser(), cache):
+        if place != cache or not cache.exists():  # one that exists may hold all that is needed
+            check_writable(place)
     experiment = open_experiment(config)
     blocks = experiment.blocks()
     identity = run_identity(experiment, blocks)

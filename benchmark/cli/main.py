@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return status
         if isinstance(lost, BrokenPipeError):
             return status or CUT_OFF  # by a reader such as `head`, who needs no message
-        sys.stderr.write(f"error: standard output could not be written: {lost.strerror}\n")
+        if status == 0:
+            sys.stderr.write(f"error: standard output could not be written: {lost.strerror}\n")
         return status or 1
 
 

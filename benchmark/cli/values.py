@@ -38,10 +38,9 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def _not_text(word: str) -> BenchmarkError:
-    shown = word.encode("utf-8", "backslashreplace").decode()
-    try:
-        os.fsencode(word).decode("utf-8")
-    except UnicodeError:
+    given = word.encode("utf-8", "surrogateescape")
+    shown = given.decode("utf-8", "backslashreplace")
+    if not _is_utf8(given):
         return BenchmarkError(
             f"'{shown}' holds bytes that are not UTF-8, so it cannot be kept in results; give the "
             "file or folder another name."
@@ -50,6 +49,14 @@ def _not_text(word: str) -> BenchmarkError:
         f"'{shown}' cannot be read in this locale ({sys.getfilesystemencoding()}); set "
         "PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8."
     )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def quoted(word: str, *, sweep: bool) -> str:

@@ -27,6 +27,7 @@ from benchmark.conformance.results import (
 from benchmark.conformance.sameness import blocks, contexts, order, repeats, saves
 from benchmark.conformance.setting import make_setting
 from benchmark.conformance.trial import Trial
+from benchmark.explaining import build_explainer
 from benchmark.isolation import contained, reason_of
 
 Check = Callable[[Trial], str]
@@ -58,6 +59,7 @@ def check_explainer(config: RunConfig) -> Iterator[Result]:
     Raises:
         BenchmarkError: the explainer cannot be made, or the setting not be loaded.
     """
+    build_explainer(config.explainer)  # first: without it all else would be for nothing
     trial = Trial(make_setting(config))
     _ = trial.explainer
     first = _result(FIRST, explains, trial)

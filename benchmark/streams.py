@@ -17,13 +17,21 @@ DESCRIPTORS = {"stdout": 1, "stderr": 2}
 class Output(io.RawIOBase):
     """A file descriptor that takes everything: what cannot be written is dropped.
 
-    Attributes:
-        error: the first refusal, None while everything is written.
+    Closing it leaves the descriptor open, which is everybody's.
     """
 
-    def __init__(self, descriptor: int, error: OSError | None = None) -> None:
+    def __init__(self, descriptor: int, refusals: list[OSError] | None = None) -> None:
         self._descriptor = descriptor
-        self.error = error
+        self._refusals: list[OSError] = [] if refusals is None else refusals
+
+    @property
+    def error(self) -> OSError | None:
+        """The first refusal, None while everything is written."""
+        return self._refusals[0] if self._refusals else None
+
+    def again(self) -> Output:
+        """The same output, open, after somebody closed it."""
+        return Output(self._descriptor, self._refusals)
 
     def writable(self) -> bool:
         """True, also when nobody reads any more."""
@@ -46,11 +54,8 @@ class Output(io.RawIOBase):
             except BlockingIOError:
                 raise
             except OSError as error:
-                self.error = error
+                self._refusals.append(error)
         return size
-
-    def close(self) -> None:
-        """Leave it open: whoever closes standard output closes it for all."""
 
 
 def text_of(raw: Output, encoding: str | None = None) -> io.TextIOWrapper:
@@ -77,7 +82,7 @@ def lasting_output() -> Iterator[list[Output]]:
     for name, descriptor in DESCRIPTORS.items():
         stream = before[name]
         if stream is None or descriptor in closed:
-            outputs[name] = Output(descriptor, OSError(errno.EBADF, os.strerror(errno.EBADF)))
+            outputs[name] = Output(descriptor, [OSError(errno.EBADF, os.strerror(errno.EBADF))])
         elif isinstance(stream, io.TextIOWrapper) and _number(stream) == descriptor:
             stream.flush()
             outputs[name] = Output(descriptor)
@@ -130,7 +135,7 @@ def _again(closed: object, descriptor: int) -> io.TextIOBase:
     except (AttributeError, ValueError):
         raw = None
     if isinstance(raw, Output):
-        return text_of(raw, getattr(closed, "encoding", None))
+        return text_of(raw.again(), getattr(closed, "encoding", None))
     if isinstance(closed, io.TextIOWrapper) and _identity(descriptor) is not None:
         return text_of(Output(descriptor))
     return io.StringIO()

@@ -88,9 +88,9 @@ class TestContained:
         ],
     )
     def test_what_ends_a_program_becomes_an_error(self, error: BaseException, text: str) -> None:
-        with pytest.raises(EndsProgramError, match="would have ended the program") as caught:
-            with contained(), contained():
-                raise error
+        expected = pytest.raises(EndsProgramError, match="would have ended the program")
+        with expected as caught, contained(), contained():
+            raise error
         assert str(caught.value).startswith(text)
 
     def test_other_errors_stay_what_they_are(self) -> None:
@@ -132,9 +132,9 @@ class TestShared:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "stdout", io.StringIO())
-        with pytest.raises(SharedStateError) as caught:
-            with isolated("mine.Method", "while it explains"):
-                CHANGES[what]()
+        expected = pytest.raises(SharedStateError)
+        with expected as caught, isolated("mine.Method", "while it explains"):
+            CHANGES[what]()
         assert f"'mine.Method' changes {what} while it explains" in str(caught.value)
         self.check_as_before(tmp_path)
 
@@ -143,10 +143,14 @@ class TestShared:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "stdout", io.StringIO())
-        with pytest.raises(ZeroDivisionError), isolated("mine.Method", "while it explains"):
+
+        def change_everything() -> None:
             for change in CHANGES.values():
                 change()
             raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError), isolated("mine.Method", "while it explains"):
+            change_everything()
         self.check_as_before(tmp_path)
 
     def check_as_before(self, folder: Path) -> None:

@@ -16,7 +16,12 @@ from typing import Any
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
-from benchmark.results.atomic import TEMPORARY_SUFFIX, storage_errors, write_text
+from benchmark.results.atomic import (
+    TEMPORARY_SUFFIX,
+    check_writable,
+    storage_errors,
+    write_text,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +44,15 @@ class TensorCache:
         self.hits = 0
         self.misses = 0
         self._written: set[Path] = set()
+
+    def check_writable(self) -> None:
+        """Find out before hours of work whether what it gives could be kept.
+
+        Raises:
+            BenchmarkError: it could not, and this cache is meant to keep it.
+        """
+        if self.writes:
+            check_writable(self.folder)
 
     def path(self, kind: str, determinants: Mapping[str, Any]) -> Path:
         """Where tensors of a kind with these determinants (JSON-able) are kept."""

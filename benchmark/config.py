@@ -164,6 +164,7 @@ def check_config(composed: DictConfig) -> RunConfig:
     except OmegaConfBaseException as error:
         raise _readable(error, composed) from None
     assert isinstance(config, RunConfig)
+    _check_text(dataclasses.asdict(config))
     if config.explainer.get("name") == "custom":
         # Two classes of somebody's own are not the same explainer in a table.
         config.explainer["name"] = str(config.explainer.get("_target_")).rpartition(".")[2]
@@ -290,6 +291,22 @@ def _checked_name(key: str, name: Any) -> str:
         shown = "null" if name is None else name
         raise BenchmarkError(f"{key}={shown} must be a name; leave it out for the usual one.")
     return str(name)
+
+
+def _check_text(value: Any, key: str = "") -> None:
+    """Refuse text that no file of results could hold: bytes of a path that are not UTF-8."""
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            _check_text(entry, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _check_text(entry, key)
+    elif isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            shown = value.encode("utf-8", "backslashreplace").decode()
+            raise BenchmarkError(f"{key}={shown} holds bytes that are not UTF-8.") from None
 
 
 def _check_names(config: RunConfig) -> None:

@@ -25,6 +25,7 @@ from benchmark.evidence import (
 )
 from benchmark.experiment import Experiment
 from benchmark.explainer_source import source_digest
+from benchmark.explaining import evidence_of
 from benchmark.interface import Explainer
 from benchmark.results import (
     OVER_BOTH,
@@ -269,7 +270,7 @@ def record_of(
         explainer=ExplainerRecord(
             name=config.explainer["name"],
             target=config.explainer["_target_"],
-            evidence=explainer.evidence,
+            evidence=evidence_of(explainer),
             control=bool(config.explainer.get("control", False)),
             options=dict(config.explainer),
         ),

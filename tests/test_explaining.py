@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -13,14 +14,18 @@ from benchmark.errors import BenchmarkError
 from benchmark.explainer_source import source_digest
 from benchmark.explaining import (
     build_explainer,
+    evidence_of,
     explain_block,
     load_explanation,
     prepare_explainer,
+    saved_forms,
 )
 from benchmark.interface import EVIDENCE_KINDS, Failure
+from explainers.controls.shuffled import Shuffled
 from tests.explainers.planted import PlantedSubject, make_evidence
 from tests.runs import methods
 from tests.runs.methods import Constant, Method
+from tests.test_isolation import raised_from
 
 
 def built(name: str, **options: Any) -> Any:
@@ -240,10 +245,137 @@ class TestExplaining:
     def test_an_interruption_is_no_failure_of_a_neuron(self) -> None:
         class Stopped(Method):
             def explain(self, evidence, subject):
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
 
         with pytest.raises(KeyboardInterrupt):
             explain_block(Stopped(), evidence(), PlantedSubject())
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (SystemExit(0), "SystemExit: 0 (it would have ended the program)"),
+            (KeyboardInterrupt(), "KeyboardInterrupt (it would have ended the program)"),
+        ],
+    )
+    def test_an_explainer_that_ends_the_program_fails(
+        self, error: BaseException, text: str
+    ) -> None:
+        class Ends(Method):
+            def one(self, neuron, evidence):
+                if neuron == 1:
+                    raise error
+                return super().one(neuron, evidence)
+
+        answers = explain_block(Ends(), evidence(), PlantedSubject())
+        assert [isinstance(answer, Failure) for answer in answers] == [False, True, False, False]
+        assert answers[1].error == text
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (BenchmarkError("mask_token=9 is too large."), "^mask_token=9 is too large.$"),
+            (ConnectionError("no route"), "'.*Blames' on layer .*ConnectionError: no route.*again"),
+            (ModuleNotFoundError("No module named 'spacy'"), "No module named 'spacy'"),
+            (raised_from(RuntimeError("no model"), OSError(28, "full")), "RuntimeError: no model"),
+        ],
+    )
+    def test_the_surroundings_end_the_run(self, error: Exception, text: str) -> None:
+        class Blames(Method):
+            def one(self, neuron, evidence):
+                raise error
+
+        with pytest.raises(BenchmarkError, match=text):
+            explain_block(Blames(), evidence(), PlantedSubject())
+
+    def test_the_surroundings_end_the_run_of_an_explainer_within_another(self) -> None:
+        class Blames(Method):
+            def one(self, neuron, evidence):
+                raise ConnectionError("no route")
+
+        shuffled = Shuffled(inner=Blames())
+        with pytest.raises(BenchmarkError, match="no route"):
+            explain_block(shuffled, evidence(), PlantedSubject())
+
+    def test_a_list_without_an_end_is_a_failure(self) -> None:
+        class Endless(Method):
+            def explain(self, evidence, subject):
+                while True:
+                    yield Constant(1.0)
+
+        answers = explain_block(Endless(), evidence(), PlantedSubject())
+        assert {answer.error for answer in answers} == {
+            "the explainer gave more than 1 explanations for 1 neurons"
+        }
+
+    def test_evidence_that_was_changed_before_the_explainer_broke_is_read_again(self) -> None:
+        seen = []
+
+        class Spoils(Method):
+            def explain(self, evidence, subject):
+                seen.append(float(evidence.exemplars.activations.sum()))
+                evidence.exemplars.activations.zero_()
+                if evidence.n_neurons > 1:
+                    raise ValueError("broken")
+                return super().explain(evidence, subject)
+
+        explain_block(Spoils(), evidence(), PlantedSubject(), evidence)
+        assert len(seen) == 5
+        assert sum(seen[1:]) == pytest.approx(seen[0])
+        assert all(seen)
+
+    def test_a_reason_that_no_file_holds_is_spelt_out(self) -> None:
+        class Odd(Method):
+            def one(self, neuron, evidence):
+                return Failure("half a letter \ud800" if neuron else 5)
+
+        answers = explain_block(Odd(), evidence((0, 1)), PlantedSubject())
+        assert answers[0].error == "the explainer failed and gave no reason"
+        assert answers[1].error == "half a letter \\ud800"
+
+
+class TestEvidenceThatCannotBeRead:
+    class Raises(Method):
+        @property
+        def evidence(self):
+            raise SystemExit(0)
+
+    def test_it_is_told(self) -> None:
+        with pytest.raises(BenchmarkError, match="its 'evidence' cannot be read: SystemExit"):
+            evidence_of(self.Raises())
+        target = "tests.test_explaining.TestEvidenceThatCannotBeRead.Raises"
+        with pytest.raises(BenchmarkError):
+            build_explainer({"_target_": target})
+
+
+@pytest.mark.parametrize("error", ["SystemExit(0)", "KeyboardInterrupt()"])
+def test_a_module_that_ends_the_program_while_it_is_imported(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"ends_on_import_{error[:4].lower()}"
+    (tmp_path / f"{name}.py").write_text(f"raise {error}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(BenchmarkError, match=r"could not be imported: .*would have ended"):
+        build_explainer({"_target_": f"{name}.Class"})
+
+
+def test_what_is_saved_is_settled_before_anything_is_simulated() -> None:
+    class Changes(Constant):
+        def to_dict(self):
+            self.value += 1
+            return {"value": self.value}
+
+    kept, saved = saved_forms([Changes(1.0), Failure("no"), Constant(2.0)])
+    assert saved == [{"value": 2.0}, None, {"value": 2.0}]
+    assert isinstance(kept[1], Failure)
+
+    class Late(Constant):
+        def to_dict(self):
+            raise SystemExit(0)
+
+    (kept_one,), (saved_one,) = saved_forms([Late(1.0)])
+    assert isinstance(kept_one, Failure)
+    assert kept_one.error.startswith("the explanation cannot be saved: SystemExit: 0")
+    assert saved_one is None
 
 
 def test_a_saved_explanation_is_loaded_by_its_own_class() -> None:

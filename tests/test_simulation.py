@@ -8,7 +8,7 @@ import torch
 import benchmark.simulation
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Failure
-from benchmark.simulation import simulate
+from benchmark.simulation import numbers_of, simulate
 
 TOKENS = torch.arange(12).reshape(4, 3)
 
@@ -151,3 +151,108 @@ def test_gradients_and_half_precision_are_no_matter():
     assert not simulation.predictions.requires_grad
     assert simulation.predictions[0].eq(2).all()
     assert simulation.predictions[1].eq(0.5).all()
+
+
+class ClaimsToBeATensor(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        if getattr(function, "__name__", "") in ("copy_", "detach", "to"):
+            raise RuntimeError("mine alone")
+        return super().__torch_function__(function, types, arguments, options or {})
+
+
+def without_memory():
+    found = torch.ones(4, 3)
+    found.untyped_storage().resize_(0)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (torch.eye(4, 3).to_sparse(), "a sparse_coo tensor, which holds no number for each token"),
+        (torch.empty(4, 3, device="meta"), "a meta tensor, which holds no number"),
+        (torch.ones(4, 3).as_subclass(ClaimsToBeATensor), "cannot be read (RuntimeError: mine"),
+        (without_memory(), "a tensor whose memory was given back"),
+        (torch.ones(4, 3, dtype=torch.complex64), "torch.complex64"),
+    ],
+)
+def test_a_tensor_without_numbers_is_a_failure_alone_and_named_jointly(result, message):
+    explanations = [Scaled(2), Scaled(0, result)]
+    simulation = simulate(OneByOne(), explanations, TOKENS)
+    torch.testing.assert_close(simulation.predictions, expected(2, 0), rtol=0, atol=0)
+    assert message in simulation.explanations[1].error
+
+    values, problem = numbers_of(result, (4, 3))
+    assert values is None
+    assert message in problem
+
+
+def test_a_parameter_of_the_explanations_own_is_read():
+    weight = torch.nn.Parameter(torch.full((4, 3), 2.0))
+    values, problem = numbers_of(weight, (4, 3))
+    assert problem is None
+    assert type(values) is torch.Tensor
+    assert values.eq(2).all()
+
+
+class Ends(Scaled):
+    def simulate(self, tokens):
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize("explainer", [OneByOne(), Joint()])
+def test_a_simulation_that_ends_the_program_is_a_failure(explainer):
+    simulation = simulate(explainer, [Scaled(2), Ends(1)], TOKENS)
+    torch.testing.assert_close(simulation.predictions, expected(2, 0), rtol=0, atol=0)
+    assert "SystemExit: 0 (it would have ended" in simulation.explanations[1].error
+
+
+@pytest.mark.parametrize("explainer", [OneByOne(), Joint()])
+def test_the_surroundings_are_no_failure_of_a_neuron(explainer):
+    broken = Scaled(0, ConnectionError("no route"))
+    with pytest.raises(BenchmarkError, match="cannot simulate: ConnectionError: no route"):
+        simulate(explainer, [Scaled(1), broken], TOKENS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tokens: tokens.resize_(1, 1),
+        lambda tokens: tokens.untyped_storage().resize_(0),
+        lambda tokens: tokens.numpy().fill(0),
+        lambda tokens: setattr(tokens, "data", torch.zeros(2, 2)),
+    ],
+)
+def test_tokens_that_are_no_longer_there_are_told(change):
+    class Changes(Scaled):
+        def simulate(self, tokens):
+            found = tokens.float()
+            change(tokens)
+            return found
+
+    given = TOKENS.clone()
+    with pytest.raises(BenchmarkError, match="changes the tokens"):
+        simulate(OneByOne(), [Changes(1)], given)
+    assert torch.equal(given, TOKENS)
+
+
+def test_a_changed_default_device_is_named():
+    class Changes(Scaled):
+        def simulate(self, tokens):
+            torch.set_default_device("meta")
+            return super().simulate(tokens)
+
+    with pytest.raises(BenchmarkError, match="changes torch's default device while it simulates"):
+        simulate(OneByOne(), [Changes(1)], TOKENS)
+    assert torch.get_default_device() == torch.device("cpu")
+
+
+def test_a_joint_simulation_that_cannot_be_read_is_named():
+    class Raises(OneByOne):
+        @property
+        def simulate_block(self):
+            raise ValueError("not now")
+
+    with pytest.raises(BenchmarkError, match="its 'simulate_block' cannot be read: ValueError"):
+        simulate(Raises(), [Scaled(1)], TOKENS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError
+from benchmark.isolation import isolated
 
 if TYPE_CHECKING:
     from benchmark.reopening import ReopenedRun
@@ -69,7 +70,8 @@ def _explanation_class(target: str) -> type:
 
     module, _, name = target.rpartition(".")
     try:
-        found: type = getattr(importlib.import_module(module), name).explanation_class
+        with isolated(target, "while it is imported", warn=True):
+            found: type = getattr(importlib.import_module(module), name).explanation_class
     except Exception:  # a plug-in may raise anything when it is imported; then it offers nothing
         return object
     return found

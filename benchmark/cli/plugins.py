@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from benchmark.cli.catalogue import NAME, Entry, plugin_points, plugins
+from benchmark.isolation import isolated, reason_of
 
 Problem = tuple[str, str]
 
@@ -29,10 +30,9 @@ def usable(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
         target = str(entry.config["_target_"])
         try:
             described = _description(target)
-        # A plug-in may also end the program when it is imported; it must not end ours.
-        except (Exception, SystemExit) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            problems.append((entry.name, f"plug-in {target} cannot be imported: {reason}"))
+        except Exception as error:
+            problem = f"plug-in {target} cannot be imported: {reason_of(error)}"
+            problems.append((entry.name, problem))
         else:
             kept.append(replace(entry, description=described or entry.description))
     lines = [f"explainer '{name}' is left out: {problem}" for name, problem in sorted(problems)]
@@ -61,7 +61,10 @@ def _description(target: str) -> str:
     """The first line of what a class says about itself; raises whatever importing it raises."""
     module_name, _, class_name = target.rpartition(".")
     # What a plug-in prints while it is imported is no part of a list.
-    with contextlib.redirect_stdout(sys.stderr):
+    with (
+        isolated(target, "while it is imported", warn=True),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         found = getattr(importlib.import_module(module_name), class_name)
     text = (getattr(found, "__doc__", None) or "").strip()
     return " ".join(text.splitlines()[0].split()).rstrip(".") if text else ""

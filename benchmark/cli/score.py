@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.cli.catalogue import find
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
@@ -65,6 +65,7 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from benchmark.config import check_config, recorded_config
     from benchmark.reopening import literal
@@ -82,6 +83,8 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
             continue
         try:
             composed = OmegaConf.merge(composed, OmegaConf.from_dotlist([change]))
-        except OmegaConfBaseException as error:
-            raise BenchmarkError(f"{change}: {error}") from None
+        except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
+            raise BenchmarkError(
+                f"the value of {change[:200]} cannot be read: {described(error)[:200]}"
+            ) from None
     return check_config(composed)

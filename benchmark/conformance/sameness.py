@@ -9,8 +9,9 @@ import torch
 
 from benchmark.conformance.answers import described, same_numbers
 from benchmark.conformance.results import NotCheckedError, WrongError
-from benchmark.conformance.trial import Answer, Trial, named, text_of
-from benchmark.interface import NeedsSubject
+from benchmark.conformance.trial import Answer, Trial, text_of
+from benchmark.interface import Failure, NeedsSubject
+from benchmark.isolation import contained, reason_of
 
 
 def repeats(trial: Trial) -> str:
@@ -38,13 +39,14 @@ def saves(trial: Trial) -> str:
     for row, one in trial.explanations:
         text = text_of(one)
         try:
-            loaded = kind.from_dict(json.loads(text))
-            if isinstance(loaded, NeedsSubject):
-                loaded.bind(trial.setting.subject)
+            with contained():
+                loaded = kind.from_dict(json.loads(text))
+                if isinstance(loaded, NeedsSubject):
+                    loaded.bind(trial.subject)
         except Exception as error:
             raise WrongError(
                 f"{kind.__qualname__}.from_dict cannot read what to_dict gave for "
-                f"{trial.names([row])}: {named(error)}. It gets what JSON keeps: lists for "
+                f"{trial.names([row])}: {reason_of(error)}. It gets what JSON keeps: lists for "
                 "tuples, text for the keys of a dict."
             ) from error
         texts = trial.setting.texts
@@ -60,7 +62,22 @@ def saves(trial: Trial) -> str:
                 f"{trial.names([row])} describes itself otherwise after loading; to_dict must "
                 "keep what describe shows, `show` reads nothing else."
             )
+    _saves_the_same_later(trial)
     return "to_dict and from_dict lose nothing, through JSON text"
+
+
+def _saves_the_same_later(trial: Trial) -> None:
+    """Check that an explanation that has simulated saves what it saved before."""
+    for row, one in enumerate(trial.ask().answers):  # new ones, which have not simulated yet
+        if isinstance(one, Failure):
+            continue
+        before = text_of(one)
+        trial.simulated(one, trial.setting.texts)
+        if text_of(one) != before:
+            raise WrongError(
+                f"{trial.names([row])} saves something else after it has simulated; to_dict must "
+                "give the same whenever it is called."
+            )
 
 
 def order(trial: Trial) -> str:

@@ -112,7 +112,18 @@ def commit_on_hub(repo: str, revision: str | None) -> str:
         raise UnreachableError(_one_line(error)) from error
     except (httpx.HTTPError, OSError) as error:
         raise UnreachableError(f"{api.endpoint} cannot be reached: {_one_line(error)}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_the_hub(api.endpoint) from error
+    if not COMMIT.fullmatch(str(info.sha)):
+        raise _not_the_hub(api.endpoint)
     return str(info.sha)
+
+
+def _not_the_hub(endpoint: str) -> UnreachableError:
+    """The error for an answer that is not the hub's: a page to log in to a network, mostly."""
+    return UnreachableError(
+        f"{endpoint} does not answer as the hub does; a network may want to be logged in to"
+    )
 
 
 def load_from_hub(options: DatasetOptions, commit: str) -> Any:

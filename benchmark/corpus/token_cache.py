@@ -32,6 +32,7 @@ def tokenise_once(
     if stored is not None:
         ends = stored["lengths"].cumsum(0)[:-1].numpy()
         return np.split(stored["ids"].numpy(), ends), stored["removed"].tolist()
+    cache.check_writable()
     ids, removed = tokenise(documents, tokenizer, bos, label)
     tensors = {
         "ids": torch.from_numpy(np.concatenate(ids)),

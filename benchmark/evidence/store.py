@@ -134,6 +134,7 @@ class EvidenceStore:
                 self.cache.hits += 1
                 missing.remove(layer)
         if missing:
+            self.cache.check_writable()
             made = profile_layers(
                 self.subject,
                 self.explain,
@@ -199,7 +200,7 @@ class EvidenceStore:
             )
         missing = [b for b in blocks if not self.cache.has("evidence", self._evidence_key(b))]
         self.profiles(sorted({block.layer for block in missing}))
-        for group in self._groups(missing, len(self.sample_rows)):
+        for group in self._to_measure(missing, len(self.sample_rows)):
             self._make_evidence(group)
         self.prepare_truth(blocks, calibrate=calibrate)
 
@@ -215,11 +216,11 @@ class EvidenceStore:
                 gives the numbers that measuring it would give.
         """
         missing = self._not_stored("truth", self._truth_key, blocks, within)
-        for group in self._groups(missing, len(self.held_out)):
+        for group in self._to_measure(missing, len(self.held_out)):
             self._make_truth(group)
         if calibrate:
             missing = self._not_stored("calibration", self._calibration_key, blocks, within)
-            for group in self._groups(missing, len(self.calibrate)):
+            for group in self._to_measure(missing, len(self.calibrate)):
                 self._make_calibration_truth(group)
 
     def _not_stored(
@@ -254,7 +255,10 @@ class EvidenceStore:
         self.cache.write(kind, key(block), {name: found[rows] for name, found in stored.items()})
         return True
 
-    def _groups(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
+    def _to_measure(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
+        """The blocks in groups that one pass measures; first whether that could be kept."""
+        if blocks:
+            self.cache.check_writable()
         neuron_bytes = 4 * n_contexts * self.explain.tokens.shape[1]
         limit = max(1, PASS_BYTES // neuron_bytes)
         group: list[Block] = []
@@ -333,7 +337,7 @@ class EvidenceStore:
         activations = stored["exemplars"]
         return Evidence(
             layer=block.layer,
-            neurons=block.neurons,
+            neurons=block.neurons.clone(),  # nothing of it is shared with the runner
             bos=self.explain.bos,
             max_activation=profile.max_activation[block.neurons],
             mean_activation=profile.mean_activation[block.neurons],

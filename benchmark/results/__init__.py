@@ -1,6 +1,6 @@
 """Runs as files: written block by block, read back by this version and later ones."""
 
-from benchmark.results.atomic import check_writable
+from benchmark.results.atomic import check_path, check_writable
 from benchmark.results.encoding import explanation_bytes
 from benchmark.results.environment import benchmark_version, collect_environment
 from benchmark.results.lines import SavedExplanation, explanation_line
@@ -46,6 +46,7 @@ __all__ = [
     "SubjectRecord",
     "TogetherRecord",
     "benchmark_version",
+    "check_path",
     "check_writable",
     "collect_environment",
     "explanation_bytes",

@@ -48,8 +48,10 @@ def check_writable(folder: Path) -> None:
     """Find out before hours of work whether `folder` could be made and written; makes nothing.
 
     Raises:
-        BenchmarkError: a part of the path is a file, or there is no permission.
+        BenchmarkError: a part of the path is a file, there is no permission, or the path is none
+            that results and libraries could hold.
     """
+    check_path(folder)
     with storage_errors(folder):
         nearest = folder.absolute()
         while not os.path.lexists(nearest) and nearest != nearest.parent:
@@ -59,6 +61,22 @@ def check_writable(folder: Path) -> None:
             raise OSError(number, os.strerror(number))
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def check_path(path: Path) -> None:
+    """Check that a path is text: files and libraries that are UTF-8 cannot hold another one.
+
+    Raises:
+        BenchmarkError: it holds bytes that are not.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise BenchmarkError(
+            f"the path '{shown}' holds bytes that are not UTF-8; give it another name, or choose "
+            "another folder."
+        ) from None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ SCORES = "scores.parquet"
 SUBMISSION = "submission.json"
 UNFINISHED = "unfinished"
 IDENTITY = "identity.json"
+# In the folder of an unfinished run: why each neuron failed, when all did.
+DISCARDED = "failures.jsonl"
 # The folder in a run's that exists while it is scored again.
 RESCORED = "rescored"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, described
 from benchmark.tracking.wandb_options import AUTO, OFFLINE, ONLINE, WandbOptions
 
 DEFAULT_PROJECT = "neuron-simulator-benchmark"
@@ -17,6 +17,7 @@ START_SECONDS = 30.0
 FINISH_SECONDS = 120.0
 _QUIET = "WANDB_SILENT"
 _OFF = "disabled"
+MODE_NAMES = (ONLINE, OFFLINE, "shared", "dryrun", "run", _OFF)
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,13 @@ def start_wandb(options: WandbOptions, name: str, config: Mapping[str, Any]) -> 
         BenchmarkError: W&B is not installed, or `mode=online` was asked for without credentials.
     """
     wandb = _import_wandb()
-    defaults = _settings(wandb)
+    try:
+        defaults = _settings(wandb)
+    except Exception as error:
+        logger.warning(
+            "W&B's settings cannot be used (%s); the run goes on without.", _settings_reason(error)
+        )
+        return None
     mode = _mode(wandb, options, str(defaults.mode))
     if mode == _OFF:
         logger.warning("W&B is switched off on this machine (WANDB_MODE=disabled).")
@@ -144,6 +151,14 @@ def _folder(folder: str | None) -> str | None:
             "choose another one."
         ) from error
     return str(path)
+
+
+def _settings_reason(error: Exception) -> str:
+    """What W&B says of its settings, with the environment variable that it is mostly about."""
+    value = os.environ.get("WANDB_MODE")
+    if value is not None and value not in MODE_NAMES:
+        return f"WANDB_MODE={value} is no mode; the modes are {', '.join(MODE_NAMES)}"
+    return " ".join(described(error).split()[:40])
 
 
 def _reason(error: Exception) -> str:

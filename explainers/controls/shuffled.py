@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.errors import is_of_surroundings
 from benchmark.interface import (
     Evidence,
     Explainer,
@@ -22,6 +24,7 @@ from benchmark.interface import (
     Storage,
     SubjectModel,
 )
+from benchmark.isolation import contained, reason_of
 from explainers.controls.hashing import key_of
 from explainers.token_lookup import TokenLookup, TokenLookupExplanation
 
@@ -128,14 +131,18 @@ class Shuffled:
         self, evidence: Evidence, subject: SubjectModel
     ) -> Sequence[Explanation | Failure]:
         try:
-            found = self.inner.explain(evidence, subject)
+            with contained():
+                given = self.inner.explain(evidence, subject)
+                found = list(itertools.islice(given, evidence.n_neurons + 1))
             if len(found) != evidence.n_neurons:
                 raise ValueError(f"{len(found)} explanations for {evidence.n_neurons} neurons")
             return found
         except Exception as error:
+            if is_of_surroundings(error):
+                raise
             # Asked again one by one: a block of one neuron could not be shuffled from outside.
             if evidence.n_neurons == 1:
-                return [Failure(f"{type(error).__name__}: {error}")]
+                return [Failure(reason_of(error))]
             answers: list[Explanation | Failure] = []
             for row in range(evidence.n_neurons):
                 answers.extend(self._inner_answers(evidence.select(torch.tensor([row])), subject))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 import sysconfig
 from pathlib import Path
 from typing import ClassVar
@@ -98,6 +100,36 @@ class Exits(Sound):
         raise SystemExit(3)
 
 
+class Interrupts(Sound):
+    def explain(self, evidence, subject):
+        raise KeyboardInterrupt
+
+
+class GivesWithoutEnd(Sound):
+    def explain(self, evidence, subject):
+        yield from super().explain(evidence, subject)
+        while True:
+            yield Failure("one more")
+
+
+class ChangesTheDefaultDtype(Sound):
+    def explain(self, evidence, subject):
+        answers = super().explain(evidence, subject)
+        torch.set_default_dtype(torch.float64)
+        return answers
+
+
+class ChangesTheFolder(Sound):
+    def explain(self, evidence, subject):
+        os.chdir("/")
+        return super().explain(evidence, subject)
+
+
+class LosesTheHub(Sound):
+    def explain(self, evidence, subject):
+        raise ConnectionError("no route to the hub")
+
+
 class OnlyFails(Sound):
     def one(self, evidence, row, subject):
         return Failure("too hard")
@@ -122,6 +154,25 @@ ChangesTokens = saying(
 NotANumber = saying(
     simulate=lambda self, tokens: Strengths.simulate(self, tokens) / (tokens != 5).float() * 0 + 1
 )
+
+
+Sparse = saying(simulate=lambda self, tokens: Strengths.simulate(self, tokens).to_sparse())
+OnMeta = saying(simulate=lambda self, tokens: torch.empty(tokens.shape, device="meta"))
+
+
+def ending(self, tokens):
+    raise SystemExit(0)
+
+
+EndsWhileSimulating = saying(simulate=ending)
+
+
+def closing(self, tokens):
+    sys.stdout.close()
+    return Strengths.simulate(self, tokens)
+
+
+ClosesTheOutput = saying(simulate=closing)
 
 
 class JointOfAnotherShape(Sound):
@@ -175,6 +226,21 @@ class HoldsTensors(Strengths):
         return {"strengths": torch.tensor(self.strengths)}
 
 
+class SavesOtherwiseLater(Strengths):
+    def simulate(self, tokens):
+        self.words = "simulated"
+        return super().simulate(tokens)
+
+
+class CannotSaveLater(SavesOtherwiseLater):
+    def to_dict(self):
+        if self.words:
+            raise SystemExit(0)
+        return super().to_dict()
+
+
+SavesLate = type("SavesLate", (Sound,), {"explanation_class": SavesOtherwiseLater})
+SavesTooLate = type("SavesTooLate", (Sound,), {"explanation_class": CannotSaveLater})
 RoundsWhenSaving = type("RoundsWhenSaving", (Sound,), {"explanation_class": Rounds})
 SavesKeys = type("SavesKeys", (Sound,), {"explanation_class": KeysAreNumbers})
 SavesNoWords = type("SavesNoWords", (Sound,), {"explanation_class": ForgetsWords})
@@ -335,22 +401,32 @@ class KnowsTheTruth(Sound):
 # what it costs
 
 
-class RunsTheModel(Sound):
+class LooksForWeights(Sound):
     def one(self, evidence, row, subject):
         subject.model(evidence.exemplars.tokens[row, :1])
         return super().one(evidence, row, subject)
 
 
+# What is not handed over, for the classes that get hold of it all the same.
+WHOLE: list = []
+
+
+class RunsTheModel(Sound):
+    def one(self, evidence, row, subject):
+        WHOLE[0].model(evidence.exemplars.tokens[row, :1])
+        return super().one(evidence, row, subject)
+
+
 class ReadsTheSites(Sound):
     def one(self, evidence, row, subject):
-        subject._sites.read(evidence.exemplars.tokens[row, :1], [0], lambda found: found)
+        WHOLE[0]._sites.read(evidence.exemplars.tokens[row, :1], [0], lambda found: found)
         return super().one(evidence, row, subject)
 
 
 class TurnsTheCounterBack(Sound):
     def explain(self, evidence, subject):
         answers = super().explain(evidence, subject)
-        subject.tokens_run = 0
+        WHOLE[0].tokens_run = 0
         return answers
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
         sweep=False,
     )
     broken.HELD_OUT[:] = [made[0].store.held_out.tokens]
+    broken.WHOLE[:] = [made[0].subject]
     return made[0]
 
 
@@ -87,6 +90,12 @@ BROKEN = [
     ("GivesNothing", ["answers"], "explain raised TypeError: 'NoneType'"),
     ("Raises", ["answers"], "explain raised ValueError: no luck. For a neuron"),
     ("Exits", ["answers"], "explain raised SystemExit: 3"),
+    ("Interrupts", ["answers"], "explain raised KeyboardInterrupt (it would have ended"),
+    ("GivesWithoutEnd", ["answers"], "gave more than 5 answers for 5 neurons"),
+    ("ChangesTheDefaultDtype", ["answers"], "changes torch's default dtype while it explains"),
+    ("ChangesTheFolder", ["answers"], "changes the current folder while it explains"),
+    ("LosesTheHub", ["answers"], "ConnectionError: no route to the hub. In a run this ends it"),
+    ("LooksForWeights", ["answers"], "the subject that explainers are given has no 'model'"),
     ("OnlyFails", ["answers"], "all 5 neurons failed, the first because: too hard"),
     ("FailsWithoutReason", ["answers"], "a Failure has no reason"),
     ("NotANumber", ["finite numbers", "bad neurons"], "infinite or NaN; look for a division"),
@@ -147,7 +156,11 @@ def test_what_is_broken_is_noticed_and_told(checked, name: str, checks: list[str
     [
         ("OneNumber", "shapes", "simulate gave shape [3] where [11, 32] is due"),
         ("WholeNumbers", "shapes", "simulate gave torch.int64; return floating point"),
-        ("AList", "shapes", "simulate gave a list; return a torch tensor"),
+        ("AList", "shapes", "simulate gave a list; return floating point numbers"),
+        ("Sparse", "shapes", "simulate gave a sparse_coo tensor"),
+        ("OnMeta", "shapes", "simulate gave a meta tensor"),
+        ("EndsWhileSimulating", "shapes", "simulate raised SystemExit: 0 (it would have ended"),
+        ("SavesTooLate", "save and load", "to_dict cannot be saved: SystemExit: 0"),
         ("JointOfAnotherShape", "shapes", "simulate_block gave shape [5, 11, 32] where"),
         ("NeedsContexts", "shapes", "simulate raised"),
         ("ChangesTokens", "shapes", "simulate changes the tokens"),
@@ -159,6 +172,17 @@ def test_what_spoils_more_than_one_check(checked, name: str, check: str, text: s
     found = failed(checked(name))
     assert text in found[check]
     assert FIRST not in found
+
+
+def test_closed_output_is_noticed(checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    found = failed(checked("ClosesTheOutput"))
+    assert "changes standard output while it simulates" in found["shapes"]
+
+
+def test_what_is_saved_otherwise_after_simulating_is_noticed(checked) -> None:
+    text = failed(checked("SavesLate"))["save and load"]
+    assert "saves something else after" in text
 
 
 def test_every_check_is_seen_to_fail() -> None:

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import torch
 
-from benchmark.errors import BenchmarkError
 from benchmark.interface import Failure
 
 
@@ -66,9 +65,44 @@ class FailsSilently(Method):
         return Failure("")
 
 
-class Refuses(Method):
+class EndsTheProgram(Method):
     def explain(self, evidence, subject):
-        raise BenchmarkError("this method wants another subject")
+        raise SystemExit(0)
+
+
+class Passing(Method):
+    """Fails as a test says, for a while."""
+
+
+class LooksForWeights(Method):
+    def explain(self, evidence, subject):
+        for parameter in subject.model.parameters():
+            parameter.data /= 2
+        return super().explain(evidence, subject)
+
+
+class SpoilsAll(Method):
+    """Changes everything that it is given, in place."""
+
+    def prepare(self, text, storage):
+        text.tokens.zero_()
+        text.tokenizer.add_tokens(["a new word"])
+
+    def explain(self, evidence, subject):
+        answers = super().explain(evidence, subject)
+        subject.tokenizer.add_tokens(["another new word"])
+        for tensor in (evidence.neurons, evidence.max_activation, evidence.sample.tokens):
+            tensor.zero_()
+        evidence.sample.activations.zero_()
+        evidence.exemplars.tokens.zero_()
+        return answers
+
+
+class ChangesTheDefaultDevice(Method):
+    def explain(self, evidence, subject):
+        answers = super().explain(evidence, subject)
+        torch.set_default_device("meta")
+        return answers
 
 
 class ForgetsOne(Method):
@@ -109,6 +143,16 @@ class PredictsNotANumber(Constant):
 class PredictsOneNumber(Constant):
     def simulate(self, tokens):
         return torch.ones(3)
+
+
+class PredictsNoNumbers(Constant):
+    def simulate(self, tokens):
+        return torch.empty(tokens.shape, device="meta")
+
+
+class PredictsNothing(Method):
+    def one(self, neuron, evidence):
+        return PredictsNoNumbers(self.value, neuron)
 
 
 class CannotDescribe(Constant):

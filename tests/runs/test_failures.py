@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmark.results import Run, load_run
+from benchmark.errors import BenchmarkError
+from benchmark.results import Run
 from tests.command import DEAD, Command, call, explanations, table
-from tests.runs.methods import Method
+from tests.runs.methods import Constant, Method, Passing
 
 METHODS = "explainer._target_=tests.runs.methods"
 COSTS_AND_TEXTS = ("seconds", "cost/", "status", "error")
@@ -69,26 +71,93 @@ def test_a_bad_neuron_costs_no_other_its_result(
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("Refuses", "this method wants another subject"),
         ("ForgetsOne", "gave 0 explanations for 1 neurons"),
         ("GivesNothing", "'NoneType' object is not iterable"),
         ("GivesText", "'str' object has no attribute 'to_dict'"),
         ("FailsSilently", "gave no reason"),
+        ("EndsTheProgram", "SystemExit: 0 (it would have ended the program)"),
+        ("LooksForWeights", "the subject that explainers are given has no 'model'"),
+        ("PredictsNothing", "simulate gave a meta tensor"),
     ],
 )
-def test_a_method_that_fails_on_everything_scores_as_zero(
-    shared: Command, zero: Run, method: str, reason: str
+def test_a_method_that_fails_on_everything_is_no_result_and_is_tried_again(
+    shared: Command, method: str, reason: str
 ) -> None:
-    answer = shared.run(f"{METHODS}.{method}")
+    before = shared.folders()
+    for _ in range(2):
+        message = shared.run(f"{METHODS}.{method}").message
+        assert f"explainer '{method}' explained none of 12 neurons" in message
+        assert "The first, 0." in message
+        assert reason in message
+        assert "The same command tries again." in message
+    assert shared.folders() == before
+    (kept,) = (shared.folder / "results").glob(f"**/{method}/*/unfinished/failures.jsonl")
+    lines = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 12
+    assert all(reason in line["error"] for line in lines)
+    assert not list(kept.parent.glob("block-*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (BenchmarkError("this method wants another subject"), "this method wants another subject"),
+        (ConnectionError("no route to the hub"), "ConnectionError: no route to the hub"),
+        (ModuleNotFoundError("No module named 'spacy'"), "No module named 'spacy'"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_a_cause_that_passes_is_no_result(
+    shared: Command, ones: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """The third block meets it: two are kept, and the same command ends as if nothing was."""
+    blocks = []
+
+    def fails(self, evidence, subject):
+        blocks.append(evidence.layer)
+        if len(blocks) == 3:
+            raise error
+        return [Constant(1.0) for _ in evidence.neurons]
+
+    monkeypatch.setattr(Passing, "explain", fails)
+    name = f"{METHODS}.Passing"
+    words = (name, f"+explainer.value={abs(hash(reason)) % 10**6}")
+    before = shared.folders()
+    assert reason in shared.run(*words).message
+    assert shared.folders() == before
+    run = shared.finished(*words)
+    assert run.record.timings["resumed_blocks"] == 2
+    assert run.record.neurons.coverage == 1
+    assert table(run, without=COSTS_AND_TEXTS) == table(ones, without=COSTS_AND_TEXTS)
+
+
+def test_a_sweep_goes_on_after_a_method_that_explains_nothing(shared: Command) -> None:
+    answer = shared.run("-m", f"{METHODS}.GivesNothing,tests.runs.methods.Method", "contexts.top=2")
+    assert answer.status == 1
+    assert "explained none of 12 neurons" in answer.err
+    assert "Method" in answer.out
+    assert " 100% " in answer.out
+
+
+def test_what_one_explainer_does_to_its_evidence_and_text_reaches_no_other(
+    shared: Command,
+) -> None:
+    """The runs of a sweep share a subject and a corpus, and evidence by way of the cache."""
+    words = ("contexts.sample=40", "neurons.per_layer=5")
+    alone = shared.finished("explainer=token_lookup", *words)
+    (shared.folder / "cache").rename(shared.folder / "cache_before")
+    answer = shared.run("-m", f"{METHODS}.SpoilsAll", "+explainer.value=1,2", *words, "fresh=true")
     assert answer.status == 0, answer.err
-    assert "12 of 12 neurons failed and score as zero; the first, 0." in answer.out
-    assert reason in answer.out
-    folder = next(folder for folder in shared.folders() if folder.parent.name == method)
-    run = load_run(folder)
-    assert run.record.neurons.coverage == 0
-    assert table(run, without=COSTS_AND_TEXTS) == table(zero, without=COSTS_AND_TEXTS)
-    assert all(reason in row["error"] for row in run.scores.rows())
-    assert "  0%  " in answer.out
+    again = shared.finished("explainer=token_lookup", *words, "fresh=true")
+    assert table(again) == table(alone)
+    assert again.record.subject.fingerprint == alone.record.subject.fingerprint
+
+
+def test_an_explainer_that_changes_what_is_shared_ends_with_its_name(shared: Command) -> None:
+    before = shared.folders()
+    message = shared.run(f"{METHODS}.ChangesTheDefaultDevice").message
+    assert "ChangesTheDefaultDevice' changes torch's default device while it explains" in message
+    assert shared.folders() == before
 
 
 def test_a_block_that_breaks_is_asked_again_one_by_one(shared: Command) -> None:

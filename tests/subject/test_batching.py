@@ -11,13 +11,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor
 
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, is_out_of_memory
 from benchmark.subject import Subject
 from benchmark.subject.batching import (
     CPU_BATCH_TOKENS,
     BatchSize,
     first_batch_tokens,
-    is_out_of_memory,
     rows_by_length,
 )
 from tests.subject.checkpoints import D_VOCAB

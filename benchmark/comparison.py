@@ -9,17 +9,26 @@ from typing import Any
 
 import metrics
 from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
+from benchmark.config import BEFORE, MEDIAN_EXEMPLAR
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import CALIBRATED_SETS, UNIFORM
+from benchmark.evidence import CALIBRATED_SETS, NOVEL, UNIFORM
 from benchmark.labels import labels
 from benchmark.results import Run
 
 HEADLINE = ("pearson", "auprc", "f1")
 
+# The probability of calling a difference real that is none, over all tests of one table.
+ALPHA = 0.05
+# What a difference is marked with that holds over neurons of these documents and perhaps over no
+# other documents, and one that does not hold at all.
+THESE_DOCUMENTS, NOT_SIGNIFICANT = "°", "≈"
+
 # What decides which held-out tokens are scored. What an explainer may see is free to differ.
 TRUTH_KEYS = ("context_length", "contexts.held_out", "contexts.uniform", "contexts.top", "seed")
 # What decides from which activation on a neuron counts as firing.
-FIRING_KEYS = ("firing_threshold", "contexts.explain")
+FIRING_KEYS = ("firing_reference", "firing_threshold", "contexts.explain")
+# What decides it too where the median exemplar is the reference.
+EXEMPLARS_KEY = "contexts.exemplars"
 # What decides how predictions are calibrated.
 CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
 # What decides in how many contexts neurons are replaced.
@@ -35,12 +44,15 @@ class Standing:
         run: the run.
         over_neurons: the mean with its interval over neurons.
         over_layers: the mean with its interval over layers.
+        over_both: the mean with its interval over neurons and documents; None where the run has
+            no scores on resamples of the documents.
     """
 
     label: str
     run: Run
     over_neurons: metrics.Estimate
     over_layers: metrics.Estimate
+    over_both: metrics.Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,10 @@ class Difference:
         column: such as `uniform/pearson`.
         first: label of the run that the second is taken from.
         second: label of the other.
-        paired: the mean difference over neurons, its intervals and its p-value.
-        adjusted_p: the p-value after Holm's correction over the whole comparison.
+        paired: the mean difference over neurons, its intervals and its p-values.
+        adjusted_p: the p-value over neurons and documents, or over neurons where the documents of
+            one of the runs were not resampled, after Holm's correction over the whole comparison.
+        neuron_adjusted_p: the p-value over neurons after the same correction.
     """
 
     column: str
@@ -60,6 +74,35 @@ class Difference:
     second: str
     paired: metrics.PairedDifference
     adjusted_p: float | None
+    neuron_adjusted_p: float | None
+
+    @property
+    def mark(self) -> str:
+        """Empty for a difference that holds; see `mark_of`."""
+        return mark_of(self.adjusted_p, self.neuron_adjusted_p, over_both=self.paired.over_both)
+
+
+def mark_of(adjusted_p: float | None, neuron_adjusted_p: float | None, *, over_both: bool) -> str:
+    """Return how a difference is marked, by its corrected p-values.
+
+    Empty where it holds over neurons and documents, `THESE_DOCUMENTS` where it holds over neurons
+    of these documents only (or nothing is known of other documents), else `NOT_SIGNIFICANT`.
+    """
+    if over_both and adjusted_p is not None and adjusted_p < ALPHA:
+        return ""
+    if neuron_adjusted_p is not None and neuron_adjusted_p < ALPHA:
+        return THESE_DOCUMENTS
+    return NOT_SIGNIFICANT
+
+
+def paired_replicates(
+    first: Run, second: Run, column: str
+) -> tuple[metrics.Replicates, metrics.Replicates] | None:
+    """Return two runs' scores on the same resamples of the documents, None where there are none."""
+    one, other = first.scores.replicates(column), second.scores.replicates(column)
+    if one is None or other is None or one.draw != other.draw:
+        return None
+    return one, other
 
 
 @dataclass(frozen=True)
@@ -117,6 +160,7 @@ def compare_runs(
             run,
             metrics.mean_over_neurons(run.scores.column(ranking), **settings),
             metrics.mean_over_neurons(run.scores.column(ranking), clusters=layers, **settings),
+            _over_both(run, ranking, settings),
         )
         for run in runs
     ]
@@ -130,12 +174,26 @@ def compare_runs(
                     first.run.scores.column(column),
                     second.run.scores.column(column),
                     clusters=layers,
+                    replicates=paired_replicates(first.run, second.run, column),
                     **settings,
                 )
                 found.append((column, first.label, second.label, paired))
-    adjusted = metrics.holm([paired.p for _, _, _, paired in found])
-    differences = [Difference(*one, p) for one, p in zip(found, adjusted, strict=True)]
+    adjusted = metrics.holm([paired.widest_p for _, _, _, paired in found])
+    of_neurons = metrics.holm([paired.p for _, _, _, paired in found])
+    differences = [
+        Difference(*one, p, neuron_p)
+        for one, p, neuron_p in zip(found, adjusted, of_neurons, strict=True)
+    ]
     return Comparison(ranking, standings, differences)
+
+
+def _over_both(run: Run, column: str, settings: dict[str, Any]) -> metrics.Estimate | None:
+    replicates = run.scores.replicates(column)
+    if replicates is None:
+        return None
+    values = run.scores.column(column)
+    estimate = metrics.mean_over_neurons_and_documents(values, replicates, **settings)
+    return None if estimate.low is None else estimate
 
 
 def _place(mean: float | None, sign: int) -> float:
@@ -196,11 +254,13 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
         then_value, now_value = getattr(one.subject, what), getattr(other.subject, what)
         if then_value != now_value:
             return f"the subject's {what} is {now_value} instead of {then_value}"
+    if "firing_reference" in keys and setting(one.config, "firing_reference") == MEDIAN_EXEMPLAR:
+        keys = (*keys, EXEMPLARS_KEY)
     for key in keys:
-        then_value, now_value = _setting(one.config, key), _setting(other.config, key)
+        then_value, now_value = setting(one.config, key), setting(other.config, key)
         if then_value != now_value:
             scored = "other tokens are scored"
-            if key in FIRING_KEYS:
+            if key in (*FIRING_KEYS, EXEMPLARS_KEY):
                 scored = "other firing thresholds"
             elif key in CALIBRATION_KEYS:
                 scored = "predictions are calibrated otherwise"
@@ -216,11 +276,15 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
     return None
 
 
-def _setting(config: dict[str, Any], key: str) -> Any:
+def setting(config: dict[str, Any], key: str) -> Any:
+    """Return the value of a key such as `contexts.top` in a run's recorded configuration.
+
+    A key that is younger than the run has the value that the run was made with.
+    """
     value: Any = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    return value
+    return BEFORE.get(key) if value is None else value
 
 
 def _columns(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:
@@ -262,6 +326,11 @@ def ranking_column(rank_by: str | None, columns: Sequence[str] = ()) -> str:
         raise BenchmarkError(
             f"'{rank_by}' cannot be a ranking key: calibrated predictions are not what the "
             f"explanation says; rank by {UNIFORM}/{name}."
+        )
+    if scoring_set == NOVEL or scoring_set.startswith(f"{UNIFORM}_"):
+        raise BenchmarkError(
+            f"'{rank_by}' cannot be a ranking key: every table is in the order of the {UNIFORM} "
+            f"set and of the run's own firing reference; rank by {UNIFORM}/{name}."
         )
     if scoring_set not in ("", UNIFORM):
         raise BenchmarkError(

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,18 @@ from benchmark.errors import BenchmarkError, unknown
 
 NO_CALIBRATION = "none"
 CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
+MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
+FIRING_REFERENCES = (MEDIAN_EXEMPLAR, MAXIMUM)
+# What a configuration means that was written before a key existed.
+BEFORE = {"firing_reference": MAXIMUM}
 DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
+MOST_DOCUMENT_RESAMPLES = 10**4  # all of them are kept of every neuron
+MOST = {
+    "bootstrap.resamples": MOST_RESAMPLES,
+    "bootstrap.document_resamples": MOST_DOCUMENT_RESAMPLES,
+}
 MODEL_KEYS = ("name", "kind", "source", "revision", "dataset", "description")
 
 # Named here because a field called `list` hides the type inside its class.
@@ -52,10 +61,18 @@ class ContextsConfig:
 
 @dataclass
 class BootstrapConfig:
-    """Intervals of means over neurons."""
+    """Intervals of means over neurons, and over neurons and documents.
+
+    Attributes:
+        resamples: how often neurons are drawn.
+        confidence: probability that an interval covers.
+        document_resamples: how often the documents of the `uniform` set are drawn; 0 for never,
+            which leaves the intervals over neurons alone.
+    """
 
     resamples: int = 10_000
     confidence: float = 0.95
+    document_resamples: int = 200
 
 
 @dataclass
@@ -73,10 +90,19 @@ class CausalConfig:
 
 @dataclass
 class MetricsConfig:
-    """The metrics that a run computes; `causal` is null for a run without causal scores."""
+    """The metrics that a run computes.
+
+    Attributes:
+        name: the name of the choice.
+        metrics: names of metrics.
+        both_references: whether scores of firing are computed under the other `firing_reference`
+            as well, in columns such as `uniform_maximum/f1`.
+        causal: null for a run without causal scores.
+    """
 
     name: str = MISSING
     metrics: list[str] = MISSING
+    both_references: bool = False
     causal: CausalConfig | None = None
 
 
@@ -92,6 +118,7 @@ class RunConfig:
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
     context_length: int = 128
     contexts: ContextsConfig = field(default_factory=ContextsConfig)
+    firing_reference: str = MEDIAN_EXEMPLAR
     firing_threshold: float = 0.5
     calibration: str = NO_CALIBRATION
     bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
@@ -108,6 +135,13 @@ class RunConfig:
     def calibrated(self) -> bool:
         """Whether predictions are also scored after calibration."""
         return self.calibration != NO_CALIBRATION
+
+    @property
+    def other_reference(self) -> str | None:
+        """The firing reference that scores are computed under besides the chosen one, if any."""
+        if not self.metrics.both_references:
+            return None
+        return next(name for name in FIRING_REFERENCES if name != self.firing_reference)
 
 
 def check_config(composed: DictConfig) -> RunConfig:
@@ -144,6 +178,15 @@ def check_config(composed: DictConfig) -> RunConfig:
     _check_ranges(config)
     _check_neurons(config.neurons)
     return config
+
+
+def recorded_config(recorded: Mapping[str, Any]) -> DictConfig:
+    """Return the configuration that a run's record holds, with keys that are younger than it.
+
+    A key that did not exist when the run was made gets the value that the run was made with,
+    which need not be the default of today.
+    """
+    return OmegaConf.create({**BEFORE, **recorded})
 
 
 def config_keys() -> Iterator[str]:
@@ -268,6 +311,8 @@ def _check_names(config: RunConfig) -> None:
         raise unknown("dtype", config.dtype, DTYPES)
     if config.calibration not in CALIBRATIONS:
         raise unknown("calibration", config.calibration, CALIBRATIONS)
+    if config.firing_reference not in FIRING_REFERENCES:
+        raise unknown("firing_reference", config.firing_reference, FIRING_REFERENCES)
 
 
 def _check_ranges(config: RunConfig) -> None:
@@ -283,6 +328,7 @@ def _check_ranges(config: RunConfig) -> None:
         "contexts.top": (config.contexts.top, 1),
         "contexts.calibrate": (config.contexts.calibrate, 1),
         "bootstrap.resamples": (config.bootstrap.resamples, 1),
+        "bootstrap.document_resamples": (config.bootstrap.document_resamples, 0),
         "batch_tokens": (config.batch_tokens, 1),
         "seed": (config.seed, 0),
         "neurons.seed": (config.neurons.seed, 0),
@@ -296,12 +342,12 @@ def _check_ranges(config: RunConfig) -> None:
     for key, (value, lowest) in at_least.items():
         if value is not None and value < lowest:
             raise BenchmarkError(f"{key}={value} is too small; the smallest is {lowest}.")
-        largest = MOST_RESAMPLES if key == "bootstrap.resamples" else LARGEST
+        largest = MOST.get(key, LARGEST)
         if value is not None and value > largest and "seed" not in key:
             raise BenchmarkError(f"{key}={value} is too large; the largest is {largest}.")
     if not 0 < config.firing_threshold <= 1:
         raise BenchmarkError(
-            f"firing_threshold={config.firing_threshold} is not a part of the maximum; "
+            f"firing_threshold={config.firing_threshold} is not a part of the firing reference; "
             "give a number above 0 and at most 1."
         )
     if not 0 < config.bootstrap.confidence < 1:

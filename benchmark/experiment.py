@@ -119,6 +119,7 @@ def open_experiment(config: RunConfig) -> Experiment:
         top=contexts.top,
         calibrate=contexts.calibrate,
         firing=config.firing_threshold,
+        firing_reference=config.firing_reference,
         seed=config.seed,
     )
     store = EvidenceStore(subject, corpus, settings, cache)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from benchmark.errors import BenchmarkError
 from benchmark.interface import (
     EVIDENCE_KINDS,
-    EXEMPLARS,
+    TEXT,
     Evidence,
     Explainer,
     ExplainText,
@@ -19,6 +19,7 @@ from benchmark.interface import (
     ReadsExplainText,
     Storage,
     SubjectModel,
+    includes,
 )
 from benchmark.results import DESCRIPTIVE, SavedExplanation, explanation_bytes
 
@@ -82,6 +83,25 @@ def _check_explainer(explainer: Any, target: str) -> None:
             f"explainer '{target}' asks for evidence '{evidence}'; it can be "
             f"{' or '.join(EVIDENCE_KINDS)}."
         )
+    _check_text(explainer, target)
+
+
+def _check_text(explainer: Any, target: str) -> None:
+    """Check that `prepare`, which reads text, and an evidence that includes text go together."""
+    evidence, reads = explainer.evidence, isinstance(explainer, ReadsExplainText)
+    if includes(evidence, TEXT) and not reads:
+        raise BenchmarkError(
+            f"explainer '{target}' asks for evidence '{evidence}' and has no 'prepare' to read the "
+            "text with; benchmark.interface.ReadsExplainText says what it gets."
+        )
+    # An option may leave the text out; a class that never includes it would go unprepared.
+    by_class = getattr(type(explainer), "evidence", None) == evidence
+    if reads and by_class and not includes(evidence, TEXT):
+        raise BenchmarkError(
+            f"explainer '{target}' has 'prepare', which reads the text of the explain split, and "
+            f"its evidence is '{evidence}'; say evidence = '{evidence}+{TEXT}', so that the tables "
+            "show it."
+        )
 
 
 def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str) -> Explanation:
@@ -102,12 +122,12 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
 
 
 def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage) -> None:
-    """Let an explainer that learns from the `explain` split do so; others are left alone.
+    """Let an explainer whose evidence includes text learn from it; others are left alone.
 
     Raises:
         BenchmarkError: it could not.
     """
-    if not isinstance(explainer, ReadsExplainText):
+    if not (isinstance(explainer, ReadsExplainText) and includes(explainer.evidence, TEXT)):
         return
     try:
         explainer.prepare(text, storage)
@@ -152,8 +172,7 @@ def explain_block(
     ] * evidence.n_neurons
     if not living:
         return results
-    if explainer.evidence == EXEMPLARS:
-        evidence = evidence.without_sample()
+    evidence = evidence.restricted_to(explainer.evidence)
     asked = evidence if len(living) == evidence.n_neurons else _rows(evidence, living)
     try:
         answers = list(explainer.explain(asked, subject))

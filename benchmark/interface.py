@@ -14,9 +14,28 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+SAMPLE, TEXT = "sample", "text"
 EXEMPLARS = "exemplars"
-EXEMPLARS_AND_SAMPLE = "exemplars+sample"
-EVIDENCE_KINDS = (EXEMPLARS, EXEMPLARS_AND_SAMPLE)
+EXEMPLARS_AND_SAMPLE = f"{EXEMPLARS}+{SAMPLE}"
+EXEMPLARS_AND_TEXT = f"{EXEMPLARS}+{TEXT}"
+EXEMPLARS_SAMPLE_AND_TEXT = f"{EXEMPLARS}+{SAMPLE}+{TEXT}"
+EVIDENCE_KINDS = (
+    EXEMPLARS,
+    EXEMPLARS_AND_SAMPLE,
+    EXEMPLARS_AND_TEXT,
+    EXEMPLARS_SAMPLE_AND_TEXT,
+)
+"""What an explainer may see.
+
+`exemplars`: each neuron's strongest contexts with its activations. `sample`: also contexts drawn
+uniformly, with its activations. `text`: also the token ids of the whole `explain` split, without
+any activation. All kinds include the numbers of `Evidence` that are about the whole split.
+"""
+
+
+def includes(kind: str, part: str) -> bool:
+    """Return whether a kind of evidence such as `exemplars+text` includes a part such as `text`."""
+    return part in kind.split("+")
 
 
 @dataclass(frozen=True)
@@ -57,9 +76,10 @@ class Evidence:
         bos: the id of the BOS token, at the start of every context and between documents.
         max_activation: largest activation on the `explain` split, raw units, `[n]`.
         mean_activation: mean over the `explain` split's tokens without BOS, raw units, `[n]`.
-        firing_threshold: an activation at or above it is firing, raw units, `[n]`.
+        firing_threshold: an activation at or above it counts as firing when a run is scored, raw
+            units, `[n]`; the largest float32 for a neuron that never fires.
         exemplars: the strongest contexts.
-        sample: uniformly drawn contexts, or None for an explainer that uses exemplars alone.
+        sample: uniformly drawn contexts, or None for an explainer that does not ask for them.
     """
 
     layer: int
@@ -79,6 +99,10 @@ class Evidence:
     def without_sample(self) -> Evidence:
         """The same evidence restricted to exemplars."""
         return replace(self, sample=None)
+
+    def restricted_to(self, kind: str) -> Evidence:
+        """Return what an explainer of this kind of evidence, one of `EVIDENCE_KINDS`, may see."""
+        return self if includes(kind, SAMPLE) else self.without_sample()
 
     def select(self, rows: Int[Tensor, " r"]) -> Evidence:
         """The evidence of some neurons of the block, given by their rows (not their indices)."""
@@ -152,11 +176,15 @@ class Explanation(Protocol):
 class Explainer(Protocol):
     """A method that turns evidence about a block of neurons into one explanation for each.
 
+    `evidence` is one of `EVIDENCE_KINDS`: the harness gives exactly what it names, records it with
+    the run and shows it in the tables, so that a method that saw more is not taken for a better
+    one.
+
     An explainer may also define `simulate_block(explanations, tokens) -> [batch, pos, n]`, a
-    faster joint simulation that agrees exactly with simulating one by one; and `prepare` (see
-    `ReadsExplainText`), if it learns from the text of the `explain` split. One whose explanations
-    depend on the other neurons of the block, which only a control may want, says so by
-    `needs_block = True`; `python -m benchmark check` checks what else every explainer keeps to.
+    faster joint simulation that agrees exactly with simulating one by one; and, where its evidence
+    includes `text`, `prepare` (see `ReadsExplainText`). One whose explanations depend on the other
+    neurons of the block, which only a control may want, says so by `needs_block = True`;
+    `python -m benchmark check` checks what else every explainer keeps to.
     """
 
     evidence: str
@@ -169,7 +197,7 @@ class Explainer(Protocol):
 
 @dataclass(frozen=True)
 class ExplainText:
-    """The text of the whole `explain` split: all that an explainer may read besides its evidence.
+    """The text of the whole `explain` split, which evidence of the kinds with `text` includes.
 
     Attributes:
         tokens: token ids of the split's contexts, `[n, ctx]`, BOS first; nothing of `calibrate`
@@ -203,9 +231,10 @@ class Storage(Protocol):
 class ReadsExplainText(Protocol):
     """An explainer that learns something from the corpus before it is asked about neurons.
 
-    The runner calls `prepare` once, before the first block; never in order to simulate, score or
-    show explanations, which must not need it. An explainer is not given the subject here, so that
-    everything it asks the subject is counted for the neurons it asks about.
+    The runner calls `prepare` once, before the first block, if the explainer's `evidence` includes
+    `text`; never in order to simulate, score or show explanations, which must not need it. An
+    explainer is not given the subject here, so that everything it asks the subject is counted for
+    the neurons it asks about.
     """
 
     def prepare(self, text: ExplainText, storage: Storage) -> None:

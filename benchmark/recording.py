@@ -15,11 +15,20 @@ from numpy.typing import NDArray
 
 import metrics
 from benchmark.config import RunConfig
-from benchmark.evidence import CALIBRATED_SETS, SCORING_SETS, Block
+from benchmark.evidence import (
+    CALIBRATED_SETS,
+    CALIBRATED_SUFFIX,
+    NOVEL,
+    SCORING_SETS,
+    UNIFORM,
+    Block,
+)
 from benchmark.experiment import Experiment
 from benchmark.explainer_source import source_digest
 from benchmark.interface import Explainer
 from benchmark.results import (
+    OVER_BOTH,
+    OVER_NEURONS,
     CorpusRecord,
     ExplainerRecord,
     MetricSummary,
@@ -31,6 +40,9 @@ from benchmark.results import (
     collect_environment,
 )
 from benchmark.results.scores import CALIBRATION_PREFIX, CAUSAL_PREFIX, CLIPPED, EFFECT_PREFIX
+
+# Scoring sets that runs of earlier versions have no scores on.
+YOUNGER_SETS = (NOVEL, f"{NOVEL}{CALIBRATED_SUFFIX}")
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
@@ -51,6 +63,7 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
         "metrics": sorted(config.metrics.metrics),
+        **({"both_references": True} if config.metrics.both_references else {}),
         **_causal_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
@@ -91,10 +104,19 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     summary: dict[str, MetricSummary | int] = {}
     calibrated = CALIBRATED_SETS if config.calibrated else ()
     for scoring_set in (*SCORING_SETS, *calibrated):
+        if scoring_set in YOUNGER_SETS and f"{scoring_set}/undefined" not in columns:
+            continue
         for name in config.metrics.metrics:
             column = f"{scoring_set}/{name}"
-            summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
+            summary[column] = _mean_with_intervals(
+                config, columns[column], columns["layer"], replicates=scores.replicates(column)
+            )
         summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
+    other = f"{UNIFORM}_{config.other_reference}/"
+    for column in (name for name in scores.metric_columns if name.startswith(other)):
+        summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
+    for column in scores.positives_columns:
+        summary[column] = _mean_and_median(columns[column])
     if config.calibrated:
         for column in (f"{CALIBRATION_PREFIX}slope", f"{CALIBRATION_PREFIX}intercept"):
             known = columns[column][~np.isnan(columns[column])]
@@ -115,29 +137,89 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     return summary
 
 
+def _mean_and_median(values: NDArray[Any]) -> MetricSummary:
+    """Of numbers of tokens; a few neurons that fire often decide the mean."""
+    known = values[~np.isnan(values)]
+    return MetricSummary(
+        mean=float(known.mean()) if len(known) else None,
+        median=float(np.median(known)) if len(known) else None,
+        n=len(known),
+        n_null=len(values) - len(known),
+    )
+
+
 def _mean_with_intervals(
     config: RunConfig,
     values: NDArray[Any],
     layers: NDArray[Any],
     weights: NDArray[Any] | None = None,
+    replicates: metrics.Replicates | None = None,
 ) -> MetricSummary:
-    resampling: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-        "weights": weights,
-    }
-    estimate = metrics.mean_over_neurons(values, **resampling)
-    by_layer = metrics.mean_over_neurons(values, clusters=layers, **resampling)
+    return mean_with_intervals(
+        values,
+        layers=layers,
+        weights=weights,
+        replicates=replicates,
+        resamples=config.bootstrap.resamples,
+        level=config.bootstrap.confidence,
+        seed=config.seed,
+    )
+
+
+def mean_with_intervals(
+    values: NDArray[Any],
+    *,
+    layers: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+    replicates: metrics.Replicates | None = None,
+    resamples: int,
+    level: float,
+    seed: int,
+) -> MetricSummary:
+    """Return the mean of a score with its intervals: over neurons and documents, neurons, layers.
+
+    Args:
+        values: one score per neuron, NaN where it is null.
+        layers: the layer of each neuron; None for no interval over layers.
+        weights: how much each neuron counts; None counts all alike. A weighted mean has no
+            interval over documents.
+        replicates: the scores on resamples of the documents; None where there are none.
+        resamples: number of bootstrap resamples.
+        level: probability that the intervals cover.
+        seed: seed of the resampling.
+    """
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
+    estimate = metrics.mean_over_neurons(values, weights=weights, **options)
+    low, high, over = estimate.low, estimate.high, OVER_NEURONS
+    if replicates is not None and weights is None:
+        both = metrics.mean_over_neurons_and_documents(values, replicates, **options)
+        if both.low is not None:
+            low, high, over = both.low, both.high, OVER_BOTH
+    by_layer = None
+    if layers is not None:
+        by_layer = metrics.mean_over_neurons(values, weights=weights, clusters=layers, **options)
     return MetricSummary(
         mean=estimate.mean,
-        low=estimate.low,
-        high=estimate.high,
+        low=low,
+        high=high,
+        over=over,
+        neuron_low=estimate.low,
+        neuron_high=estimate.high,
         n=estimate.n,
         n_null=estimate.n_null,
-        layer_low=by_layer.low,
-        layer_high=by_layer.high,
+        layer_low=None if by_layer is None else by_layer.low,
+        layer_high=None if by_layer is None else by_layer.high,
     )
+
+
+def _scored_tokens(experiment: Experiment) -> dict[str, int]:
+    """How many tokens of the sets that all neurons share are scored."""
+    store = experiment.store
+    tokens = store.held_out.tokens[store.uniform_rows]
+    return {
+        "uniform_tokens": int((tokens != store.held_out.bos).sum()),
+        "novel_tokens": int(store.novel.sum()),
+    }
 
 
 def record_of(
@@ -173,7 +255,7 @@ def record_of(
             name=corpus.name,
             fingerprint=corpus.fingerprint,
             context_length=config.context_length,
-            counts={**corpus.counts, "source": corpus.source},
+            counts={**corpus.counts, "source": corpus.source, **_scored_tokens(experiment)},
         ),
         neurons=NeuronsRecord(
             rule="list" if config.neurons.list is not None else "drawn from the living neurons",

@@ -22,6 +22,8 @@ from benchmark.explaining import build_explainer, explain_block, prepare_explain
 from benchmark.interface import Explainer, Explanation, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
+from benchmark.reliability import correlation_support, count_positives
+from benchmark.replicates import replicate_entries
 from benchmark.results import (
     FAILED,
     OK,
@@ -32,7 +34,8 @@ from benchmark.results import (
     explanation_line,
     load_run,
 )
-from benchmark.scoring import score_block
+from benchmark.results.resampled import RESAMPLED
+from benchmark.scoring import score_block, score_firing
 from benchmark.simulation import Simulation, simulate
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
 
@@ -180,20 +183,31 @@ def score_explanations(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Simulate and score the explanations of a block; a failed neuron scores as the zero one."""
     truth = experiment.store.truth(block)
-    profile = experiment.store.profiles([block.layer])[block.layer]
-    maximum = profile.max_activation[block.neurons]
-    threshold = experiment.config.firing_threshold * maximum
-    # A neuron that is never above zero never fires, although all of its activations are above a
-    # part of a negative maximum.
-    threshold = threshold.masked_fill(maximum <= 0, torch.finfo(threshold.dtype).max)
+    config = experiment.config
+    threshold = experiment.store.firing_thresholds(block)
     began = time.perf_counter()
     simulated = simulate(explainer, explanations, truth.tokens)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
-    names = experiment.config.metrics.metrics
+    names = config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
+    resampled = replicate_entries(
+        truth, simulated.predictions, threshold, names, config.bootstrap.document_resamples
+    )
+    if config.other_reference is not None:
+        scores |= score_firing(
+            truth,
+            simulated.predictions,
+            experiment.store.firing_thresholds(block, config.other_reference),
+            names,
+            config.other_reference,
+        )
+    scores |= count_positives(truth, threshold)
+    scores |= correlation_support(
+        truth, simulated.predictions, seed=config.seed, level=config.bootstrap.confidence
+    )
     scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
     columns = {column: values.tolist() for column, values in scores.items()}
-    if experiment.config.calibrated:
+    if config.calibrated:
         # Last, because it changes the predictions where they are.
         columns |= _calibrated_columns(experiment, explainer, block, truth, simulated, threshold)
     rows, lines = [], []
@@ -209,6 +223,7 @@ def score_explanations(
             row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(saved)}
             lines.append(explanation_line(block.layer, neuron, saved))
         row |= {column: values[i] for column, values in columns.items()}
+        row |= {RESAMPLED: resampled[i]} if resampled else {}
         row |= costs if isinstance(costs, dict) else costs[i]
         row["cost/simulate_seconds"] = simulate_seconds
         rows.append(row)

@@ -61,8 +61,7 @@ def check_metrics(
     with progress(sum(len(block.neurons) for block in blocks), "sanity", "neurons") as bar:
         for block in blocks:
             truth = experiment.store.truth(block)
-            profile = experiment.store.profiles([block.layer])[block.layer]
-            threshold = config.firing_threshold * profile.max_activation[block.neurons]
+            threshold = experiment.store.firing_thresholds(block)
             for rows in torch.arange(len(block.neurons)).split(NEURONS_AT_ONCE):
                 seeds = [(seed, block.layer, int(block.neurons[row])) for row in rows]
                 limits = threshold[rows]

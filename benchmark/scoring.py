@@ -9,9 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 import metrics
-from benchmark.evidence import SCORING_SETS, UNIFORM, Truth
+from benchmark.evidence import SCORING_SETS, SHARED_SETS, UNIFORM, Truth
 
 Scores = dict[str, Float[Tensor, " n"]]
+
+# What is computed under the firing reference that a run has not chosen.
+FIRING_METRICS = ("auprc", "f1", "precision", "recall", "iou")
 
 
 def score_block(
@@ -21,8 +24,11 @@ def score_block(
     names: Sequence[str],
     *,
     suffix: str = "",
+    sets: Sequence[str] = SCORING_SETS,
 ) -> Scores:
     """Every metric on every scoring set, as `<set>/<metric>`, and `<set>/undefined`.
+
+    On a set without a token every metric is null (NaN) and nothing is undefined.
 
     Args:
         truth: the block's true activations.
@@ -30,22 +36,30 @@ def score_block(
         threshold: the firing threshold of each neuron, raw units.
         names: names of metrics.
         suffix: added to the name of every set, to tell scores of another kind of prediction.
+        sets: the scoring sets.
     """
     scores: Scores = {}
     n = len(prediction)
     neuron = torch.arange(n)[:, None]
-    for scoring_set in SCORING_SETS:
-        rows = truth.rows(scoring_set)
-        text = truth.tokens[rows] != truth.bos
+    for scoring_set in sets:
+        text = truth.scored(scoring_set)
         true = truth.activations(scoring_set)
-        shared = scoring_set == UNIFORM
-        predicted = prediction[:, truth.uniform] if shared else prediction[neuron, rows]
-        for members in _equal_lengths(text, shared):
+        shared = scoring_set in SHARED_SETS
+        predicted = (
+            prediction[:, truth.uniform] if shared else prediction[neuron, truth.rows(scoring_set)]
+        )
+        if not text.any():
+            scores |= {
+                f"{scoring_set}{suffix}/{name}": torch.full((n,), torch.nan) for name in names
+            }
+            scores[f"{scoring_set}{suffix}/undefined"] = torch.zeros(n, dtype=torch.bool)
+            continue
+        for members in _equal_lengths(text, n):
             size = len(members)
-            mask = text[0] if shared else text[members]
             if shared:
-                flat_true, flat_predicted = true[:, mask], predicted[:, mask]
+                flat_true, flat_predicted = true[:, text[0]], predicted[:, text[0]]
             else:
+                mask = text[members]
                 flat_true = true[members][mask].reshape(size, -1)
                 flat_predicted = predicted[members][mask].reshape(size, -1)
             found = dict(metrics.compute(names, flat_true, flat_predicted, threshold[members]))
@@ -58,9 +72,35 @@ def score_block(
     return scores
 
 
-def _equal_lengths(text: Bool[Tensor, "n c ctx"], shared: bool) -> list[Tensor]:
+def score_firing(
+    truth: Truth,
+    prediction: Float[Tensor, "n u ctx"],
+    threshold: Float[Tensor, " n"],
+    names: Sequence[str],
+    reference: str,
+) -> Scores:
+    """Scores of firing under a further reference, on `uniform`: `uniform_<reference>/<metric>`.
+
+    Args:
+        truth: the block's true activations.
+        prediction: simulated activations on `truth.tokens`, raw units.
+        threshold: the thresholds under that reference.
+        names: the run's metrics; only those of `FIRING_METRICS` among them are computed.
+        reference: its name.
+    """
+    chosen = [name for name in names if name in FIRING_METRICS]
+    if not chosen:
+        return {}
+    scores = score_block(
+        truth, prediction, threshold, chosen, suffix=f"_{reference}", sets=(UNIFORM,)
+    )
+    del scores[f"{UNIFORM}_{reference}/undefined"]
+    return scores
+
+
+def _equal_lengths(text: Bool[Tensor, "#n c ctx"], n: int) -> list[Tensor]:
     """Neurons grouped by their number of scored tokens, so that each group is a rectangle."""
-    if shared:
-        return [torch.arange(len(text))]
+    if len(text) == 1:
+        return [torch.arange(n)]
     counts = text.flatten(1).sum(1)
     return [torch.nonzero(counts == count)[:, 0] for count in counts.unique()]

@@ -137,6 +137,35 @@ class Asking:
             result[members] = self.activations(together, owners[members], of_members)
         return result
 
+    def everywhere(
+        self, contexts: Sequence[Int[np.ndarray, " pos"]], owners: Integers
+    ) -> list[Float[np.ndarray, " pos"]]:
+        """Measure each context's neuron at every position of it, raw activations in float32.
+
+        Contexts of different lengths, BOS first; equal ones run once, whichever neurons ask.
+        """
+        found: list[Float[np.ndarray, " pos"]] = [np.zeros(0, dtype=np.float32)] * len(contexts)
+        lengths = np.array([len(context) for context in contexts], dtype=np.int64)
+        for length in np.unique(lengths):
+            members = np.flatnonzero(lengths == length)
+            distinct, _, rows = distinct_rows(
+                np.stack([contexts[int(member)] for member in members])
+            )
+            size = max(1, NUMBERS_AT_ONCE // (int(length) * len(self.neurons)))
+            for start in range(0, len(distinct), size):
+                part = members[(rows >= start) & (rows < start + size)]
+                row = rows[(rows >= start) & (rows < start + size)] - start
+                columns, column = np.unique(self.neurons[owners[part]], return_inverse=True)
+                activations = self.subject.activations(
+                    torch.from_numpy(distinct[start : start + size]),
+                    self.layer,
+                    torch.from_numpy(columns),
+                )
+                answers = activations[torch.from_numpy(row), :, torch.from_numpy(column)]
+                for member, answer in zip(part, answers.float().cpu().numpy(), strict=True):
+                    found[member] = answer
+        return found
+
     def _last(
         self,
         tokens: Int[Tensor, "batch pos"],

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.results import MetricSummary, Run
-
-# The probability of calling a difference real that is none, over all rows of one table.
-ALPHA = 0.05
+from benchmark.comparison import NOT_SIGNIFICANT, mark_of
+from benchmark.results import OVER_BOTH, OVER_NEURONS, MetricSummary, Run
 
 BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"
 """What quality is set against: the size of an explanation, and two measures of its cost."""
@@ -26,11 +24,19 @@ class Difference:
 
     Attributes:
         mean: mean difference; None if no neuron has both scores.
-        low: lower end of its 95 % bootstrap interval over neurons.
+        low: lower end of its 95 % bootstrap interval over what `over` says.
         high: upper end of it.
-        p: two-sided p-value of the paired sign-flip permutation test.
+        p: two-sided p-value over the same.
         adjusted_p: the same after Holm's correction over all rows of the table.
-        significant: whether `adjusted_p` is below 0.05.
+        neuron_low: lower end of the interval over neurons, these documents taken as they are.
+        neuron_high: upper end of it.
+        neuron_p: two-sided p-value of the paired sign-flip permutation test over neurons.
+        neuron_adjusted_p: the same after Holm's correction.
+        over: `neurons and documents`, or `neurons` where the documents of one of the runs were
+            not resampled.
+        mark: empty where the difference holds over neurons and documents, `°` where it holds over
+            neurons of these documents only, or nothing is known of others, `≈` where it does not
+            hold (at 5 %, corrected).
     """
 
     mean: float | None
@@ -38,7 +44,16 @@ class Difference:
     high: float | None
     p: float | None
     adjusted_p: float | None
-    significant: bool
+    neuron_low: float | None = None
+    neuron_high: float | None = None
+    neuron_p: float | None = None
+    neuron_adjusted_p: float | None = None
+    over: str = OVER_NEURONS
+
+    @property
+    def mark(self) -> str:
+        """How tables mark it."""
+        return mark_of(self.adjusted_p, self.neuron_adjusted_p, over_both=self.over == OVER_BOTH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +67,7 @@ class Row:
         explainer: the explainer's name.
         target: its class.
         control: whether it is a control.
-        evidence: `exemplars` or `exemplars+sample`.
+        evidence: what the explainer saw; see `benchmark.interface.EVIDENCE_KINDS`.
         options: its other settings.
         run_id: the run's id.
         run: the run itself.
@@ -61,6 +76,8 @@ class Row:
         scores: every column of scores by its name, such as `uniform/pearson` or
             `causal/uniform_mean`.
         undefined: per scoring set, neurons whose prediction is constant.
+        positives: per scoring set, the median over neurons of the tokens that they fire on; None
+            for a run of an earlier version, which did not count them.
         asked: neurons asked about.
         explained: neurons that have an explanation.
         coverage: explained / asked.
@@ -88,6 +105,7 @@ class Row:
     above: Difference | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     undefined: dict[str, int] = field(default_factory=dict)
+    positives: dict[str, float | None] = field(default_factory=dict)
     asked: int = 0
     explained: int = 0
     coverage: float | None = None
@@ -103,9 +121,13 @@ class Row:
         """A column such as `top/f1`, None if the run has no such one."""
         return self.scores.get(column)
 
+    def mark(self) -> str:
+        """How the difference to the row above is marked; empty in the first row."""
+        return "" if self.above is None else self.above.mark
+
     def tied(self) -> bool:
-        """Whether the difference to the row above is not significant."""
-        return self.above is not None and not self.above.significant
+        """Whether the difference to the row above is not significant, not even over neurons."""
+        return self.mark() == NOT_SIGNIFICANT
 
     def cost(self, name: str) -> float | None:
         """One of `bytes`, `subject_tokens` and `explain_seconds`, mean per neuron."""
@@ -154,7 +176,7 @@ class Leaderboard:
     Attributes:
         subject: the subject's name.
         corpus: the corpus's name.
-        scoring_set: `uniform`, `top` or `top_and_random`.
+        scoring_set: `uniform`, `novel`, `top` or `top_and_random`.
         ranked_by: the column that orders the rows, `uniform/pearson` unless asked otherwise.
         group: 1 for the largest group of comparable runs; further groups of the same subject and
             corpus have boards of their own.

@@ -8,7 +8,9 @@ import math
 from collections.abc import Sequence
 
 import metrics
-from leaderboards.model import ALPHA, Difference, Row
+from benchmark.comparison import paired_replicates
+from benchmark.results import OVER_BOTH, OVER_NEURONS
+from leaderboards.model import Difference, Row
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -29,6 +31,7 @@ class PairedTests:
             self._known[key] = metrics.paired_difference(
                 first.run.scores.column(self.column),
                 second.run.scores.column(self.column),
+                replicates=paired_replicates(first.run, second.run, self.column),
                 resamples=RESAMPLES,
                 level=LEVEL,
                 seed=SEED,
@@ -40,15 +43,17 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
     """Rows best first, with ranks and the difference of each to the row above.
 
     Controls stand where their score puts them and have no rank. The p-values are those of the
-    paired sign-flip permutation test, corrected by Holm's method over the rows given here.
+    bootstrap over neurons and documents, and of the paired sign-flip permutation test over neurons;
+    both are corrected by Holm's method over the rows given here.
     """
     metric = metrics.get(tests.column.rpartition("/")[2])
     sign = 1 if metric.higher_is_better else -1
     ordered = sorted(rows, key=lambda row: (_place(row.key.mean, sign), row.label, row.run_id))
     pairs = [tests.of(above, row) for above, row in itertools.pairwise(ordered)]
-    adjusted = metrics.holm([pair.p for pair in pairs])
+    adjusted = metrics.holm([pair.widest_p for pair in pairs])
+    of_neurons = metrics.holm([pair.p for pair in pairs])
     above: list[Difference | None] = [None]
-    above += [_difference(pair, p) for pair, p in zip(pairs, adjusted, strict=True)]
+    above += [_difference(*one) for one in zip(pairs, adjusted, of_neurons, strict=True)]
     found, rank = [], 0
     for row, difference in zip(ordered, above, strict=False):
         rank += not row.control
@@ -60,12 +65,19 @@ def _place(mean: float | None, sign: int) -> float:
     return math.inf if mean is None else -sign * mean
 
 
-def _difference(pair: metrics.PairedDifference, adjusted: float | None) -> Difference:
+def _difference(
+    pair: metrics.PairedDifference, adjusted: float | None, of_neurons: float | None
+) -> Difference:
+    low, high = pair.widest
     return Difference(
         mean=pair.mean,
-        low=pair.low,
-        high=pair.high,
-        p=pair.p,
+        low=low,
+        high=high,
+        p=pair.widest_p,
         adjusted_p=adjusted,
-        significant=adjusted is not None and adjusted < ALPHA,
+        neuron_low=pair.low,
+        neuron_high=pair.high,
+        neuron_p=pair.p,
+        neuron_adjusted_p=of_neurons,
+        over=OVER_BOTH if pair.over_both else OVER_NEURONS,
     )

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import SCORING_SETS, Block
-from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.evidence import SCORING_SETS, Block, base_set
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.explaining import build_explainer, restore
 from benchmark.rescoring import blocks_of, check_same
-from benchmark.results import OK, Run
+from benchmark.results import OK, Run, Scores
+from benchmark.results.resampled import STEP
 from benchmark.runner import score_explanations
 from benchmark.subject.loading import place_of
 from leaderboards.validation import config_of
@@ -101,6 +102,7 @@ def resimulate(
     before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
     pairs = [(key, before[key], again[key]) for key in drawn]
     columns, largest = _compare(run, pairs, SMOOTH[config.dtype])
+    _check_replicates(run, Scores.from_rows(again.values()), drawn, SMOOTH[config.dtype])
     return Resimulation(drawn, seed, columns, largest)
 
 
@@ -188,11 +190,39 @@ def _compare(
     return len(columns), largest
 
 
+def _check_replicates(
+    run: Run, again: Scores, drawn: Sequence[tuple[int, int]], smooth: float
+) -> None:
+    """That the scores on resampled documents, which intervals rest on, reproduce as the others do.
+
+    They are compared where both were drawn alike; another version of torch may draw otherwise.
+
+    Raises:
+        BenchmarkError: one lies farther away than the tolerance allows.
+    """
+    place = {key: row for row, key in enumerate(run.scores.neurons())}
+    for column in run.scores.metric_columns:
+        stated, found = run.scores.replicates(column), again.replicates(column)
+        if stated is None or found is None or stated.draw != found.draw:
+            continue
+        allowed = _tolerance(column, smooth)[0] + 2 * STEP
+        before = stated.values[[place[key] for key in drawn]]
+        gaps = np.abs(before - found.values)
+        gaps[np.isnan(before) & np.isnan(found.values)] = 0.0
+        if np.isnan(gaps).any() or gaps.max() > allowed:
+            row = int(np.nan_to_num(gaps, nan=np.inf).max(axis=1).argmax())
+            raise BenchmarkError(
+                f"the run in '{run.folder}' does not reproduce: '{column}' of neuron "
+                f"{drawn[row][0]}.{drawn[row][1]} on resampled documents is not what simulating "
+                "it again gives."
+            )
+
+
 def _tolerance(column: str, smooth: float) -> tuple[float, bool]:
     """How far one neuron's score may move, and whether it hangs on a threshold."""
     scoring_set, _, name = column.partition("/")
     metric = METRICS.get(name)
-    if metric is None or scoring_set.removesuffix(CALIBRATED_SUFFIX) not in SCORING_SETS:
+    if metric is None or base_set(scoring_set) not in SCORING_SETS:
         return FIRING_ONE, True
     firing = metric.needs_threshold or metric.top_alpha
     return (FIRING_ONE, True) if firing else (smooth, False)

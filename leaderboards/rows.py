@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import metrics
+from benchmark.recording import mean_with_intervals
 from benchmark.results import MetricSummary, Run
 from benchmark.results.scores import CAUSAL_PREFIX, COST_PREFIX, EFFECT_PREFIX, UNDEFINED
 from benchmark.tracking import layer_metrics
@@ -33,12 +35,16 @@ def row_of(run: Run, label: str, column: str) -> Row:
         options=record.explainer.options,
         run_id=record.run_id,
         run=run,
-        key=_mean(scores.column(column)),
+        key=_mean(scores.column(column), replicates=scores.replicates(column)),
         scores={name: _score(run, name) for name in scores.metric_columns} | _weighted_scores(run),
         undefined={
             name.partition("/")[0]: int(scores.column(name).sum())
             for name in scores.columns
             if name.endswith(f"/{UNDEFINED}")
+        },
+        positives={
+            name.partition("/")[0]: _median(scores.column(name))
+            for name in scores.positives_columns
         },
         asked=len(scores),
         explained=int((scores.column("status") == "ok").sum()),
@@ -55,21 +61,28 @@ def row_of(run: Run, label: str, column: str) -> Row:
     )
 
 
-def _mean(values: NDArray[Any], weights: NDArray[Any] | None = None) -> Score:
-    found = metrics.mean_over_neurons(
-        values, weights=weights, resamples=RESAMPLES, level=LEVEL, seed=SEED
+def _median(values: NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
+
+
+def _mean(
+    values: NDArray[Any],
+    weights: NDArray[Any] | None = None,
+    replicates: metrics.Replicates | None = None,
+) -> Score:
+    return mean_with_intervals(
+        values, weights=weights, replicates=replicates, resamples=RESAMPLES, level=LEVEL, seed=SEED
     )
-    return Score(mean=found.mean, low=found.low, high=found.high, n=found.n, n_null=found.n_null)
 
 
 def _score(run: Run, column: str) -> Score:
     values = run.scores.column(column)
     known = values[~np.isnan(values)]
-    low, high = _own_interval(run, column)
-    return Score(
+    own = _own_intervals(run, column)
+    return dataclasses.replace(
+        own,
         mean=float(known.mean()) if len(known) else None,
-        low=low,
-        high=high,
         n=len(known),
         n_null=len(values) - len(known),
     )
@@ -86,14 +99,15 @@ def _weighted_scores(run: Run) -> dict[str, Score]:
     return found
 
 
-def _own_interval(run: Run, column: str) -> tuple[float | None, float | None]:
-    """The interval that the run's summary has, if it is of the confidence of this table."""
+def _own_intervals(run: Run, column: str) -> Score:
+    """The intervals that the run's summary has, if they are of the confidence of this table."""
     bootstrap = run.record.config.get("bootstrap")
     confidence = bootstrap.get("confidence", LEVEL) if isinstance(bootstrap, dict) else LEVEL
     summary = run.record.metric(column)
     if not isinstance(summary, MetricSummary) or confidence != LEVEL:
-        return None, None
-    return summary.low, summary.high
+        return Score(mean=None)
+    neuron_low, neuron_high = summary.over_neurons()
+    return dataclasses.replace(summary, neuron_low=neuron_low, neuron_high=neuron_high)
 
 
 def _cost(run: Run, name: str) -> float | None:

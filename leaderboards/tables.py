@@ -5,26 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.cli.table import interval, marked, marks_legend, nulls, number, ranges
-from benchmark.evidence import TOP, UNIFORM
+from benchmark.cli.table import (
+    count,
+    interval,
+    intervals_legend,
+    marked,
+    marks_legend,
+    neuron_interval,
+    nulls,
+    number,
+    ranges,
+)
+from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
+from benchmark.corpus.copies import copies
+from benchmark.evidence import NOVEL, TOP, UNIFORM
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across
 
-TIED, ON_FRONT, CONTROL, EMPTY = "≈", "●", "control", "-"
+TIED, ON_FRONT, CONTROL, EMPTY = NOT_SIGNIFICANT, "●", "control", "-"
+INTERVALS = ("95 % interval", "over neurons")
 CAUSAL = "causal/uniform_mean_weighted"
 
 LEGEND = f"""\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its 95 % bootstrap interval over neurons; every table is in its order,
-because text that was chosen for its activation flatters. {TIED}: the difference to the row above is
-not significant (paired sign-flip permutation test over neurons, Holm's correction over the rows of
-the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is headed by; top F1: on each
-neuron's strongest held-out contexts; causal: how much of what the neurons do to the next-token
-distribution their simulations carry, 1 if all, 0 if no more than their mean does, neurons counting
-by their effect. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and are
-left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n. and
-s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
+held-out contexts, with its 95 % bootstrap interval over neurons and held-out documents, and that
+over neurons alone; every table is in its order, because text that was chosen for its activation
+flatters. novel r: the same correlation on those tokens of these contexts whose last eight tokens,
+themselves among them, stand nowhere in the explain split. {TIED}: the difference to the row above
+is not significant; {THESE_DOCUMENTS}: it is significant over neurons of these documents only
+(paired sign-flip permutation test over neurons), not over neurons and documents (paired bootstrap
+of both), or one of the rows keeps no scores on resampled documents; no mark: over both (Holm's
+correction over the rows of the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is
+headed by; top F1: on each neuron's strongest held-out contexts; causal: how much of what the
+neurons do to the next-token distribution their simulations carry, 1 if all, 0 if no more than their
+mean does, neurons counting by their effect. positives: how many tokens a neuron fires on there, the
+median over neurons. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and
+are left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n.
+and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
 Controls bound the scale; they have no rank and are on no Pareto front."""
 
 
@@ -52,21 +70,24 @@ class Table:
 def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     """The table of one scoring set; `extra` are further metrics to show beside the usual ones."""
     of_set = board.scoring_set
-    columns = ["#", "explainer", "evidence", _key(board.ranked_by), "95 % interval", TIED]
+    columns = ["#", "explainer", "evidence", _key(board.ranked_by), *INTERVALS, TIED]
     shown = [(marked(name), f"{of_set}/{name}") for name in ("auprc", "f1", "iou", *extra)]
     shown = [(_HEADINGS.get(name, name), column) for name, column in shown]
     if f"{of_set}/pearson" != board.ranked_by:
         shown.insert(0, (f"r on {of_set}", f"{of_set}/pearson"))
+    if of_set != NOVEL:
+        shown.insert(0, ("novel r", f"{NOVEL}/pearson"))
     if of_set != TOP:
         shown.append(("top F1", f"{TOP}/f1"))
     if CAUSAL in board.columns:
         shown.append(("causal", CAUSAL))
     columns += [heading for heading, _ in shown]
-    columns += ["null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
+    columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
     rows = [
         [
             *_head(row),
             *(number(row.score(column)) for _, column in shown),
+            count(row.positives.get(of_set)),
             nulls(row.score(f"{of_set}/f1")),
             str(row.undefined.get(of_set, EMPTY)),
             EMPTY if row.coverage is None else f"{row.coverage:.0%}",
@@ -75,7 +96,8 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
         for row in board.rows
     ]
     legend = marks_legend([column for _, column in shown]).strip()
-    caption = " ".join(filter(None, [_about(board), legend]))
+    intervals = intervals_legend(row.key for row in board.rows).strip()
+    caption = " ".join(filter(None, [_about(board), legend, intervals]))
     return Table(of_set, 3, columns, rows, 3, caption)
 
 
@@ -143,7 +165,7 @@ def track_table(track: Track, key: str) -> Table:
         ]
         for row in track.rows
     ]
-    columns = ["#", "explainer", "evidence", _key(key), "95 % interval", TIED, "AUPRC", "F1"]
+    columns = ["#", "explainer", "evidence", _key(key), *INTERVALS, TIED, "AUPRC", "F1"]
     columns += ["tokens/n.", "s/n.", "bytes", "largest"]
     limit = track.limit
     caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes."
@@ -200,11 +222,10 @@ def _about(board: Leaderboard) -> str:
     text = f"{board.n_neurons} neurons of layers {ranges(board.layers)}"
     if board.context_length is not None:
         text += f", contexts of {board.context_length} tokens"
-    return (
-        f"{text}. Kept apart from the first table: {board.differs}."
-        if board.differs
-        else f"{text}."
-    )
+    sentences = [f"{text}.", copies(board.rows[0].run.record.corpus.counts)]
+    if board.differs:
+        sentences.append(f"Kept apart from the first table: {board.differs}.")
+    return " ".join(filter(None, sentences))
 
 
 def _head(row: Row) -> list[str]:
@@ -213,7 +234,8 @@ def _head(row: Row) -> list[str]:
         row.evidence,
         number(row.key),
         interval(row.key),
-        TIED if row.tied() else "",
+        neuron_interval(row.key),
+        row.mark(),
     ]
 
 

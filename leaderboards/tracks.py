@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmark.interface import EVIDENCE_KINDS
 from leaderboards.model import EVIDENCE_TRACK, SIZE_TRACK, Row, Track
 from leaderboards.ranking import PairedTests, ranked
 
 KB = 1024
 # In KB of 1024 bytes. A budget holds for every explanation of a run, so the largest one decides.
 BUDGETS: tuple[int | None, ...] = (1, 4, 16, 64, None)
-EVIDENCE = ("exemplars", "exemplars+sample")
 
 
 def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
     """Tracks by evidence, each with the rows of that evidence alone, then by size budget.
+
+    There is a track for each kind of evidence that a row has; kinds that this version does not
+    know come last.
 
     A size budget holds the rows whose largest explanation fits, so that a wider budget has all the
     rows of a narrower one; the last, unlimited, has all. Ranks and tests are those among the rows
@@ -27,7 +30,7 @@ def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
             limit=None,
             rows=ranked([row for row in rows if row.evidence == evidence], tests),
         )
-        for evidence in EVIDENCE
+        for evidence in _kinds(rows)
     ]
     for budget in BUDGETS:
         limit = None if budget is None else budget * KB
@@ -35,6 +38,13 @@ def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
         name = "unlimited" if budget is None else f"{budget} KB"
         found.append(Track(family=SIZE_TRACK, name=name, limit=limit, rows=ranked(fitting, tests)))
     return found
+
+
+def _kinds(rows: Sequence[Row]) -> list[str]:
+    """Return the kinds of evidence of some rows in the order of their tracks."""
+    present = {row.evidence for row in rows if row.evidence}
+    known = [kind for kind in EVIDENCE_KINDS if kind in present]
+    return [*known, *sorted(present.difference(known))]
 
 
 def _fits(row: Row, limit: int) -> bool:

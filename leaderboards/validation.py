@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from benchmark.config import RunConfig, check_config
+from benchmark.config import RunConfig, check_config, recorded_config
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import SCORING_SETS
-from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.evidence import SCORING_SETS, base_set
 from benchmark.recording import summarise
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
@@ -61,7 +59,7 @@ def config_of(run: Run) -> RunConfig:
     Raises:
         BenchmarkError: this version cannot read it.
     """
-    composed: Any = OmegaConf.create({**run.record.config, "dry_run": False})
+    composed: Any = recorded_config({**run.record.config, "dry_run": False})
     try:
         return check_config(composed)
     except BenchmarkError as error:
@@ -133,7 +131,7 @@ def _check_values(run: Run) -> None:
     for column in run.scores.metric_columns:
         values = run.scores.column(column)
         metric = METRICS.get(column.rpartition("/")[2])
-        scoring_set = column.partition("/")[0].removesuffix(CALIBRATED_SUFFIX)
+        scoring_set = base_set(column.partition("/")[0])
         known = values[~np.isnan(values)]
         low = high = None
         if metric is not None and scoring_set in SCORING_SETS:
@@ -218,9 +216,13 @@ def _agree(stated: MetricSummary | int | None, expected: MetricSummary | int) ->
         return stated == expected
     if (stated.n, stated.n_null) != (expected.n, expected.n_null):
         return False
+    if stated.over != expected.over:
+        return False
+    names = ["low", "high", "layer_low", "layer_high"]
+    if stated.neuron_low is not None:  # a record of an earlier version lacks it
+        names += ["neuron_low", "neuron_high"]
     return _near(stated.mean, expected.mean, MEAN_TOLERANCE) and all(
-        _near(getattr(stated, name), getattr(expected, name), INTERVAL_TOLERANCE)
-        for name in ("low", "high", "layer_low", "layer_high")
+        _near(getattr(stated, name), getattr(expected, name), INTERVAL_TOLERANCE) for name in names
     )
 
 

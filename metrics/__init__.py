@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from metrics.calibration import Calibration, fit_calibration
     from metrics.constant import undefined
     from metrics.correction import holm
+    from metrics.document_interval import pearson_over_documents
     from metrics.paired import PairedDifference, paired_difference
+    from metrics.participation import effective_tokens
+    from metrics.replicates import Replicates, mean_over_neurons_and_documents
+    from metrics.resampled import can_resample, draw_weights, resampled_scores
     from metrics.sanity import SanityResult, SanityScores, sanity_result, sanity_scores
     from metrics.scoring import compute
+    from metrics.sums import Units
+    from metrics.unit_intervals import percentiles, unit_intervals
 
 __all__ = [
     "METRICS",
@@ -30,20 +36,30 @@ __all__ = [
     "Metric",
     "MetricInputError",
     "PairedDifference",
+    "Replicates",
     "SanityResult",
     "SanityScores",
+    "Units",
     "UnknownMetricError",
     "UnsoundMetricError",
+    "can_resample",
     "compute",
+    "draw_weights",
+    "effective_tokens",
     "fit_calibration",
     "get",
     "holm",
     "mean_over_neurons",
+    "mean_over_neurons_and_documents",
     "paired_difference",
+    "pearson_over_documents",
+    "percentiles",
     "ranking_key",
+    "resampled_scores",
     "sanity_result",
     "sanity_scores",
     "undefined",
+    "unit_intervals",
 ]
 
 _LOADED_ON_FIRST_USE = {
@@ -54,11 +70,21 @@ _LOADED_ON_FIRST_USE = {
     "PairedDifference": "metrics.paired",
     "paired_difference": "metrics.paired",
     "holm": "metrics.correction",
+    "Replicates": "metrics.replicates",
+    "mean_over_neurons_and_documents": "metrics.replicates",
+    "can_resample": "metrics.resampled",
+    "draw_weights": "metrics.resampled",
+    "resampled_scores": "metrics.resampled",
+    "Units": "metrics.sums",
+    "percentiles": "metrics.unit_intervals",
+    "unit_intervals": "metrics.unit_intervals",
     "SanityResult": "metrics.sanity",
     "SanityScores": "metrics.sanity",
     "sanity_result": "metrics.sanity",
     "sanity_scores": "metrics.sanity",
     "undefined": "metrics.constant",
+    "pearson_over_documents": "metrics.document_interval",
+    "effective_tokens": "metrics.participation",
     "compute": "metrics.scoring",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
 
 
 def accuracy(
@@ -25,5 +25,9 @@ def accuracy(
     al. 2025, "Evaluating Neuron Explanations: A Unified Framework with Sanity Checks" (arXiv
     2506.05774).
     """
-    counts = count_firing(truth, prediction, threshold)
+    return accuracy_of_counts(count_firing(truth, prediction, threshold))
+
+
+def accuracy_of_counts(counts: FiringCounts) -> Tensor:
+    """Return accuracy from counts of firing, of any shape."""
     return (counts.hits + counts.of_non_firing().hits) / counts.tokens

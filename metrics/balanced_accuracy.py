@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
 
 
 def balanced_accuracy(
@@ -26,7 +26,11 @@ def balanced_accuracy(
     Oikarinen et al. 2025, "Evaluating Neuron Explanations: A Unified Framework with Sanity Checks"
     (arXiv 2506.05774).
     """
-    counts = count_firing(truth, prediction, threshold)
+    return balanced_accuracy_of_counts(count_firing(truth, prediction, threshold))
+
+
+def balanced_accuracy_of_counts(counts: FiringCounts) -> Tensor:
+    """Return balanced accuracy from counts of firing, of any shape."""
     quiet = counts.of_non_firing()
     scores = (counts.hits / counts.fired + quiet.hits / quiet.fired) / 2
     return quiet.null_if_never_fired(counts.null_if_never_fired(scores))

@@ -7,7 +7,7 @@ To add a metric, write `metrics/<name>.py` with a function `<name>(truth, predic
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -18,6 +18,8 @@ from metrics.errors import UnknownMetricError, UnsoundMetricError
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+    from metrics.sums import Sums
 
 
 class MetricFunction(Protocol):
@@ -82,6 +84,18 @@ class Metric:
         """The arithmetic; loads torch."""
         module = import_module(f"metrics.{self.name}")
         return cast("MetricFunction", getattr(module, self.name))
+
+    @property
+    def of_sums(self) -> Callable[[Sums], Tensor] | None:
+        """The same arithmetic from sums over tokens, None where sums do not decide the metric."""
+        module = import_module(f"metrics.{self.name}")
+        of_sums = getattr(module, f"{self.name}_of_sums", None)
+        of_counts = getattr(module, f"{self.name}_of_counts", None)
+        if of_counts is not None:
+            from metrics.sums import counts_of
+
+            return lambda sums: of_counts(counts_of(sums))
+        return cast("Callable[[Sums], Tensor] | None", of_sums)
 
 
 _MISSING = "firing that the explanation misses costs it nothing"

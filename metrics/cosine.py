@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from metrics.angle import cosine_of_angle
+from metrics.sums import Sums
 from metrics.validation import check_arrays
 
 
@@ -29,3 +30,11 @@ def cosine(
     similarity = cosine_of_angle(truth.double(), prediction.double())
     similarity = similarity.masked_fill(~prediction.any(dim=1), 0.0)
     return similarity.masked_fill(~truth.any(dim=1), torch.nan)
+
+
+def cosine_of_sums(sums: Sums) -> Tensor:
+    """Return the cosine from sums over tokens, of any shape."""
+    lengths = (sums["raw yy"] * sums["raw pp"]).sqrt()
+    similarity = (sums["raw yp"] / lengths).clamp(-1.0, 1.0)
+    similarity = similarity.masked_fill(sums["raw pp"] == 0, 0.0)
+    return similarity.masked_fill(sums["raw yy"] == 0, torch.nan)

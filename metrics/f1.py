@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
 
 
 def f1(
@@ -24,5 +24,9 @@ def f1(
     Source: Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911), which reports it for the firing
     class.
     """
-    counts = count_firing(truth, prediction, threshold)
+    return f1_of_counts(count_firing(truth, prediction, threshold))
+
+
+def f1_of_counts(counts: FiringCounts) -> Tensor:
+    """Return F1 from counts of firing, of any shape."""
     return counts.null_if_never_fired(2 * counts.hits / (counts.fired + counts.predicted))

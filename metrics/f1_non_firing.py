@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.f1 import f1_of_counts
+from metrics.firing import FiringCounts, count_firing
 
 
 def f1_non_firing(
@@ -26,5 +27,9 @@ def f1_non_firing(
     Source: Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911), whose table reports it beside
     the firing class.
     """
-    counts = count_firing(truth, prediction, threshold).of_non_firing()
-    return counts.null_if_never_fired(2 * counts.hits / (counts.fired + counts.predicted))
+    return f1_non_firing_of_counts(count_firing(truth, prediction, threshold))
+
+
+def f1_non_firing_of_counts(counts: FiringCounts) -> Tensor:
+    """Return the F1 of the other class from counts of firing, of any shape."""
+    return f1_of_counts(counts.of_non_firing())

@@ -14,7 +14,9 @@ from metrics.validation import check_arrays
 
 @dataclass(frozen=True)
 class FiringCounts:
-    """Tokens of each neuron by whether they fire and were predicted to, `[n_neurons]` float64.
+    """Tokens of each neuron by whether they fire and were predicted to, float64.
+
+    All are `[n_neurons]`, or `[n_neurons, n_resamples]` where texts were resampled.
 
     Attributes:
         hits: tokens that fire and were predicted to (true positives).
@@ -23,10 +25,10 @@ class FiringCounts:
         tokens: all tokens.
     """
 
-    hits: Float[Tensor, " n_neurons"]
-    fired: Float[Tensor, " n_neurons"]
-    predicted: Float[Tensor, " n_neurons"]
-    tokens: int
+    hits: Float[Tensor, " n_neurons *resamples"]
+    fired: Float[Tensor, " n_neurons *resamples"]
+    predicted: Float[Tensor, " n_neurons *resamples"]
+    tokens: int | Float[Tensor, " n_neurons *resamples"]
 
     def of_non_firing(self) -> FiringCounts:
         """The same counts of the other class: tokens that do not fire and were predicted not to."""
@@ -38,8 +40,8 @@ class FiringCounts:
         )
 
     def null_if_never_fired(
-        self, scores: Float[Tensor, " n_neurons"]
-    ) -> Float[Tensor, " n_neurons"]:
+        self, scores: Float[Tensor, " n_neurons *resamples"]
+    ) -> Float[Tensor, " n_neurons *resamples"]:
         """The scores, but null (NaN) for each neuron whose truth never fires."""
         return scores.masked_fill(self.fired == 0, torch.nan)
 

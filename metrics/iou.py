@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
 
 
 def iou(
@@ -25,5 +25,9 @@ def iou(
     Source: one of the metrics of Oikarinen et al. 2025, "Evaluating Neuron Explanations: A
     Unified Framework with Sanity Checks" (arXiv 2506.05774).
     """
-    counts = count_firing(truth, prediction, threshold)
+    return iou_of_counts(count_firing(truth, prediction, threshold))
+
+
+def iou_of_counts(counts: FiringCounts) -> Tensor:
+    """Return the intersection over union from counts of firing, of any shape."""
     return counts.null_if_never_fired(counts.hits / (counts.fired + counts.predicted - counts.hits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
 
 
 def matthews(
@@ -24,7 +24,11 @@ def matthews(
 
     Source: `sklearn.metrics.matthews_corrcoef`, which it equals wherever both classes are true.
     """
-    counts = count_firing(truth, prediction, threshold)
+    return matthews_of_counts(count_firing(truth, prediction, threshold))
+
+
+def matthews_of_counts(counts: FiringCounts) -> Tensor:
+    """Return the Matthews correlation from counts of firing, of any shape."""
     quiet = counts.of_non_firing()
     above = counts.tokens * counts.hits - counts.fired * counts.predicted
     below = ((counts.fired * quiet.fired) * (counts.predicted * quiet.predicted)).sqrt()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from metrics.sums import Sums
 from metrics.validation import check_arrays
 
 
@@ -25,3 +26,8 @@ def mse(
     """
     check_arrays(truth, prediction)
     return (truth.double() - prediction.double()).square().mean(dim=1)
+
+
+def mse_of_sums(sums: Sums) -> Tensor:
+    """Return the mean squared error from sums over tokens, of any shape."""
+    return sums["squared error"] / sums["tokens"]

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from metrics.sums import Sums
 from metrics.validation import check_arrays
 
 
@@ -29,3 +30,9 @@ def openai_absolute_dev_explained(
     error = (truth.double() - prediction.double()).abs().mean(dim=1)
     explained = 1 - error / truth.double().abs().mean(dim=1)
     return explained.masked_fill(~truth.any(dim=1), torch.nan)
+
+
+def openai_absolute_dev_explained_of_sums(sums: Sums) -> Tensor:
+    """Return OpenAI's `absolute_dev_explained` from sums over tokens, of any shape."""
+    explained = 1 - sums["absolute error"] / sums["magnitude"]
+    return explained.masked_fill(sums["magnitude"] == 0, torch.nan)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from metrics.sums import Sums
 from metrics.validation import check_arrays
 
 
@@ -29,3 +30,9 @@ def openai_rsquared(
     error = (truth.double() - prediction.double()).square().mean(dim=1)
     explained = 1 - error / truth.double().square().mean(dim=1)
     return explained.masked_fill(~truth.any(dim=1), torch.nan)
+
+
+def openai_rsquared_of_sums(sums: Sums) -> Tensor:
+    """Return OpenAI's `rsquared` from sums over tokens, of any shape."""
+    explained = 1 - sums["squared error"] / sums["raw yy"]
+    return explained.masked_fill(sums["raw yy"] == 0, torch.nan)

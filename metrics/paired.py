@@ -14,6 +14,7 @@ from torch import Tensor
 
 from metrics.aggregate import as_clusters, as_scores, check_resampling, mean_over_neurons
 from metrics.errors import MetricInputError
+from metrics.replicates import Replicates, mean_over_neurons_and_documents
 from metrics.resampling import sign_flip_p_value
 
 Scores = Float[Tensor, " n_neurons"] | NDArray[np.floating[Any]] | Sequence[float]
@@ -29,10 +30,14 @@ class PairedDifference:
         high: upper end of it.
         cluster_low: lower end of the interval over clusters; None without two clusters.
         cluster_high: upper end of it.
-        p: two-sided p-value of the sign-flip permutation test; None without a mean.
+        p: two-sided p-value of the sign-flip permutation test over neurons; None without a mean.
         n: neurons that have both scores.
         n_null: neurons of which a score is null, left out.
         reason: why there is no interval; None if there is one.
+        both_low: lower end of the bootstrap interval over neurons and documents; None without
+            replicates of both scores on the same documents.
+        both_high: upper end of it.
+        both_p: two-sided p-value of the bootstrap over neurons and documents; None without it.
     """
 
     mean: float | None
@@ -44,6 +49,24 @@ class PairedDifference:
     n: int
     n_null: int
     reason: str | None = None
+    both_low: float | None = None
+    both_high: float | None = None
+    both_p: float | None = None
+
+    @property
+    def over_both(self) -> bool:
+        """Whether there are an interval and a p-value over neurons and documents."""
+        return self.both_p is not None
+
+    @property
+    def widest(self) -> tuple[float | None, float | None]:
+        """The interval that claims least: over neurons and documents, else over neurons."""
+        return (self.both_low, self.both_high) if self.over_both else (self.low, self.high)
+
+    @property
+    def widest_p(self) -> float | None:
+        """The p-value over neurons and documents, else that over neurons."""
+        return self.both_p if self.over_both else self.p
 
     def to_dict(self) -> dict[str, Any]:
         """The difference as JSON-able values."""
@@ -55,6 +78,7 @@ def paired_difference(
     second: Scores,
     *,
     clusters: Sequence[int] | NDArray[np.integer[Any]] | None = None,
+    replicates: tuple[Replicates, Replicates] | None = None,
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
@@ -64,13 +88,17 @@ def paired_difference(
     The intervals are bootstrap percentile intervals of the differences, over neurons and over
     whole clusters. The p-value asks how often the mean difference would be as far from 0 if on
     each neuron it were a coin toss which explainer has which score; it is exact where all patterns
-    of signs fit into `resamples`, else at least 1 / (resamples + 1). The result does not depend on
-    the order of neurons.
+    of signs fit into `resamples`, else at least 1 / (resamples + 1). Both take the documents as
+    they are. With `replicates` there are an interval and a p-value over neurons and documents as
+    well: each resample takes the same neurons and the same documents for both explainers. The
+    result does not depend on the order of neurons.
 
     Args:
         first: scores of one explainer, NaN where null.
         second: scores of the other on the same neurons in the same order.
         clusters: what each neuron belongs to, such as its layer.
+        replicates: both explainers' scores on the same resamples of the documents; None where one
+            of them has none.
         resamples: bootstrap resamples, and patterns of signs.
         level: probability that the intervals cover, between 0 and 1.
         seed: seed of the resampling.
@@ -101,6 +129,13 @@ def paired_difference(
     if clusters is not None:
         by_cluster = estimate(differences, clusters=labels)
     known = np.sort(differences[~np.isnan(differences)])
+    both_low = both_high = both_p = None
+    if replicates is not None:
+        apart = replicates[0].minus(replicates[1])
+        both = mean_over_neurons_and_documents(
+            differences, apart, resamples=resamples, level=level, seed=seed
+        )
+        both_low, both_high, both_p = both.low, both.high, both.p
     return PairedDifference(
         mean=over_neurons.mean,
         low=over_neurons.low,
@@ -111,4 +146,7 @@ def paired_difference(
         n=over_neurons.n,
         n_null=over_neurons.n_null,
         reason=over_neurons.reason,
+        both_low=both_low,
+        both_high=both_high,
+        both_p=both_p,
     )

@@ -9,6 +9,7 @@ from torch import Tensor
 from metrics.angle import cosine_of_angle
 from metrics.centring import centred
 from metrics.constant import is_constant
+from metrics.sums import Sums
 from metrics.validation import check_arrays
 
 
@@ -32,3 +33,14 @@ def pearson(
     correlation = cosine_of_angle(centred(truth), centred(prediction))
     correlation = correlation.masked_fill(is_constant(prediction), 0.0)
     return correlation.masked_fill(is_constant(truth), torch.nan)
+
+
+def pearson_of_sums(sums: Sums) -> Tensor:
+    """Return the correlation from sums over tokens, of any shape."""
+    n = sums["tokens"]
+    spread_y = (sums["yy"] - sums["y"] ** 2 / n).clamp_min(0)
+    spread_p = (sums["pp"] - sums["p"] ** 2 / n).clamp_min(0)
+    together = sums["yp"] - sums["y"] * sums["p"] / n
+    correlation = (together / (spread_y * spread_p).sqrt()).clamp(-1.0, 1.0)
+    correlation = correlation.masked_fill(sums["p is constant"].bool(), 0.0)
+    return correlation.masked_fill(sums["y is constant"].bool(), torch.nan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
 
 
 def precision(
@@ -25,5 +25,9 @@ def precision(
     Source: Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911), which reports it for the firing
     class.
     """
-    counts = count_firing(truth, prediction, threshold)
+    return precision_of_counts(count_firing(truth, prediction, threshold))
+
+
+def precision_of_counts(counts: FiringCounts) -> Tensor:
+    """Return precision from counts of firing, of any shape."""
     return counts.null_if_never_fired(counts.hits / counts.predicted.clamp(min=1))

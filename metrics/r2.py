@@ -8,6 +8,7 @@ from torch import Tensor
 
 from metrics.centring import centred
 from metrics.constant import is_constant
+from metrics.sums import Sums
 from metrics.validation import check_arrays
 
 
@@ -31,3 +32,9 @@ def r2(
     error = (truth.double() - prediction.double()).square().sum(dim=1)
     explained = 1 - error / centred(truth).square().sum(dim=1)
     return explained.masked_fill(is_constant(truth), torch.nan)
+
+
+def r2_of_sums(sums: Sums) -> Tensor:
+    """Return the share of the variance from sums over tokens, of any shape."""
+    spread = sums["yy"] - sums["y"] ** 2 / sums["tokens"]
+    return (1 - sums["squared error"] / spread).masked_fill(sums["y is constant"].bool(), torch.nan)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import count_firing
+from metrics.firing import FiringCounts, count_firing
+from metrics.recall import recall_of_counts
 
 
 def recall_non_firing(
@@ -25,5 +26,9 @@ def recall_non_firing(
     Source: Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911), whose table reports it beside
     the firing class.
     """
-    counts = count_firing(truth, prediction, threshold).of_non_firing()
-    return counts.null_if_never_fired(counts.hits / counts.fired)
+    return recall_non_firing_of_counts(count_firing(truth, prediction, threshold))
+
+
+def recall_non_firing_of_counts(counts: FiringCounts) -> Tensor:
+    """Return the recall of the other class from counts of firing, of any shape."""
+    return recall_of_counts(counts.of_non_firing())

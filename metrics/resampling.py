@@ -73,3 +73,32 @@ def sign_flip_p_value(differences: NDArray[np.float64], *, resamples: int, seed:
         sums = 2.0 * (positive.astype(np.float64) @ moving) - moving.sum()
         as_large += int((np.abs(sums) >= limit).sum())
     return (1 + as_large) / (1 + resamples)
+
+
+def two_way_means(
+    replicates: NDArray[np.float64], *, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Return the means of resamples of neurons, each on a resample of the documents in turn.
+
+    Args:
+        replicates: scores of each neuron on each resample of the documents, `[n, r]`, NaN where
+            null; null ones are left out of a mean, which is NaN where none is left.
+        resamples: number of means.
+        seed: seed of the draws of neurons.
+    """
+    n, n_draws = replicates.shape
+    generator = np.random.default_rng(seed)
+    known = ~np.isnan(replicates)
+    whole = bool(known.all())
+    filled = replicates if whole else np.where(known, replicates, 0.0)
+    at_once = max(1, _DRAWS_IN_FLIGHT // n)
+    means = np.empty(resamples)
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        drawn = generator.integers(n, size=(count, n))
+        of_documents = (np.arange(start, start + count) % n_draws)[:, None]
+        sums = filled[drawn, of_documents].sum(axis=1)
+        counts = n if whole else known[drawn, of_documents].sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            means[start : start + count] = sums / counts
+    return means

@@ -11,8 +11,13 @@ import torch
 
 from benchmark.errors import BenchmarkError
 from benchmark.explainer_source import source_digest
-from benchmark.explaining import build_explainer, explain_block, load_explanation
-from benchmark.interface import Failure
+from benchmark.explaining import (
+    build_explainer,
+    explain_block,
+    load_explanation,
+    prepare_explainer,
+)
+from benchmark.interface import EVIDENCE_KINDS, Failure
 from tests.explainers.planted import PlantedSubject, make_evidence
 from tests.runs import methods
 from tests.runs.methods import Constant, Method
@@ -55,6 +60,14 @@ class TestBuilding:
             ({"_target_": "tests.runs.methods.Clas"}, "has no 'Clas'"),
             ({"_target_": "tests.runs.methods.Method", "vale": 1}, "'vale'"),
             ({"_target_": "tests.runs.methods.WantsMore"}, "asks for evidence 'everything'"),
+            (
+                {"_target_": "tests.runs.methods.ReadsInSilence"},
+                "evidence is 'exemplars+sample'; say evidence = 'exemplars+sample+text'",
+            ),
+            (
+                {"_target_": "tests.runs.methods.WantsTextForNothing"},
+                "asks for evidence 'exemplars+text' and has no 'prepare'",
+            ),
             ({"_target_": "tests.runs.methods.Constant", "value": 1}, "has no 'explain'"),
             ({"_target_": "explainers.token_lookup.TokenLookup", "evidence": "x"}, "'x'"),
         ],
@@ -72,6 +85,30 @@ class TestBuilding:
         monkeypatch.syspath_prepend(str(tmp_path))
         with pytest.raises(BenchmarkError, match="RuntimeError: no luck"):
             build_explainer({"_target_": "breaks_on_import.Class"})
+
+
+@pytest.mark.parametrize("kind", EVIDENCE_KINDS)
+def test_an_explainer_is_given_what_its_evidence_names_and_nothing_else(kind: str) -> None:
+    class Sees(Method):
+        def __init__(self) -> None:
+            super().__init__()
+            self.evidence = kind
+            self.text: Any = None
+
+        def prepare(self, text: Any, storage: Any) -> None:
+            self.text = text
+
+        def explain(self, evidence: Any, subject: Any) -> Any:
+            self.sample = evidence.sample
+            return super().explain(evidence, subject)
+
+    explainer: Any = Sees()
+    text: Any = object()
+    storage: Any = None
+    prepare_explainer(explainer, text, storage)
+    explain_block(explainer, evidence(), PlantedSubject())
+    assert (explainer.sample is not None) == ("sample" in kind.split("+"))
+    assert (explainer.text is text) == ("text" in kind.split("+"))
 
 
 class TestSourceDigest:

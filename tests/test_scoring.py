@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
 
 import metrics
-from benchmark.evidence import SCORING_SETS, Truth
-from benchmark.scoring import score_block
+from benchmark.evidence import NOVEL, SCORING_SETS, Truth
+from benchmark.scoring import score_block, score_firing
 
 BOS = 0
 # Those of a prediction of each token; some of the rest are not 1 for the truth itself.
@@ -33,7 +35,18 @@ def make_truth(seed: int, n: int = 5, n_contexts: int = 9, length: int = 6, k: i
         top=top,
         uniform_activations=activations[:, uniform],
         top_activations=activations[torch.arange(n)[:, None], top],
+        novel=make_novel(tokens[uniform], generator),
+        documents=torch.arange(len(uniform))
+        .div(2, rounding_mode="floor")[:, None]
+        .expand(-1, length),
     )
+
+
+def make_novel(tokens: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Some of the text tokens, at least one."""
+    novel = (torch.rand(tokens.shape, generator=generator) < 0.5) & (tokens != BOS)
+    novel[0, 1] = True
+    return novel
 
 
 def by_hand(truth: Truth, prediction: torch.Tensor, threshold: torch.Tensor, neuron: int):
@@ -44,6 +57,8 @@ def by_hand(truth: Truth, prediction: torch.Tensor, threshold: torch.Tensor, neu
         rows = truth.rows(scoring_set)[neuron].tolist()
         for number, row in enumerate(rows):
             for position, token in enumerate(truth.tokens[row].tolist()):
+                if scoring_set == NOVEL and not truth.novel[number, position]:
+                    continue
                 if token != BOS:
                     true.append(truth.activations(scoring_set)[neuron, number, position])
                     predicted.append(prediction[neuron, row, position])
@@ -108,3 +123,39 @@ def test_only_the_named_metrics_are_computed(names: list[str]) -> None:
     scores = score_block(truth, torch.zeros(5, *truth.tokens.shape), torch.ones(5), names)
     assert list(scores) == [f"{s}/{name}" for s in SCORING_SETS for name in [*names, "undefined"]]
     assert all(bool(scores[f"{s}/undefined"].all()) for s in SCORING_SETS)
+
+
+def test_a_set_without_a_token_has_null_scores_that_are_not_undefined() -> None:
+    truth = make_truth(2)
+    truth = replace(truth, novel=torch.zeros_like(truth.novel))
+    prediction = torch.zeros(5, *truth.tokens.shape)
+    scores = score_block(truth, prediction, torch.ones(5), NAMES)
+    assert all(bool(scores[f"{NOVEL}/{name}"].isnan().all()) for name in NAMES)
+    assert not bool(scores[f"{NOVEL}/undefined"].any())
+    assert bool(scores["uniform/undefined"].all())
+
+
+def test_novel_is_uniform_where_all_text_is_novel() -> None:
+    truth = make_truth(6)
+    truth = replace(truth, novel=truth.tokens[truth.uniform] != BOS)
+    prediction = torch.randn(5, *truth.tokens.shape)
+    scores = score_block(truth, prediction, torch.full((5,), 0.3), NAMES)
+    for name in NAMES:
+        torch.testing.assert_close(
+            scores[f"{NOVEL}/{name}"], scores[f"uniform/{name}"], equal_nan=True, rtol=0, atol=0
+        )
+
+
+def test_scores_under_a_further_reference_are_those_at_its_thresholds() -> None:
+    truth = make_truth(8)
+    prediction = torch.randn(5, *truth.tokens.shape)
+    low, high = torch.full((5,), 0.1), torch.full((5,), 0.9)
+    found = score_firing(truth, prediction, high, NAMES, "maximum")
+    names = ("auprc", "f1", "precision", "recall", "iou")
+    assert list(found) == [f"uniform_maximum/{name}" for name in names]
+    at_high, at_low = (score_block(truth, prediction, limit, NAMES) for limit in (high, low))
+    for name in names:
+        values = found[f"uniform_maximum/{name}"]
+        torch.testing.assert_close(values, at_high[f"uniform/{name}"], equal_nan=True)
+        assert not torch.equal(values, at_low[f"uniform/{name}"])
+    assert score_firing(truth, prediction, high, ["pearson"], "maximum") == {}

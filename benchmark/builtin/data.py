@@ -11,8 +11,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from benchmark.corpus.documents import Document, split_of, without_duplicates
-from benchmark.corpus.stdlib import stdlib_documents
+from benchmark.corpus.choosing import choose
+from benchmark.corpus.documents import Document
+from benchmark.corpus.python_library import snapshot_documents
+from benchmark.corpus.splitting import assign_splits
 from benchmark.errors import BenchmarkError
 
 
@@ -37,15 +39,17 @@ class Texts:
 
 
 def load_texts(documents: Iterable[Document] | None = None) -> Texts:
-    """Split documents, by default the standard library's; of equal ones the first is kept.
+    """Split documents as the corpus `stdlib` does, which they are by default.
 
     Raises:
         BenchmarkError: there is nothing to train on, or nothing is held out.
     """
+    chosen, _ = choose(snapshot_documents() if documents is None else documents)
+    splits, _ = assign_splits(chosen)
     texts: dict[bool, list[str]] = {True: [], False: []}
     fingerprint = hashlib.sha256()
-    for document in without_duplicates(stdlib_documents() if documents is None else documents):
-        held_out = split_of(document.digest) == "held_out"
+    for document, split in zip(chosen, splits, strict=True):
+        held_out = split == "held_out"
         texts[held_out].append(document.text)
         fingerprint.update(f"{held_out}:{document.digest};".encode())
     if not texts[True] or not texts[False]:

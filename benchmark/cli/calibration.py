@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.table import interval, marked, marks_legend, number, print_rows
+from benchmark.cli.table import marked, marks_legend, neuron_interval, number, print_rows
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -27,10 +27,10 @@ def print_calibration(run: Run) -> None:
     for name in metrics:
         before = record.metric(f"uniform/{name}")
         after = record.metric(f"uniform_calibrated/{name}")
-        rows.append([marked(name), number(before), number(after), interval(after)])
+        rows.append([marked(name), number(before), number(after), neuron_interval(after)])
     sys.stdout.write("\n")
     print_rows(
-        ["score", "as predicted", "calibrated", "95 % interval"],
+        ["score", "as predicted", "calibrated", "95 % over neurons"],
         rows,
         title=f"after {record.config.get('calibration')} calibration, on uniformly drawn contexts",
     )

@@ -18,8 +18,8 @@ HELP = """\
 usage: python -m benchmark compare <run> <run> [...] [key=value ...]
 
 Ranks finished runs of the same neurons on the same text and tests every pair of them, neuron by
-neuron: mean difference, its interval over neurons and over layers, and a p-value. <run> is a
-folder under results/, or any folder above several runs.
+neuron: mean difference, its interval over neurons and held-out documents, over neurons alone and
+over layers, and a p-value. <run> is a folder under results/, or any folder above several runs.
 
   metrics=pearson,auprc,f1   what to compare (on the uniform set; others are top/f1,
                              causal/uniform_mean)
@@ -29,10 +29,15 @@ folder under results/, or any folder above several runs.
 
 LEGEND = """\
 difference: mean over neurons of the first run's score minus the second's; intervals by bootstrap
-over neurons, and over layers (whole layers drawn; with few layers a coarse one). p: sign-flip
-permutation test; Holm: the same, corrected for all {n} tests of this table. null: neurons of which
-one of the scores does not exist, left out."""
+over neurons and held-out documents (both drawn, the same ones for both runs), over neurons alone,
+and over layers (whole layers drawn; with few layers a coarse one). p: of no difference over neurons
+and documents; neurons' p: sign-flip permutation test over neurons, these documents taken as they
+are; Holm: p corrected for all {n} tests of this table. {these}: holds over neurons of these
+documents only (5 %, corrected), or one of the runs keeps no scores on resampled documents, and '-'
+stands for what rests on them; {tied}: not significant. null: neurons of which one of the scores
+does not exist, left out."""
 
+INTERVALS = ("95 % interval", "over neurons", "over layers")
 KEYS = ("metrics", "rank_by", "resamples", "confidence", "seed")
 
 
@@ -52,10 +57,11 @@ def command(words: Sequence[str]) -> int:
 def print_comparison(comparison: Comparison) -> None:
     """The runs in their order, then every pair on every column."""
     from benchmark.cli.table import marked, marks_legend, print_rows
+    from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
 
     key = marked(comparison.ranked_by)
     print_rows(
-        ["explainer", "evidence", "neurons", "failed", key, "95 % over neurons", "over layers"],
+        ["explainer", "evidence", "neurons", "failed", key, *INTERVALS],
         [
             [
                 one.label,
@@ -63,6 +69,7 @@ def print_comparison(comparison: Comparison) -> None:
                 str(one.over_neurons.n),
                 str(int((one.run.scores.column("status") == "failed").sum())),
                 _number(one.over_neurons.mean, "{:.3f}"),
+                "-" if one.over_both is None else _interval(one.over_both.low, one.over_both.high),
                 _interval(one.over_neurons.low, one.over_neurons.high),
                 _interval(one.over_layers.low, one.over_layers.high),
             ]
@@ -75,24 +82,27 @@ def print_comparison(comparison: Comparison) -> None:
             marked(one.column),
             one.first,
             one.second,
+            one.mark,
             *_cells(one.paired),
             _number(one.adjusted_p, "{:.2g}"),
         ]
         for one in comparison.differences
     ]
-    columns = ["score", "first", "second", "difference", "over neurons", "over layers"]
-    print_rows([*columns, "neurons", "null", "p", "Holm"], rows, text_columns=3)
-    sys.stdout.write(LEGEND.format(n=len(rows)) + "\n")
+    columns = ["score", "first", "second", "", "difference", *INTERVALS]
+    print_rows([*columns, "neurons", "null", "p", "neurons' p", "Holm"], rows, text_columns=4)
+    sys.stdout.write(LEGEND.format(n=len(rows), these=THESE_DOCUMENTS, tied=NOT_SIGNIFICANT) + "\n")
     sys.stdout.write(marks_legend([one.column for one in comparison.differences]))
 
 
 def _cells(paired: PairedDifference) -> list[str]:
     return [
         _number(paired.mean, "{:+.3f}"),
+        _interval(paired.both_low, paired.both_high),
         _interval(paired.low, paired.high),
         _interval(paired.cluster_low, paired.cluster_high),
         str(paired.n),
         str(paired.n_null),
+        _number(paired.both_p, "{:.2g}"),
         _number(paired.p, "{:.2g}"),
     ]
 

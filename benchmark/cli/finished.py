@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.table import print_rows, ranges, score_table
+from benchmark.cli.table import intervals_legend, print_rows, ranges, score_table
+from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
 
 if TYPE_CHECKING:
@@ -21,10 +22,13 @@ LISTED = 5
 
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its bootstrap interval; AUPRC and F1 on the same contexts; top F1 on each
-neuron's strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
-null: neurons that never fire there, so that AUPRC and F1 do not exist and are left out of the mean.
-tokens/n. and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation."""
+held-out contexts, with its bootstrap interval over neurons and held-out documents; novel r: the
+same on the tokens of these contexts whose last eight tokens stand nowhere in the explain split;
+AUPRC and F1 on all tokens of these contexts; top F1 on each neuron's strongest held-out contexts.
+undef.: neurons whose prediction is constant (r counts as 0). positives: median over neurons of the
+tokens that fire there. null: neurons that never fire there, so that AUPRC and F1 do not exist and
+are left out of the mean. tokens/n. and s/n.: subject tokens and seconds to explain one neuron;
+bytes: of one explanation."""
 
 
 CAUSAL_LEGEND = """\
@@ -88,11 +92,14 @@ def print_table(runs: Sequence[Run]) -> None:
             f"{dead} dead neurons; corpus {corpus.name}, "
             f"contexts of {corpus.context_length} tokens"
         )
+        if sentence := copies(corpus.counts):
+            _say(sentence)
         if neurons.named_dead:
             _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
     columns, rows = score_table(records)
     print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)
+    sys.stdout.write(intervals_legend(record.metric("uniform/pearson") for record in records))
     if "causal" in columns:
         _say(CAUSAL_LEGEND)
     best = max(runs, key=lambda run: _headline(run))

@@ -6,7 +6,8 @@ import sys
 
 from benchmark.cli.finished import named_dead
 from benchmark.cli.table import marked, print_rows
-from benchmark.config import RunConfig
+from benchmark.config import MAXIMUM, RunConfig
+from benchmark.corpus.copies import copies
 from benchmark.evidence import Block
 from benchmark.experiment import Experiment, cache_folder, open_experiment
 from benchmark.explaining import build_explainer
@@ -33,6 +34,8 @@ def print_plan(config: RunConfig) -> None:
         ["  sample", _contexts(len(store.sample_rows), length, len(store.explain))],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
+        ["  copied", copies(corpus.counts)],
+        ["firing", f"from {config.firing_threshold:g} of the {_reference(config)} on"],
         *_calibration(experiment),
         ["subject tokens", passes],
         ["cache", _cache(experiment)],
@@ -88,6 +91,12 @@ def _calibration(experiment: Experiment) -> list[list[str]]:
     of = len(experiment.corpus.splits["calibrate"])
     text = _contexts(len(store.calibrate), config.context_length, of)
     return [["  calibrate", f"{text}, for calibration={config.calibration}"]]
+
+
+def _reference(config: RunConfig) -> str:
+    if config.firing_reference == MAXIMUM:
+        return "largest activation on the explain split"
+    return "median exemplar's largest activation"
 
 
 def _passes(experiment: Experiment) -> str:

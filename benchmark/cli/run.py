@@ -41,6 +41,7 @@ often used keys:
   contexts.explain=4096         contexts searched for exemplars
   contexts.uniform=1024         held-out contexts of the headline score
   context_length=128            tokens in a context
+  firing_reference=maximum      firing as in the papers: half of the largest activation
   calibration=linear            score the predictions also after mending their scale
   seed=0                        contexts, random controls, bootstrap
   device=cuda|cpu               default: cuda where there is one

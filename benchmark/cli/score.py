@@ -60,9 +60,9 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from benchmark.config import check_config
+    from benchmark.config import check_config, recorded_config
 
-    composed: Any = OmegaConf.create(run.record.config)
+    composed: Any = recorded_config(run.record.config)
     for change in changes:
         key, separator, value = change.partition("=")
         if not separator or key.split(".")[0] not in CHANGEABLE:

@@ -135,12 +135,18 @@ def show_run(run: Run) -> None:
     from benchmark.cli.causal import print_causal
     from benchmark.cli.finished import print_table
     from benchmark.cli.table import marked, marks_legend, print_rows
+    from benchmark.config import FIRING_REFERENCES
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
     print_calibration(run)
+    _print_intervals(run)
     columns = run.scores.to_numpy()
-    names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    names = [
+        name
+        for name in run.scores.metric_columns
+        if name.startswith(("uniform/", *(f"uniform_{other}/" for other in FIRING_REFERENCES)))
+    ]
     print_causal(run)
     if not names or not len(run.scores):
         return
@@ -171,10 +177,47 @@ def show_run(run: Run) -> None:
         )
 
 
+def _print_intervals(run: Run) -> None:
+    """The mean of every metric on the `uniform` set with its intervals."""
+    from benchmark.cli.table import (
+        ends,
+        interval,
+        intervals_legend,
+        marked,
+        neuron_interval,
+        number,
+        print_rows,
+    )
+
+    names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    found = {name: run.record.metric(name) for name in names}
+    summaries = {name: one for name, one in found.items() if one is not None}
+    if not summaries:
+        return
+    sys.stdout.write("\n")
+    print_rows(
+        ["score", "mean", "95 % interval", "over neurons", "over layers", "null"],
+        [
+            [
+                marked(name.removeprefix("uniform/")),
+                number(one),
+                interval(one),
+                neuron_interval(one),
+                ends(one.layer_low, one.layer_high),
+                str(one.n_null),
+            ]
+            for name, one in summaries.items()
+        ],
+        title="means on uniformly drawn contexts; intervals over neurons and held-out documents",
+    )
+    sys.stdout.write(intervals_legend(summaries.values()))
+
+
 def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
     from benchmark.cli.calibration import print_neuron_calibration
     from benchmark.cli.causal import print_causal_neuron
+    from benchmark.cli.support import LEGEND, correlation_rows, positives_rows
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.explaining import build_explainer, load_explanation
 
@@ -205,13 +248,14 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     sets = run.scores.scoring_sets
     of_sets = (name.partition("/") for name in run.scores.metric_columns)
     metrics = list(dict.fromkeys(name for chosen, _, name in of_sets if chosen in sets))
-    print_rows(
-        ["scores", *sets],
-        [
-            [marked(name), *(_value(row.get(f"{chosen}/{name}")) for chosen in sets)]
-            for name in metrics
-        ],
-    )
+    rows = []
+    for name in metrics:
+        rows.append([marked(name), *(_value(row.get(f"{chosen}/{name}")) for chosen in sets)])
+        if name == "pearson":
+            rows += correlation_rows(row, sets)
+    rows += positives_rows(row, sets)
+    print_rows(["scores", *sets], rows)
+    sys.stdout.write(LEGEND if correlation_rows(row, sets) else "")
     sys.stdout.write(marks_legend(metrics))
     print_causal_neuron(run, row)
     print_neuron_calibration(row)

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from benchmark.labels import labels
-from benchmark.results import MetricSummary, RunRecord
+from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
 
 WIDEST_TABLE = 100_000
 MARK = "†"
+# Stands behind an interval over neurons alone, where one over documents as well is the rule.
+NEURONS_ONLY = "ⁿ"
 CAUSAL_HEADLINE = "causal/uniform_mean_weighted"
 
 
@@ -51,8 +53,9 @@ def print_rows(
 def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the table that ends a run, best correlation first."""
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
-    columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval", "undef."]
-    columns += ["AUPRC", "F1", "null", "top F1", "tokens/n.", "s/n.", "bytes"]
+    columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
+    columns += ["novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
+    columns += ["tokens/n.", "s/n.", "bytes"]
     causal = any(r.metric(CAUSAL_HEADLINE) is not None for r in records)
     if causal:
         columns.insert(columns.index("tokens/n."), "causal")
@@ -61,7 +64,7 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
     named = _named(records)
     rows = []
     for record in sorted(records, key=_rank):
-        r = record.metric("uniform/pearson")
+        r, positives = record.metric("uniform/pearson"), record.metric("uniform/positives")
         row = [
             named[id(record)],
             record.explainer.evidence,
@@ -69,9 +72,11 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
             f"{record.neurons.coverage or 0:.0%}",
             number(r),
             interval(r),
+            number(record.metric("novel/pearson")),
             str(record.undefined("uniform")),
             number(record.metric("uniform/auprc")),
             number(record.metric("uniform/f1")),
+            count(positives.median if positives is not None else None),
             nulls(record.metric("uniform/f1")),
             number(record.metric("top/f1")),
             cost(record, "subject_tokens", ",.0f"),
@@ -122,11 +127,34 @@ def nulls(summary: MetricSummary | None) -> str:
     return "-" if summary is None else str(summary.n_null)
 
 
+def count(value: float | None) -> str:
+    """A number of tokens, which may be a median and so a half."""
+    return "-" if value is None else format(value, ",.10g")
+
+
 def interval(summary: MetricSummary | None) -> str:
-    """The interval of a mean."""
-    if summary is None or summary.low is None or summary.high is None:
+    """The interval of a mean, with a mark if the documents were not resampled."""
+    if summary is None:
         return "-"
-    return f"[{_rounded(summary.low)}, {_rounded(summary.high)}]"
+    mark = NEURONS_ONLY if summary.over == OVER_NEURONS and summary.low is not None else ""
+    return ends(summary.low, summary.high) + mark
+
+
+def neuron_interval(summary: MetricSummary | None) -> str:
+    """The interval of a mean over neurons alone."""
+    return "-" if summary is None else ends(*summary.over_neurons())
+
+
+def ends(low: float | None, high: float | None) -> str:
+    """The two ends of an interval."""
+    return "-" if low is None or high is None else f"[{_rounded(low)}, {_rounded(high)}]"
+
+
+def intervals_legend(summaries: Iterable[MetricSummary | None]) -> str:
+    """The line that explains the mark of intervals, empty if none of them carries one."""
+    if not any(interval(one).endswith(NEURONS_ONLY) for one in summaries):
+        return ""
+    return f"{NEURONS_ONLY} over neurons alone: the documents were not resampled for it.\n"
 
 
 def _rounded(value: float) -> str:

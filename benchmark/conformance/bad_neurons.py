@@ -8,6 +8,7 @@ import torch
 
 from benchmark.conformance.results import WrongError
 from benchmark.conformance.trial import Answer, Trial
+from benchmark.evidence import NEVER_FIRES
 from benchmark.interface import Evidence, Exemplars, Failure, Sample
 
 
@@ -42,7 +43,7 @@ def with_dead(evidence: Evidence, row: int) -> Evidence:
         evidence,
         max_activation=evidence.max_activation.masked_fill(rows, 0),
         mean_activation=evidence.mean_activation.masked_fill(rows, 0),
-        firing_threshold=evidence.firing_threshold.masked_fill(rows, 0),
+        firing_threshold=evidence.firing_threshold.masked_fill(rows, NEVER_FIRES),
         exemplars=replace(exemplars, activations=quiet),
         sample=sample and Sample(sample.tokens, sample.activations.masked_fill(rows, 0)),
     )

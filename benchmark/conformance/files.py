@@ -11,7 +11,7 @@ from types import FrameType
 
 from benchmark.cache import TensorCache
 from benchmark.config import RunConfig
-from benchmark.corpus.stdlib import is_document, stdlib_folder
+from benchmark.corpus.python_library import SNAPSHOT, is_document, library_folder
 from benchmark.experiment import cache_folder
 
 # Kinds of the cache that hold text or activations of other splits than `explain`.
@@ -45,7 +45,11 @@ class Closed:
         folders = [cache.folder, cache_folder(RunConfig())]
         self._folders = [folder / kind for folder in folders for kind in CLOSED_KINDS]
         kind, path = config.dataset.get("kind"), config.dataset.get("path")
-        self._library = stdlib_folder().resolve() if kind == "stdlib" else None
+        # The frozen corpus is nearly the text of the running library.
+        library = kind in ("stdlib", "python")
+        self._library = library_folder().resolve() if library else None
+        if library:
+            self._folders.append(SNAPSHOT)
         if path:
             self._folders.append(Path(str(path)).expanduser())
         self._folders = [folder.resolve() for folder in self._folders]

@@ -28,7 +28,9 @@ def no_held_out(trial: Trial) -> str:
             "that it has not seen: use the contexts of the evidence."
         )
     seen, opened_meanwhile = _simulating(trial)
-    opened = setting.closed.among([*trial.first.opened, *trial.again.opened, *opened_meanwhile])
+    opened = setting.closed.among(
+        [*trial.opened_preparing, *trial.first.opened, *trial.again.opened, *opened_meanwhile]
+    )
     if opened:
         raise WrongError(
             f"a file of the corpus or of the measured truth was opened: {opened[0]}; all that an "

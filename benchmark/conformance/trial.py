@@ -19,7 +19,7 @@ from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import Setting
 from benchmark.conformance.watching import Seen
 from benchmark.explaining import build_explainer, prepare_explainer
-from benchmark.interface import EXEMPLARS, Evidence, Explainer, Explanation, Failure
+from benchmark.interface import Evidence, Explainer, Explanation, Failure
 from benchmark.results.encoding import explanation_text
 
 Answer = Explanation | Failure
@@ -48,11 +48,15 @@ class Trial:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+        self.opened_preparing: list[str] = []
+        """The files that were opened while explainers learnt from text."""
 
     def build(self) -> Explainer:
-        """The explainer, made anew, and prepared where it learns from text."""
+        """The explainer, made anew, and prepared where its evidence includes text."""
         explainer = build_explainer(self.setting.config.explainer)
-        prepare_explainer(explainer, self.setting.explain_text, self.setting.store.cache)
+        with opened_files() as opened:
+            prepare_explainer(explainer, self.setting.explain_text, self.setting.store.cache)
+        self.opened_preparing += opened
         return explainer
 
     def ask(
@@ -67,8 +71,7 @@ class Trial:
         """
         explainer = self.build() if by is None else by
         evidence = self.setting.evidence if evidence is None else evidence
-        if explainer.evidence == EXEMPLARS:
-            evidence = evidence.without_sample()
+        evidence = evidence.restricted_to(explainer.evidence)
         given: Evidence = copied(evidence)
         subject = self.setting.subject
         with random_numbers(seed), subject.watching() as seen, opened_files() as opened:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 SPLITS = ("explain", "calibrate", "held_out")
+# Of the smaller document's windows: so much in common makes two documents near-duplicates.
+NEAR_DUPLICATES = 0.02
 DEFAULT_FRACTIONS: Mapping[str, float] = {"explain": 0.8, "calibrate": 0.1, "held_out": 0.1}
 
 
@@ -37,11 +39,7 @@ def without_duplicates(documents: Iterable[Document]) -> Iterator[Document]:
 
 
 def split_of(digest: str, fractions: Mapping[str, float] = DEFAULT_FRACTIONS, seed: int = 0) -> str:
-    """Assign a document to a split by its content alone.
-
-    The split depends on the text, the fractions and the seed, never on the order, the name or
-    the number of the other documents, so adding a document moves no other one.
-    """
+    """Return the split of a digest: a hash of it and the seed, against the fractions."""
     number = hashlib.sha256(f"{seed}:{digest}".encode()).digest()[:8]
     position = int.from_bytes(number, "big") / 2**64
     upper = 0.0

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from benchmark.corpus.choosing import choose
 from benchmark.corpus.contexts import Contexts, Corpus
 from benchmark.corpus.cutting import cut_documents
-from benchmark.corpus.documents import SPLITS, Document, split_of
+from benchmark.corpus.documents import SPLITS, Document
 from benchmark.corpus.files import file_documents
 from benchmark.corpus.hub import hub_documents
 from benchmark.corpus.options import DatasetOptions
-from benchmark.corpus.stdlib import stdlib_documents
+from benchmark.corpus.python_library import SNAPSHOT, library_documents, snapshot_documents
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from benchmark.cache import TensorCache
 
 # Part of every fingerprint: to be raised when the same documents give other contexts.
-PACKING_VERSION = 1
+PACKING_VERSION = 2
 
 
 def load_corpus(
@@ -34,7 +34,7 @@ def load_corpus(
     cache: TensorCache | None = None,
     tokenizer_fingerprint: str | None = None,
 ) -> Corpus:
-    """Read a dataset, split it by document, tokenise it and pack it into contexts.
+    """Read a dataset, split it by clusters of near-duplicates, and pack its tokens into contexts.
 
     The result depends on the documents' content, the tokenizer and the configuration, never on
     the order or the names of the files.
@@ -54,6 +54,7 @@ def load_corpus(
     import torch
 
     from benchmark.corpus.packing import pack
+    from benchmark.corpus.splitting import assign_splits
     from benchmark.corpus.token_cache import tokenise_once
     from benchmark.corpus.tokenise import tokenise
 
@@ -77,9 +78,12 @@ def load_corpus(
         ids, removed = tokenise(chosen, tokenizer, bos, label)
     else:
         ids, removed = tokenise_once(chosen, tokenizer, bos, label, cache, tokenizer_fingerprint)
+    assigned, clustered = assign_splits(
+        chosen, options.fractions, options.split_seed, options.near_duplicates, cache
+    )
+    counts |= clustered
     members: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for index, document in enumerate(chosen):
-        split = split_of(document.digest, options.fractions, options.split_seed)
+    for index, split in enumerate(assigned):
         members[split].append(index)
 
     settings = [PACKING_VERSION, bos, context_length, options.fractions, options.split_seed]
@@ -100,23 +104,48 @@ def load_corpus(
             raise BenchmarkError(
                 f"dataset '{options.name}': the {split} split has {len(rows)} documents and "
                 f"{dropped} tokens, too few for one context of {context_length}. Use more text, a "
-                "shorter context_length, other dataset.fractions or dataset.split_seed, or "
-                "smaller documents (dataset.max_document_characters)."
+                "shorter context_length, other dataset.fractions or dataset.split_seed, "
+                "smaller documents (dataset.max_document_characters), or documents that are not "
+                "copies of each other (dataset.near_duplicates=null splits copies, too)."
             )
         fingerprint.update(f"{split}:{len(rows)}:".encode())
         for row in rows:
             fingerprint.update(bytes.fromhex(chosen[row].digest))
         fingerprint.update(tokens.astype("<i8").tobytes())
         splits[split] = Contexts(split, bos, torch.from_numpy(tokens), torch.from_numpy(belongs))
-    return Corpus(options.name, splits, counts, fingerprint.hexdigest(), context_length, source)
+    name = fingerprint.hexdigest()
+    counts["copied"] = _copied_once(splits, name, cache)
+    return Corpus(options.name, splits, counts, name, context_length, source)
+
+
+def _copied_once(
+    splits: Mapping[str, Contexts], fingerprint: str, cache: TensorCache | None
+) -> dict[str, int | float | None]:
+    """How much of the held-out split also stands in `explain`, from the cache where it is known."""
+    import torch
+
+    from benchmark.corpus.overlap import COPY_TOKENS, copied_record, copied_share
+
+    key = {"corpus": fingerprint, "window": COPY_TOKENS}
+    stored = None if cache is None else cache.read("copied", key)
+    if stored is None:
+        copied = copied_share(splits["held_out"], splits["explain"])
+        if cache is not None:
+            counted = torch.tensor([copied["windows"], copied["seen"]])
+            cache.write("copied", key, {"counted": counted})
+        return copied
+    return copied_record(*stored["counted"].tolist())
 
 
 def _read(options: DatasetOptions) -> tuple[Iterable[Document], dict[str, Any]]:
     """The documents of the source that the options name, and what identifies it."""
     source: dict[str, Any] = {"kind": options.kind}
     if options.kind == "stdlib":
+        source["snapshot"] = SNAPSHOT.name
+        return cut_documents(snapshot_documents(), options.max_document_characters), source
+    if options.kind == "python":
         source["python"] = platform.python_version()
-        return cut_documents(stdlib_documents(), options.max_document_characters), source
+        return cut_documents(library_documents(), options.max_document_characters), source
     read = file_documents if options.kind == "text" else hub_documents
     documents, found = read(options)
     return documents, source | found

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from benchmark.corpus.documents import DEFAULT_FRACTIONS, SPLITS
+from benchmark.corpus.documents import DEFAULT_FRACTIONS, NEAR_DUPLICATES, SPLITS
 from benchmark.errors import BenchmarkError, unknown
 
-KINDS = ("stdlib", "text", "hub")
+KINDS = ("stdlib", "python", "text", "hub")
 NEEDS: Mapping[str, tuple[str, str]] = {
     "text": ("path", "dataset.path=<file or folder>"),
     "hub": ("repo", "dataset.repo=<owner>/<name>"),
@@ -40,6 +40,7 @@ class DatasetOptions:
     max_document_characters: int | None = None
     fractions: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_FRACTIONS))
     split_seed: int = 0
+    near_duplicates: float | None = NEAR_DUPLICATES
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> DatasetOptions:
@@ -59,7 +60,13 @@ class DatasetOptions:
             key, example = NEEDS[kind]
             if given.get(key) in (None, "", MISSING):
                 raise BenchmarkError(f"dataset '{given['name']}' needs {example}")
-        options = cls(**{key: value for key, value in given.items() if value is not None})
+        options = cls(
+            **{
+                key: value
+                for key, value in given.items()
+                if value is not None or key == "near_duplicates"
+            }
+        )
         for key in ("name", "path", "repo", "config", "hub_split", "revision", "column"):
             value = getattr(options, key)
             # YAML reads an unquoted revision such as 1234567 as a number.
@@ -73,6 +80,7 @@ class DatasetOptions:
             _check_count(key, getattr(options, key))
         if isinstance(options.split_seed, bool) or not isinstance(options.split_seed, int):
             raise BenchmarkError(f"dataset.split_seed must be a number, not {options.split_seed!r}")
+        _check_share(options.near_duplicates)
         object.__setattr__(options, "fractions", _checked_fractions(options.fractions))
         return options
 
@@ -93,6 +101,16 @@ def _check_count(key: str, value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise BenchmarkError(f"dataset.{key} must be a positive number or null, not {value!r}")
+
+
+def _check_share(value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        raise BenchmarkError(
+            "dataset.near_duplicates must be a share above 0 and at most 1, or null to split "
+            f"near-duplicates like other documents, not {value!r}"
+        )
 
 
 def _checked_fractions(given: Any) -> dict[str, float]:

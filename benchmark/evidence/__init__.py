@@ -1,5 +1,6 @@
 """What is measured about neurons: profiles, evidence of the explain split, held-out truth."""
 
+from benchmark.evidence.firing import NEVER_FIRES, firing_thresholds
 from benchmark.evidence.profile import LayerProfile, profile_layers
 from benchmark.evidence.selection import (
     DEAD_FRACTION,
@@ -14,12 +15,15 @@ from benchmark.evidence.store import Block, EvidenceStore
 from benchmark.evidence.truth import (
     CALIBRATED_SETS,
     CALIBRATED_SUFFIX,
+    NOVEL,
     SCORING_SETS,
+    SHARED_SETS,
     TOP,
     TOP_AND_RANDOM,
     UNIFORM,
     CalibrationTruth,
     Truth,
+    base_set,
 )
 
 __all__ = [
@@ -27,7 +31,10 @@ __all__ = [
     "CALIBRATED_SUFFIX",
     "DEAD_FRACTION",
     "DEAD_MEANS",
+    "NEVER_FIRES",
+    "NOVEL",
     "SCORING_SETS",
+    "SHARED_SETS",
     "TOP",
     "TOP_AND_RANDOM",
     "UNIFORM",
@@ -38,8 +45,10 @@ __all__ = [
     "LayerProfile",
     "Selection",
     "Truth",
+    "base_set",
     "dead_neurons",
     "draw_neurons",
+    "firing_thresholds",
     "profile_layers",
     "relative_reach",
 ]

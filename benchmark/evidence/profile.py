@@ -39,6 +39,11 @@ class LayerProfile:
     top_contexts: Int[Tensor, "d_mlp k"]
     n_tokens: int
 
+    @property
+    def n_exemplars(self) -> int:
+        """How many exemplars every neuron of the layer has."""
+        return int((self.top_contexts >= 0).sum(1).min())
+
 
 class LayerAccumulator:
     """The running state of one layer: `O(d_mlp * k)` memory, fixed shapes, no wait for the device.

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from benchmark.config import MEDIAN_EXEMPLAR
+
 
 @dataclass(frozen=True)
 class EvidenceSettings:
@@ -24,7 +26,8 @@ class EvidenceSettings:
         top: a neuron's own top contexts of these, the `top` scoring set; `top_and_random` adds as
             many contexts of the uniform set.
         calibrate: contexts of the `calibrate` split that calibration is fitted on (None: all).
-        firing: the part of a neuron's maximum from which on an activation counts as firing.
+        firing: the part of a neuron's firing reference from which on an activation is firing.
+        firing_reference: `median_exemplar` or `maximum`; see `firing_thresholds`.
         seed: decides all draws of contexts.
     """
 
@@ -36,6 +39,7 @@ class EvidenceSettings:
     top: int = 20
     calibrate: int | None = 512
     firing: float = 0.5
+    firing_reference: str = MEDIAN_EXEMPLAR
     seed: int = 0
 
 

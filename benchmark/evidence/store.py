@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,19 @@ from torch import Tensor
 
 from benchmark.cache import TensorCache
 from benchmark.corpus import Contexts, Corpus
+from benchmark.corpus.overlap import seen_windows
 from benchmark.errors import BenchmarkError
+from benchmark.evidence.firing import firing_thresholds
 from benchmark.evidence.gather import Request, gather
 from benchmark.evidence.profile import LayerProfile, profile_layers
 from benchmark.evidence.selection import dead_neurons
 from benchmark.evidence.settings import EvidenceSettings, draw_rows
-from benchmark.evidence.truth import CalibrationTruth, Truth, strongest_contexts
+from benchmark.evidence.truth import (
+    NOVEL_LENGTH,
+    CalibrationTruth,
+    Truth,
+    strongest_contexts,
+)
 from benchmark.interface import Evidence, Exemplars, Sample
 
 if TYPE_CHECKING:
@@ -99,6 +107,17 @@ class EvidenceStore:
     def _block(block: Block) -> dict[str, Any]:
         return {"layer": block.layer, "neurons": block.neurons.tolist()}
 
+    @functools.cached_property
+    def novel(self) -> Bool[Tensor, "m ctx"]:
+        """Which tokens of the `uniform` set end a run that is nowhere in the `explain` split.
+
+        The whole split counts, also what of it no exemplar is taken from. A token with fewer than
+        `NOVEL_LENGTH` tokens of its document before it in its context is not among them.
+        """
+        uniform = self.held_out.select(self.uniform_rows)
+        complete, seen = seen_windows(uniform, self.corpus.splits["explain"], NOVEL_LENGTH)
+        return complete & ~seen
+
     # The pass over the explain split.
 
     def profile_is_cached(self, layer: int) -> bool:
@@ -132,15 +151,26 @@ class EvidenceStore:
         """Return which neurons of a layer are dead; see `benchmark.evidence.selection`."""
         return dead_neurons(self.profiles([layer])[layer], self.subject.output_norms(layer))
 
+    def firing_thresholds(self, block: Block, reference: str | None = None) -> Float[Tensor, " n"]:
+        """Return the activation from which on each neuron of a block fires, raw units.
+
+        Args:
+            block: the neurons.
+            reference: one of `FIRING_REFERENCES`; None takes that of the settings.
+        """
+        profile = self.profiles([block.layer])[block.layer]
+        chosen = reference or self.settings.firing_reference
+        return firing_thresholds(profile, chosen, self.settings.firing)[block.neurons]
+
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
         """Rows of the explain contexts that are the exemplars of each neuron of a block."""
-        contexts = self.profiles([block.layer])[block.layer].top_contexts
-        k = int((contexts >= 0).sum(1).min())
+        profile = self.profiles([block.layer])[block.layer]
+        k = profile.n_exemplars
         if k == 0:
             raise BenchmarkError(
                 f"layer {block.layer} has no exemplars: the explain split holds no text token."
             )
-        return contexts[block.neurons, :k]
+        return profile.top_contexts[block.neurons, :k]
 
     # Passes for chosen neurons.
 
@@ -301,14 +331,13 @@ class EvidenceStore:
         tokens = self.explain.tokens[self.exemplar_rows(block)]
         text = tokens != self.explain.bos
         activations = stored["exemplars"]
-        maximum = profile.max_activation[block.neurons]
         return Evidence(
             layer=block.layer,
             neurons=block.neurons,
             bos=self.explain.bos,
-            max_activation=maximum,
+            max_activation=profile.max_activation[block.neurons],
             mean_activation=profile.mean_activation[block.neurons],
-            firing_threshold=self.settings.firing * maximum,
+            firing_threshold=self.firing_thresholds(block),
             exemplars=Exemplars(
                 tokens, activations, activations.masked_fill(~text, -torch.inf).argmax(-1)
             ),
@@ -326,6 +355,8 @@ class EvidenceStore:
             top=torch.searchsorted(rows, stored["top"]),
             uniform_activations=stored["uniform_activations"],
             top_activations=stored["top_activations"],
+            novel=self.novel,
+            documents=self.held_out.documents[self.uniform_rows],
         )
 
     def calibration_truth(self, block: Block) -> CalibrationTruth:

@@ -5,19 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from benchmark.config import FIRING_REFERENCES
 
 UNIFORM = "uniform"
 TOP = "top"
 TOP_AND_RANDOM = "top_and_random"
-SCORING_SETS = (UNIFORM, TOP, TOP_AND_RANDOM)
+NOVEL = "novel"
+SCORING_SETS = (UNIFORM, NOVEL, TOP, TOP_AND_RANDOM)
+NOVEL_LENGTH = 8
+"""A token is novel if the last so many tokens, itself among them, are nowhere in `explain`."""
+
+SHARED_SETS = (UNIFORM, NOVEL)
+"""The sets whose tokens are the same for all neurons; no other one may rank."""
 
 # The scores of a set after calibration are in columns of their own.
 CALIBRATED_SUFFIX = "_calibrated"
 CALIBRATED_SETS = tuple(f"{name}{CALIBRATED_SUFFIX}" for name in SCORING_SETS)
 
 CONTEXTS_AT_ONCE = 64
+
+
+def base_set(name: str) -> str:
+    """Return the scoring set whose tokens a set of columns such as `uniform_calibrated` is on."""
+    for suffix in (CALIBRATED_SUFFIX, *(f"_{reference}" for reference in FIRING_REFERENCES)):
+        name = name.removesuffix(suffix)
+    return name
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,8 @@ class Truth:
         top: the rows of each neuron's own strongest contexts, strongest first, `[n, k]`.
         uniform_activations: raw units, `[n, m, ctx]`.
         top_activations: raw units, `[n, k, ctx]`.
+        novel: which tokens of the `uniform` set are in the `novel` set, `[m, ctx]`.
+        documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
     """
 
     bos: int
@@ -39,6 +56,8 @@ class Truth:
     top: Int[Tensor, "n k"]
     uniform_activations: Float[Tensor, "n m ctx"]
     top_activations: Float[Tensor, "n k ctx"]
+    novel: Bool[Tensor, "m ctx"]
+    documents: Int[Tensor, "m ctx"]
 
     @property
     def n_random(self) -> int:
@@ -48,7 +67,7 @@ class Truth:
     def rows(self, scoring_set: str) -> Int[Tensor, "n c"]:
         """Rows of `tokens` that make up a scoring set, for each neuron."""
         n = len(self.top)
-        if scoring_set == UNIFORM:
+        if scoring_set in SHARED_SETS:
             return self.uniform.expand(n, -1)
         if scoring_set == TOP:
             return self.top
@@ -57,12 +76,22 @@ class Truth:
 
     def activations(self, scoring_set: str) -> Float[Tensor, "n c ctx"]:
         """True activations on a scoring set, in the order of `rows`."""
-        if scoring_set == UNIFORM:
+        if scoring_set in SHARED_SETS:
             return self.uniform_activations
         if scoring_set == TOP:
             return self.top_activations
         spread = torch.linspace(0, len(self.uniform) - 1, self.n_random).long()
         return torch.cat([self.top_activations, self.uniform_activations[:, spread]], dim=1)
+
+    def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
+        """Which tokens of a scoring set are scored, in the order of `rows`.
+
+        One mask, `[1, m, ctx]`, where all neurons share the set.
+        """
+        if scoring_set == NOVEL:
+            return self.novel[None]
+        rows = self.uniform[None] if scoring_set == UNIFORM else self.rows(scoring_set)
+        return self.tokens[rows] != self.bos
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from benchmark.results.lines import SavedExplanation, explanation_line
 from benchmark.results.reader import Run, find_runs, load_run
 from benchmark.results.records import (
     DESCRIPTIVE,
+    OVER_BOTH,
+    OVER_NEURONS,
     SCHEMA_VERSION,
     CorpusRecord,
     EnvironmentRecord,
@@ -26,6 +28,8 @@ __all__ = [
     "DESCRIPTIVE",
     "FAILED",
     "OK",
+    "OVER_BOTH",
+    "OVER_NEURONS",
     "SCHEMA_VERSION",
     "CorpusRecord",
     "EnvironmentRecord",

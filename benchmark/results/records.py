@@ -11,6 +11,9 @@ from benchmark.results.fields import read_record
 
 SCHEMA_VERSION = 1
 
+# What an interval is over.
+OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
+
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
 
@@ -37,7 +40,11 @@ class SubjectRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusRecord:
-    """The text: `counts` are documents, contexts and tokens per split, as the corpus gives them."""
+    """The text.
+
+    `counts` are documents, contexts and tokens per split, as the corpus gives them, and under
+    `uniform_tokens` and `novel_tokens` how many tokens of these scoring sets were scored.
+    """
 
     name: str
     fingerprint: str
@@ -100,11 +107,13 @@ class EnvironmentRecord:
 class MetricSummary:
     """A metric over neurons: the mean with its interval, of the `n` neurons that have a value.
 
-    `low` and `high` are by bootstrap over neurons, `layer_low` and `layer_high` over whole layers,
-    None where there is but one.
+    `low` and `high` are by bootstrap over what `over` says: `neurons and documents`, or `neurons`
+    where the documents were not resampled. `neuron_low` and `neuron_high` are over neurons alone;
+    records of earlier versions lack them, and theirs is `low` and `high`. `layer_low` and
+    `layer_high` are over whole layers, None where there is but one.
 
     `n_null` neurons have none, because the metric cannot be computed for them. Without any value
-    the mean is None.
+    the mean is None. `median` is that of counts of tokens, None for metrics.
     """
 
     mean: float | None
@@ -114,6 +123,16 @@ class MetricSummary:
     n_null: int = 0
     layer_low: float | None = None
     layer_high: float | None = None
+    over: str = OVER_NEURONS
+    neuron_low: float | None = None
+    neuron_high: float | None = None
+    median: float | None = None
+
+    def over_neurons(self) -> tuple[float | None, float | None]:
+        """The interval over neurons alone, also of a record of an earlier version."""
+        if self.over == OVER_NEURONS:
+            return self.low, self.high
+        return self.neuron_low, self.neuron_high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +169,8 @@ class RunRecord:
     """A finished run, as `run.json` holds it.
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
-    `<scoring set>/undefined`. `together` holds what replacing many neurons at once does; it is
+    `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
+    fire on. `together` holds what replacing many neurons at once does; it is
     empty without `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
     """
 

@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.results.encoding import plain
+from benchmark.results.resampled import RESAMPLED, Resampled, without_resampled
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from metrics import Replicates
 
 OK = "ok"
 FAILED = "failed"
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 UNDEFINED = "undefined"
+# Of a scoring set, but no metrics: how many tokens a neuron fires on, and what a single neuron's
+# correlation rests on.
+POSITIVES, EFFECTIVE_TOKENS = "positives", "effective_tokens"
+PEARSON_LOW, PEARSON_HIGH = "pearson_low", "pearson_high"
+ABOUT_A_SET = (UNDEFINED, POSITIVES, EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
 COST_PREFIX = "cost/"
 CALIBRATION_PREFIX = "calibration/"
 CLIPPED = f"{CALIBRATION_PREFIX}clipped"
@@ -33,14 +41,18 @@ class Scores:
 
     Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
     be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
-    made the correlation undefined (it then counts as 0). With calibration there are further sets,
-    `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and `/clipped`.
-    `effect/<...>` says what ablating the neuron changes, which is no score. Costs that a block of
-    neurons shares are divided among them.
+    made the correlation undefined (it then counts as 0), `<scoring set>/positives` counts the
+    tokens that the neuron fires on, `uniform/effective_tokens`, `uniform/pearson_low` and
+    `uniform/pearson_high` say how far one neuron's correlation can be trusted. With calibration
+    there are further sets, `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and
+    `/clipped`. `effect/<...>` says what ablating the neuron changes, which is no score. Costs that
+    a block of neurons shares are divided among them. `replicates` gives the scores on resamples of
+    the documents, which are columns of the file and not of `table`.
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, resampled: Resampled | None = None) -> None:
         self.table = table
+        self._resampled = resampled
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Scores:
@@ -52,6 +64,10 @@ class Scores:
         import pyarrow as pa
 
         entries = sorted(map(plain, rows), key=lambda row: (row["layer"], row["neuron"]))
+        resampled = Resampled.from_rows(entries)
+        entries = [
+            {name: value for name, value in entry.items() if name != RESAMPLED} for entry in entries
+        ]
         types = {name: _column_type(name) for name in _column_names(entries)}
         columns = []
         for name, kind in types.items():
@@ -61,7 +77,7 @@ class Scores:
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise TypeError(f"column '{name}' of the scores: {error}") from error
         schema = pa.schema(list(types.items()))
-        return cls(pa.table(columns, schema=schema))
+        return cls(pa.table(columns, schema=schema), resampled)
 
     @classmethod
     def from_parquet(cls, data: bytes) -> Scores:
@@ -81,14 +97,16 @@ class Scores:
         missing = [name for name in KEY_COLUMNS if name not in table.column_names]
         if missing:
             raise ValueError(f"column '{missing[0]}' is missing")
-        return cls(_in_order(table))
+        table = _in_order(table)
+        return cls(without_resampled(table), Resampled.from_table(table))
 
     def to_parquet(self) -> bytes:
         """The table as the bytes of a parquet file."""
         import pyarrow.parquet as pq
 
         buffer = io.BytesIO()
-        pq.write_table(self.table, buffer, compression="zstd")
+        table = self.table if self._resampled is None else self._resampled.added_to(self.table)
+        pq.write_table(table, buffer, compression="zstd")
         return buffer.getvalue()
 
     def __len__(self) -> int:
@@ -109,6 +127,11 @@ class Scores:
         """The scoring sets that the metrics are measured on, in order."""
         of_sets = [name for name in self.metric_columns if not name.startswith(CAUSAL_PREFIX)]
         return list(dict.fromkeys(name.split("/")[0] for name in of_sets))
+
+    @property
+    def positives_columns(self) -> list[str]:
+        """The names of the counts of tokens that fire, such as `uniform/positives`."""
+        return [name for name in self.columns if name.endswith(f"/{POSITIVES}")]
 
     @property
     def causal_columns(self) -> list[str]:
@@ -133,6 +156,16 @@ class Scores:
         if is_flag(name):
             return np.array([bool(value) for value in values], dtype=np.bool_)
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+    def replicates(self, name: str) -> Replicates | None:
+        """A column on each resample of the documents, None where it was not resampled."""
+        from metrics import Replicates
+
+        found = self._resampled
+        if found is None or name not in found.deviations or name not in self.columns:
+            return None
+        values = self.column(name)[:, None] + found.deviations[name].astype(np.float64)
+        return Replicates(values, found.n_documents, found.draw)
 
     def to_numpy(self) -> dict[str, np.ndarray[Any, Any]]:
         """Every column by name, as `column` gives it."""
@@ -174,6 +207,7 @@ def _is_metric(name: str) -> bool:
         "/" in name
         and not name.startswith((COST_PREFIX, CALIBRATION_PREFIX, EFFECT_PREFIX))
         and not is_flag(name)
+        and name.partition("/")[2] not in ABOUT_A_SET
     )
 
 
@@ -187,7 +221,7 @@ def _column_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _column_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
-    if name in ("layer", "neuron") or name in WHOLE_NUMBERS:
+    if name in ("layer", "neuron") or name in WHOLE_NUMBERS or name.endswith(f"/{POSITIVES}"):
         return pa.int64()
     if name in ("status", "error"):
         return pa.string()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.results import FAILED, MetricSummary, RunRecord, Scores
-from benchmark.results.scores import COST_PREFIX, is_flag
+from benchmark.results.scores import COST_PREFIX, PEARSON_HIGH, PEARSON_LOW, is_flag
 
 
 def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
@@ -23,8 +23,8 @@ def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
         "failed": int((scores.column("status")[rows] == FAILED).sum()),
     }
     for name in scores.columns:
-        if "/" not in name:
-            continue
+        if "/" not in name or name.partition("/")[2] in (PEARSON_LOW, PEARSON_HIGH):
+            continue  # ends of one neuron's interval have no mean
         values = scores.column(name)[rows]
         if is_flag(name):
             found[name] = int(values.sum())
@@ -38,14 +38,17 @@ def overall_metrics(record: RunRecord, scores: Scores) -> dict[str, Any]:
     """The run's summary, coverage, and mean costs per neuron, under flat names.
 
     `uniform/pearson` is the mean, `uniform/pearson/low` and `/high` its interval,
-    `uniform/pearson/n_null` the neurons for which it cannot be computed.
+    `uniform/pearson/n_null` the neurons for which it cannot be computed; `uniform/positives/median`
+    is the median of how many tokens a neuron fires on.
     """
     found: dict[str, Any] = {}
     for name, entry in record.summary.items():
         if isinstance(entry, MetricSummary):
             found[name] = entry.mean
-            if name.startswith(COST_PREFIX):
-                continue  # a mean cost has no interval
+            if entry.median is not None:
+                found[f"{name}/median"] = entry.median
+            if name.startswith(COST_PREFIX) or entry.median is not None:
+                continue  # a mean cost has no interval, nor has a number of tokens
             found[f"{name}/low"], found[f"{name}/high"] = entry.low, entry.high
             found[f"{name}/n_null"] = entry.n_null
         else:

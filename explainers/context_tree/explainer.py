@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,13 +12,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
+from benchmark.interface import (
+    EXEMPLARS_AND_SAMPLE,
+    SAMPLE,
+    Evidence,
+    Failure,
+    SubjectModel,
+    includes,
+)
 from benchmark.visible import visible_token
 from explainers.context_tree.budget import largest_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
 from explainers.context_tree.growing import Candidates, Options, candidates, grow
 from explainers.context_tree.showing import shown_contexts
 from explainers.context_tree.statistics import observe, observed_shape
+from explainers.evidence_option import checked_evidence, chosen_sample
 
 # Neurons whose statistics are in memory at once.
 AT_ONCE = 64
@@ -33,9 +42,19 @@ class ContextTree:
     activation there, shrunk towards that of the run without its earliest token, and the longest
     run that is known decides. The shape is shared by all neurons of a block. The subject is never
     asked.
+
+    With `evidence=exemplars` there is no position at which a neuron was seen by chance: exemplars
+    are chosen because it fires in them, so a mean over their positions says too much. Three things
+    keep that in bounds. The root is not estimated from them: it is the neuron's mean over the
+    whole `explain` split, which evidence gives in any case. A run's mean is shrunk towards it, one
+    position of an exemplar counting as `exemplar_weight` of one drawn by chance (.3, so that a run
+    seen once in an exemplar goes less than a quarter of the way from its parent's value). And what
+    stands around the firing tokens of 20 contexts is fairly ordinary text, so common tokens are
+    seen at rest there. What remains: a run that was seen firing in every exemplar is taken to do
+    so wherever it occurs.
     """
 
-    evidence = EXEMPLARS_AND_SAMPLE
+    evidence: str = EXEMPLARS_AND_SAMPLE
     explanation_class: ClassVar[type[Any]] = ContextTreeExplanation
 
     def __init__(
@@ -47,6 +66,7 @@ class ContextTree:
         least_gain: float = 1e-7,
         step: float = 0.1,
         max_bytes: int | None = None,
+        evidence: str = EXEMPLARS_AND_SAMPLE,
     ) -> None:
         """Choose how the tree is grown.
 
@@ -61,6 +81,7 @@ class ContextTree:
                 deviation is left out.
             step: values are multiples of this part of the activation's standard deviation.
             max_bytes: bytes that an explanation may take when it is saved; None: any number.
+            evidence: `exemplars+sample` or `exemplars`.
 
         Raises:
             BenchmarkError: an option has a value that it cannot have.
@@ -82,6 +103,9 @@ class ContextTree:
         whole = isinstance(max_bytes, int) and not isinstance(max_bytes, bool)
         if max_bytes is not None and (not whole or max_bytes < LEAST_BYTES):
             raise _wrong("max_bytes", max_bytes, f"null or a whole number from {LEAST_BYTES} on")
+        self.evidence = checked_evidence(evidence, "context_tree")
+        if not includes(self.evidence, SAMPLE) and not exemplar_weight:
+            raise _wrong("exemplar_weight", exemplar_weight, "above 0 with evidence=exemplars")
         self.depth = depth
         self.max_bytes = max_bytes
         self.options = Options(
@@ -98,13 +122,10 @@ class ContextTree:
         """One tree per neuron; a neuron whose activations are not finite fails.
 
         Raises:
-            BenchmarkError: the evidence has no sample.
+            BenchmarkError: the sample was asked for and the evidence has none.
         """
-        if evidence.sample is None:
-            raise BenchmarkError(
-                "context_tree needs the sample (evidence exemplars+sample), and the evidence has "
-                "none: exemplars alone show only where a neuron fires."
-            )
+        sample = chosen_sample(evidence, self.evidence, "context_tree")
+        evidence = replace(evidence, sample=sample)
         seen = observe(evidence, self.options.exemplar_weight > 0)
         shape = observed_shape(seen, self.depth)
         text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,8 @@ class Candidates:
         counts, sums: what was seen at each node, `[nodes]`.
         centre: what was taken from all activations, raw units.
         count, total: positions in all, and the sum of the activations there, less the centre.
-        spread: standard deviation of the activation on the sample, raw units.
+        spread: standard deviation of the activation, raw units.
+        known_root: whether the root's value is the centre, whatever was seen.
     """
 
     shape: Shape
@@ -54,6 +56,7 @@ class Candidates:
     count: float
     total: float
     spread: float
+    known_root: bool
 
     def best(self, most: int) -> Nodes:
         """So many of the candidates, those of highest priority, ascending; each with its parent.
@@ -109,6 +112,7 @@ def candidates(
             count=float(count[row]),
             total=float(total[row]),
             spread=float(spread[row]),
+            known_root=not seen.has_sample,
         )
         for row, which in enumerate(nodes.split(sizes))
     ]
@@ -141,7 +145,8 @@ def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
         )
         nodes.append(which)
         above = local
-    root, values = shrunk_means(kept, options.shrinkage, there.count, there.total)
+    count = math.inf if there.known_root else there.count
+    root, values = shrunk_means(kept, options.shrinkage, count, there.total)
     base, step = _rounded(there.centre + root), _rounded(options.step * there.spread)
     levels = [
         TreeLevel(level.parents, level.tokens, _whole((there.centre + value - base), step))

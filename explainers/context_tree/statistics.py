@@ -20,13 +20,16 @@ class Observations:
     A context that is in the sample and among a neuron's exemplars counts once.
 
     Attributes:
-        tokens: contexts of the sample, then the exemplars' that are not in it, `[m + e, ctx]`.
+        tokens: contexts of the sample, then the exemplars' that are not in it, `[m + e, ctx]`;
+            without a sample `m` is 0.
         text: positions that count: all but BOS, `[m + e, ctx]`.
         activations: of the sample, raw units less `centre`, zero on BOS, `[m * ctx, n]`.
         own_places: positions of exemplars (`row * ctx + column`), `[p]`.
         own_neurons: the row of the neuron whose exemplar each is, `[p]`.
         own_activations: the activation there, raw units less `centre`, `[p]`.
         centre: each neuron's mean activation on the `explain` split, raw units, `[n]`.
+        has_sample: whether positions that were drawn uniformly are among them. If not, what is
+            expected of any position is not learnt from them: it is `centre`.
     """
 
     tokens: Int[Tensor, "contexts ctx"]
@@ -36,25 +39,25 @@ class Observations:
     own_neurons: Int[Tensor, " p"]
     own_activations: Float[Tensor, " p"]
     centre: Float[Tensor, " n"]
+    has_sample: bool
 
 
 def observe(evidence: Evidence, use_exemplars: bool = True) -> Observations:
-    """Lay out the evidence of a block, on the CPU.
-
-    Raises:
-        ValueError: the evidence has no sample.
-    """
-    if evidence.sample is None:
-        raise ValueError("the evidence has no sample")
-    tokens = evidence.sample.tokens.cpu()
-    m, ctx = tokens.shape
-    n = evidence.n_neurons
+    """Lay out the evidence of a block, on the CPU; without a sample, its exemplars alone."""
+    n, k, ctx = evidence.exemplars.tokens.shape
     centre = evidence.mean_activation.float().cpu()
-    activations = evidence.sample.activations.float().cpu() - centre
-    activations.masked_fill_(~text_mask(tokens, evidence.bos)[..., None], 0)
-    exemplars = evidence.exemplars.tokens.cpu().reshape(-1, ctx)
+    exemplars = evidence.exemplars.tokens.cpu().reshape(n * k, ctx)
+    own = evidence.exemplars.activations.float().cpu().reshape(n * k, ctx)
+    sample = evidence.sample
+    if sample is None:
+        tokens, activations = exemplars[:0], torch.zeros(0, ctx, n)
+    else:
+        tokens = sample.tokens.cpu()
+        activations = sample.activations.float().cpu() - centre
+        activations.masked_fill_(~text_mask(tokens, evidence.bos)[..., None], 0)
+    m, ctx = tokens.shape
     if not use_exemplars:
-        exemplars = exemplars[:0]
+        exemplars, own = tokens[:0], torch.zeros(0, ctx)
     # Equal contexts share a row, and one that is in the sample is not taken from the exemplars.
     distinct, group = torch.unique(torch.cat([tokens, exemplars]), dim=0, return_inverse=True)
     sampled = torch.zeros(len(distinct), dtype=torch.bool)
@@ -62,10 +65,10 @@ def observe(evidence: Evidence, use_exemplars: bool = True) -> Observations:
     fresh = ~sampled
     row_of = m + torch.cumsum(fresh, 0) - 1
     chosen = fresh[group[m:]].nonzero()[:, 0]  # exemplars, counted through all neurons
-    neurons = chosen // max(1, evidence.exemplars.tokens.shape[1])
+    neurons = chosen // max(1, k)
     together = torch.cat([tokens, distinct[fresh]])
     text = text_mask(together, evidence.bos)
-    values = evidence.exemplars.activations.float().cpu().reshape(-1, ctx)[chosen]
+    values = own[chosen]
     rows = row_of[group[m:][chosen]]
     places = rows[:, None] * ctx + torch.arange(ctx)
     keep = text[rows]
@@ -77,6 +80,7 @@ def observe(evidence: Evidence, use_exemplars: bool = True) -> Observations:
         own_neurons=neurons[:, None].expand(-1, ctx)[keep],
         own_activations=(values - centre[neurons][:, None])[keep],
         centre=centre,
+        has_sample=sample is not None,
     )
 
 
@@ -88,8 +92,15 @@ def observed_shape(observations: Observations, depth: int) -> Shape:
 def spreads(seen: Observations, neurons: slice) -> Float[Tensor, " n"]:
     """Standard deviation of some neurons of the block on the sample's text, raw units.
 
+    Without a sample, the root mean square of what their own exemplars deviate from the centre.
     Rows are added pair by pair, so that each neuron's sum is the same in whatever block it is.
     """
+    if not seen.has_sample:
+        n = len(seen.centre)
+        squares = seen.own_activations.double().square()
+        sums = torch.zeros(n, dtype=torch.double).index_add_(0, seen.own_neurons, squares)
+        sizes = torch.bincount(seen.own_neurons, minlength=n)
+        return (sums / sizes.clamp_min(1)).sqrt().float()[neurons]
     rows = seen.activations[:, neurons].square()
     n_text = int(seen.text.reshape(-1)[: len(rows)].sum())
     while len(rows) > 1:

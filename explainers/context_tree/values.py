@@ -40,7 +40,7 @@ def shrunk_means(
     Args:
         levels: the kept nodes.
         shrinkage: of each level, in positions.
-        count: positions in all.
+        count: positions in all; infinitely many where the root's value is known, as 0.
         total: the sum of the activations there, less the centre.
     """
     # What each node says by the positions that end in no kept child of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,13 +12,17 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import (
-    EXEMPLARS,
+    EVIDENCE_KINDS,
+    EXEMPLARS_AND_TEXT,
+    TEXT,
     Evidence,
     ExplainText,
     Failure,
     Storage,
     SubjectModel,
+    includes,
 )
+from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.fasttext.activating import Seen, SeenWord, seen_words
 from explainers.fasttext.explanation import (
     FastTextExplanation,
@@ -27,15 +31,15 @@ from explainers.fasttext.explanation import (
     simulate_together,
 )
 from explainers.fasttext.generalise import Kept, fit_floor, make_table
-from explainers.fasttext.joints import Joints, token_texts
-from explainers.fasttext.language import Language, Text
+from explainers.fasttext.language import Language
+from explainers.fasttext.learning import CORPUS, Learner, Vocabulary
 from explainers.fasttext.neighbours import Tried, try_neighbours
 from explainers.fasttext.settings import Settings
-from explainers.fasttext.training import Training, trained
+from explainers.fasttext.training import Training
 from explainers.fasttext.vectors import coherence
 from explainers.numbers import shortest
+from explainers.sample_contexts import learnt_contexts
 
-CORPUS = "corpus"
 # Windows of seven tokens: the word, as one however it is split, and three on either side.
 BESIDE = 3
 
@@ -46,17 +50,27 @@ class FastText:
     The method of "Automated identification of potential feature neurons": the activating words
     of the exemplars, how coherent they are, and which of their nearest words also activate. A
     token is then predicted from the similarity of its word to the words that were kept.
+
+    Its evidence is more than exemplars: which words there are, how often each occurs and, with
+    `vectors=corpus`, their vectors are learnt from the text of the whole `explain` split, without
+    activations. By its other kinds of evidence they are learnt from less: from the text of the
+    sample, or of each neuron's own exemplars. With the sample, as many contexts of it, across the
+    neuron's range of activation, show words besides (see `learnt_contexts`).
     """
 
-    evidence: str = EXEMPLARS
+    evidence: str = EXEMPLARS_AND_TEXT
     explanation_class: ClassVar[type[Any]] = FastTextExplanation
 
-    def __init__(self, vectors: str = CORPUS, **options: Any) -> None:
-        """Choose the vectors and the thresholds.
+    def __init__(
+        self, vectors: str = CORPUS, evidence: str = EXEMPLARS_AND_TEXT, **options: Any
+    ) -> None:
+        """Choose the vectors, the evidence and the thresholds.
 
         Args:
-            vectors: `corpus`, to train them on the `explain` split; a `.bin` or `.vec` file, or a
-                folder with one; or a repository of the hub.
+            vectors: `corpus`, to train them on the text of the evidence; a `.bin` or `.vec` file,
+                or a folder with one; or a repository of the hub.
+            evidence: `exemplars+text`, `exemplars`, `exemplars+sample` or
+                `exemplars+sample+text`.
             options: see `Settings` and, for `corpus`, `Training`.
 
         Raises:
@@ -66,20 +80,22 @@ class FastText:
             raise BenchmarkError(
                 f"vectors of fasttext must be '{CORPUS}', a file or a repository, not {vectors!r}."
             )
-        self.vectors = vectors
+        self.evidence = checked_evidence(evidence, "fasttext", EVIDENCE_KINDS)
         of_training = {each.name for each in fields(Training)}
-        self.training = Training(**{k: v for k, v in options.items() if k in of_training})
+        training = Training(**{k: v for k, v in options.items() if k in of_training})
         self.settings = Settings(**{k: v for k, v in options.items() if k not in of_training})
+        self._learner = Learner(vectors, training)
         self._language: Language | None = None
 
     def prepare(self, text: ExplainText, storage: Storage) -> None:
         """Read the `explain` split, and train vectors on it or load pretrained ones.
 
         Raises:
-            BenchmarkError: the vectors cannot be had.
+            BenchmarkError: the vectors cannot be read.
         """
-        self._language = self._read(
-            text.tokens.cpu().numpy(), text.bos, text.tokenizer, text.d_vocab, storage
+        vocabulary = Vocabulary.of(text.tokenizer, text.d_vocab, text.bos)
+        self._language = self._learner.read(
+            text.tokens.cpu().numpy(), vocabulary, "the explain split", storage
         )
 
     def explain(
@@ -87,13 +103,17 @@ class FastText:
     ) -> list[FastTextExplanation | Failure]:
         """Words and a table for each neuron; one that never fires fails.
 
-        Without `prepare`, the exemplars of the block are all the text there is to learn from.
+        Without `prepare`, the text of the evidence is all there is to learn from.
+
+        Raises:
+            BenchmarkError: the sample was asked for and the evidence has none.
         """
-        language = self._language or self._of_evidence(evidence, subject)
-        seen, activating = self._words(evidence, language)
-        tried = try_neighbours(evidence, activating, language, subject, self.settings)
+        languages = self._languages(evidence, subject)
+        evidence = learnt_contexts(evidence, self.evidence, "fasttext")
+        seen, activating = self._words(evidence, languages)
+        tried = try_neighbours(evidence, activating, languages, subject, self.settings)
         return [
-            self._explanation(row, evidence, language, seen[row], activating[row], tried[row])
+            self._explanation(row, evidence, languages[row], seen[row], activating[row], tried[row])
             if activating[row]
             else Failure("the neuron never fires on a word of its exemplars")
             for row in range(evidence.n_neurons)
@@ -105,32 +125,15 @@ class FastText:
         """All tables at once; equal to simulating one by one."""
         return simulate_together(explanations, tokens)
 
-    def _read(
-        self,
-        tokens: Int[np.ndarray, "n ctx"],
-        bos: int,
-        tokenizer: Any,
-        d_vocab: int,
-        storage: Storage | None,
-    ) -> Language:
-        texts = token_texts(tokenizer, d_vocab)
-        text = Text.read(tokens, bos, Joints.of(texts, bos), texts)
-        if self.vectors == CORPUS:
-            return Language(text, trained(text, self.training, storage))
-        if self._language is not None:
-            return Language(text, self._language.vectors, trained=False)
-        from explainers.fasttext.pretrained import pretrained
-
-        return Language(text, pretrained(self.vectors), trained=False)
-
-    def _of_evidence(self, evidence: Evidence, subject: SubjectModel) -> Language:
-        exemplars = evidence.exemplars.tokens.cpu().numpy()
-        # Sorted, so that the order of the neurons does not decide what the vectors become.
-        tokens = np.unique(exemplars.reshape(-1, exemplars.shape[-1]), axis=0)
-        return self._read(tokens, evidence.bos, subject.tokenizer, subject.d_vocab, None)
+    def _languages(self, evidence: Evidence, subject: SubjectModel) -> list[Language]:
+        """The language of each neuron."""
+        if self._language is not None and includes(self.evidence, TEXT):
+            return [self._language] * evidence.n_neurons
+        sample = chosen_sample(evidence, self.evidence, "fasttext")
+        return self._learner.from_evidence(replace(evidence, sample=sample), subject)
 
     def _words(
-        self, evidence: Evidence, language: Language
+        self, evidence: Evidence, languages: Sequence[Language]
     ) -> tuple[list[Seen], list[list[SeenWord]]]:
         tokens = evidence.exemplars.tokens.cpu().numpy()
         activations = evidence.exemplars.activations.float().cpu().numpy()
@@ -138,7 +141,7 @@ class FastText:
         seen, activating = [], []
         for row, maximum in enumerate(maxima):
             threshold = self.settings.activation_threshold * maximum
-            text = language.text
+            text = languages[row].text
             found = seen_words(
                 tokens[row], activations[row], evidence.bos, text.joints, text.texts, threshold
             )

@@ -110,7 +110,7 @@ class Language:
     """A text and vectors of its words.
 
     Attributes:
-        text: the words of the `explain` split.
+        text: its words.
         vectors: trained on it, or pretrained.
         trained: whether the vectors were trained on this text.
     """

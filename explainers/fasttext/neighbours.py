@@ -41,11 +41,11 @@ class Tried:
 def try_neighbours(
     evidence: Evidence,
     activating: Sequence[Sequence[SeenWord]],
-    language: Language,
+    languages: Sequence[Language],
     subject: SubjectModel,
     settings: Settings,
 ) -> list[list[Tried]]:
-    """Ask about the neighbours of all activating words of all neurons of a block.
+    """Ask about the neighbours of all activating words of all neurons, each with its language.
 
     A word is replaced where it activates most. What follows it is left out, as a causal model
     does not look there. A neighbour that the tokenizer cannot write in that place is not tried.
@@ -58,7 +58,7 @@ def try_neighbours(
     lengths: list[int] = []
     owners: list[int] = []
     questions: list[tuple[SeenWord, str, tuple[int, ...], int]] = []
-    for owner, words in enumerate(activating):
+    for owner, (words, language) in enumerate(zip(activating, languages, strict=True)):
         nearest = language.neighbours(
             [word.name for word in words], settings.neighbours, settings.neighbour_min_count
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from benchmark.errors import BenchmarkError, unknown
 
-KEEP = ("holds", "rises")
+KEEP = ("rises", "holds")
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Settings:
         neighbours: nearest words that are tried in the place of each.
         neighbour_min_count: only words that occur so often in the `explain` split are tried; it
             does not apply to pretrained vectors.
-        keep: a neighbour is kept if the activation `holds`, or only if it `rises`.
-        hold: part of the activation that counts as held.
+        keep: a neighbour is kept if the activation `rises`, as in the report, or already if it
+            `holds`.
+        hold: part of the activation that counts as held, for `holds`.
         context: tokens before the word that are kept when a neighbour is tried; None keeps all.
         coherence_threshold: coherence from which on the neuron counts as semantic.
         max_words: words that an explanation lists with their activation.
@@ -31,7 +32,7 @@ class Settings:
     words: int = 20
     neighbours: int = 5
     neighbour_min_count: int = 5
-    keep: str = "holds"
+    keep: str = "rises"
     hold: float = 0.8
     context: int | None = None
     coherence_threshold: float = 0.5

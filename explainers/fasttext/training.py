@@ -51,8 +51,15 @@ class Training:
             check_count(name, value, 0 if name == "seed" else 1)
 
 
-def trained(text: Text, training: Training, storage: Storage | None = None) -> Vectors:
-    """Vectors of a text; read from the storage where the same text met the same training."""
+def trained(text: Text, training: Training, source: str, storage: Storage | None = None) -> Vectors:
+    """Vectors of a text; read from the storage where the same text met the same training.
+
+    Args:
+        text: what they are trained on.
+        training: how.
+        source: what the text is called.
+        storage: where they are kept; None trains them each time.
+    """
     import gensim
 
     determinants: dict[str, Any] = {
@@ -68,7 +75,7 @@ def trained(text: Text, training: Training, storage: Storage | None = None) -> V
         if storage is not None:
             storage.write(KIND, determinants, stored)
     return Vectors(
-        source="the explain split",
+        source=source,
         fingerprint=fingerprint,
         words=json.loads(bytes(stored["words"].numpy())),
         matrix=stored["matrix"].numpy(),

@@ -9,32 +9,35 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.visible import text_within, visible_within
 from explainers.anchored import Anchored, anchored, firing
-from explainers.asking import Asking, distinct_rows
+from explainers.asking import Asking
+from explainers.evidence_option import checked_evidence
 from explainers.local_search.describe import shown_texts
 from explainers.local_search.examples import Example, examples_of
 from explainers.local_search.explanation import LocalSearchExplanation
 from explainers.local_search.prune import prune
 from explainers.local_search.search import search
-from explainers.local_search.sentences import sentence_starts
 from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
 from explainers.numbers import shortest
 from explainers.proposers import MASKED_MODEL, Proposers
+from explainers.sample_contexts import learnt_contexts
 
 
 class LocalSearch:
     """Explains a neuron by minimal activating examples and what their words may be replaced by.
 
     "Investigating Neuron Behaviour via Dataset Example Pruning and Local Search" (Foote et al.
-    2022). Each exemplar is pruned, sentence by sentence and then token by token, as long as the
-    neuron keeps enough of its activation; then each word of what is left is substituted in turn:
-    what keeps the activation is a positive example, what breaks it a negative one.
+    2022). Each exemplar is pruned to the shortest context in which the neuron keeps enough of its
+    activation; then each word of what is left is substituted in turn: what keeps the activation is
+    a positive example, what breaks it a negative one. The report's substitutes are BERT's
+    predictions (`proposer=distilbert`, from the hub); the subject's own, which see only what
+    stands to the left, are the default because they need no second model.
 
     The report stops at that table. Here it also simulates: each example is a pattern of slots, and
     a text is compared with what was seen to keep and to break the activation in each. Where a slot
@@ -48,18 +51,26 @@ class LocalSearch:
     explanation_class: ClassVar[type[Any]] = LocalSearchExplanation
 
     def __init__(
-        self, proposer: str = "subject", masked_model: str = MASKED_MODEL, **thresholds: Any
+        self,
+        proposer: str = "subject",
+        masked_model: str = MASKED_MODEL,
+        evidence: str = EXEMPLARS,
+        **thresholds: Any,
     ) -> None:
-        """Choose the source of substitutes and the thresholds.
+        """Choose the source of substitutes, the evidence and the thresholds.
 
         Args:
-            proposer: `subject`, `distilbert` or `none`.
-            masked_model: for `distilbert`, the repository id or folder of a masked language model.
+            proposer: `subject`, `distilbert` (a masked language model, as in the report) or `none`.
+            masked_model: for `distilbert`, the repository id or folder of a masked language model;
+                the report's is BERT.
+            evidence: `exemplars`, as in the report, or `exemplars+sample`, which prunes contexts
+                of the sample too (see `learnt_contexts`).
             thresholds: see `Settings`.
 
         Raises:
             BenchmarkError: an option has a value that it cannot have.
         """
+        self.evidence = checked_evidence(evidence, "local_search")
         self.settings = Settings(**thresholds)
         self.proposers = Proposers(
             proposer, masked_model, self.settings.substitutes, ("proposer", "local_search")
@@ -71,15 +82,15 @@ class LocalSearch:
         """The examples of each neuron; one that never fires fails.
 
         Raises:
-            BenchmarkError: the proposer cannot be had.
+            BenchmarkError: the proposer cannot be loaded, or there is no sample to learn from.
         """
+        evidence = learnt_contexts(evidence, self.evidence, "local_search")
         asking = Asking(subject, evidence.layer, evidence.neurons)
         maxima = evidence.max_activation.float().cpu().numpy()
         used = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
         used = used.select(np.flatnonzero(np.isfinite(used.activations)))
         text_of = functools.cache(functools.partial(text_within, subject.tokenizer))
-        sentences = _sentences(used, evidence.bos, text_of)
-        pruned = prune(used, sentences, evidence.bos, asking, self.settings)
+        pruned = prune(used, evidence.bos, asking, self.settings)
         examples = examples_of(used, pruned, len(maxima), self.settings.window)
         found = search(
             examples, evidence.bos, asking, self.proposers.of(subject), text_of, self.settings
@@ -131,13 +142,3 @@ class LocalSearch:
             )
             results.append(replace(one, texts=shown_texts(one, text_of)))
         return results
-
-
-def _sentences(exemplars: Anchored, bos: int, text_of: Any) -> Bool[np.ndarray, "e ctx"]:
-    """Where sentences begin; contexts that several neurons share are read once."""
-    if not len(exemplars.tokens):
-        return np.zeros(exemplars.tokens.shape, dtype=bool)
-    distinct, _, where = distinct_rows(exemplars.tokens)
-    of_distinct = [sentence_starts(row, bos, text_of) for row in distinct]
-    starts: Bool[np.ndarray, "e ctx"] = np.stack(of_distinct)[where]
-    return starts

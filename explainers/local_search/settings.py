@@ -1,4 +1,4 @@
-"""Every threshold of the method, with the defaults of its report."""
+"""Thresholds of the method, with the defaults of its report."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Settings:
         negative_drop: one that loses more than this is a negative one; what lies between is unused.
         window: tokens on each side of the activating one that are never pruned.
         skip_stop_words: whether words such as "the" are left as they are.
+        substitute_signs: whether what is no word, such as a bracket or a number, is substituted
+            too, each token for itself. The report substitutes words only: `False`.
 
     Our own choice:
 
         activation_threshold: only exemplars above this part of the neuron's maximum are looked at.
         substitutes: how many substitutes each word gets.
-        substitute_signs: whether what is no word, such as a bracket or a number, is substituted
-            too, each token for itself. A masked language model proposes nothing for it.
         least: a match below this part of its example's activation is none.
         resting: the prediction where nothing matches: the neuron's `mean` on the `explain` split,
             or `zero`.
@@ -40,9 +40,9 @@ class Settings:
     negative_drop: float = 0.7
     window: int = 0
     skip_stop_words: bool = True
+    substitute_signs: bool = False
     activation_threshold: float = 0.0
     substitutes: int = 5
-    substitute_signs: bool = True
     least: float = 0.05
     resting: str = "mean"
 

@@ -14,10 +14,12 @@ from torch import Tensor
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.visible import visible_within
+from explainers.evidence_option import checked_evidence
 from explainers.max_examples.describe import shown_texts
 from explainers.max_examples.explanation import MaxExamplesExplanation
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
 from explainers.numbers import shortest as shortest_numbers
+from explainers.sample_contexts import learnt_contexts
 
 RESTING = ("mean", "zero")
 
@@ -34,6 +36,9 @@ class MaxExamples:
     neuron's mean over the `explain` split, which evidence gives whether or not there is a sample.
     Of all constants it has the least squared error there, and as most neurons fire seldom, it lies
     near what they do most of the time.
+
+    With `evidence=exemplars+sample` as many contexts of the sample, across the neuron's range of
+    activation, are remembered besides (see `learnt_contexts`).
     """
 
     evidence: str = EXEMPLARS
@@ -46,6 +51,7 @@ class MaxExamples:
         combine: str = "mean",
         resting: str = "mean",
         exemplars: int | None = None,
+        evidence: str = EXEMPLARS,
     ) -> None:
         """Choose what counts as a match.
 
@@ -57,6 +63,7 @@ class MaxExamples:
             resting: prediction where nothing matches: `mean`, the neuron's mean activation on the
                 `explain` split, or `zero`.
             exemplars: how many of the strongest are remembered; None for all there are.
+            evidence: `exemplars` or `exemplars+sample`.
 
         Raises:
             BenchmarkError: an option has a value that it cannot have.
@@ -74,6 +81,7 @@ class MaxExamples:
             raise unknown("combine of max_examples", str(combine), COMBINE)
         if resting not in RESTING:
             raise unknown("resting of max_examples", str(resting), RESTING)
+        self.evidence = checked_evidence(evidence, "max_examples")
         self.longest = longest
         self.shortest = shortest
         self.combine = combine
@@ -83,7 +91,12 @@ class MaxExamples:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[MaxExamplesExplanation | Failure]:
-        """The exemplars of each neuron; one whose activations are not finite fails."""
+        """The exemplars of each neuron; one whose activations are not finite fails.
+
+        Raises:
+            BenchmarkError: the sample was asked for and the evidence has none.
+        """
+        evidence = learnt_contexts(evidence, self.evidence, "max_examples")
         tokens = evidence.exemplars.tokens[:, : self.exemplars].cpu().numpy()
         activations = evidence.exemplars.activations[:, : self.exemplars].float().cpu().numpy()
         maxima = shortest_numbers(evidence.max_activation)

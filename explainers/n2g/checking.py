@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from benchmark.interface import Sample
 from explainers.n2g.compiled import NOWHERE
+from explainers.n2g.settings import LONGEST
 from explainers.n2g.simulate import winners
 from explainers.n2g.trie import Path, single, strongest_first
 
@@ -25,6 +26,7 @@ def check_against(
     *,
     prior: float,
     least: float,
+    match: str = LONGEST,
 ) -> tuple[list[tuple[Path, ...]], list[float]]:
     """Give every path the activation that the sample shows where it decides the prediction.
 
@@ -40,6 +42,7 @@ def check_against(
         bos: places that do not count.
         prior: places that what was measured counts as.
         least: part of the maximum below which a path is dropped.
+        match: which path decides, as `simulate_tries`.
 
     Returns:
         The paths, strongest first, and the mean elsewhere as a part of each maximum.
@@ -56,7 +59,7 @@ def check_against(
         truth = sample.activations[start : start + step].float().cpu().numpy()
         truth = np.moveaxis(truth, 2, 0)
         text = tokens != bos
-        decided = winners(tries, tokens)
+        decided = winners(tries, tokens, [match] * len(tries))
         some = (decided != NOWHERE) & text
         paths = decided[some]
         sums += np.bincount(paths, weights=truth[some], minlength=total)

@@ -39,13 +39,17 @@ class CompiledTries:
     paths: Integers
 
     def matches(
-        self, tokens: Int[np.ndarray, "batch pos"]
+        self, tokens: Int[np.ndarray, "batch pos"], *, literal_first: bool = False
     ) -> Iterator[tuple[Integers, Integers, Integers]]:
         """Every place where a path matches, in the order in which later ones win.
 
         Paths come by length, and those of one length by how specific they are, so whoever writes
         the matches down one after the other is left with the right ones: the longest path, and
         among those of equal length the most specific.
+
+        Args:
+            tokens: token ids.
+            literal_first: where a literal child matches, go to no wildcard.
 
         Yields:
             Flat positions (`row * pos + column`), columns of neurons, numbers of paths.
@@ -67,6 +71,8 @@ class CompiledTries:
             literal = self._literal(nodes, before)
             wild = self.wildcards[nodes]
             by_token, by_any = literal != NOWHERE, wild != NOWHERE
+            if literal_first:
+                by_any &= ~by_token
             nodes = np.concatenate([literal[by_token], wild[by_any]])
             places = np.concatenate([places[by_token], places[by_any]])
             room = np.concatenate([room[by_token], room[by_any]])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.graphs.merge import ALIKE
 from benchmark.graphs.writing import GAP, START_TEXT, write_pattern
 from benchmark.visible import counted
+from explainers.n2g.counts import DROPPED
 from explainers.n2g.trie import ANY, Path
 
 if TYPE_CHECKING:
@@ -32,11 +33,15 @@ class Line:
 def describe(explanation: N2GExplanation) -> str:
     """The patterns, what became of the exemplars, and what substitutes did; at most a screen."""
     counts = explanation.counts
+    learnt_from = f"{counts.used} firing" if counts.reached is None else str(counts.reached)
     lines = [
-        f"{counted(len(explanation.paths), 'pattern')} from {counts.used} firing of "
+        f"{counted(len(explanation.paths), 'pattern')} from {learnt_from} of "
         f"{counted(counts.exemplars, 'exemplar')}; "
         f"largest activation {explanation.max_activation:.4g}"
     ]
+    if counts.dropped:
+        reasons = [f"{number} {DROPPED.get(name, name)}" for name, number in counts.dropped.items()]
+        lines.append(f"left out: {', '.join(reasons)}")
     if counts.whole:
         lines.append(
             f"{counts.whole} kept the whole context: no shorter one that was tried kept the "

@@ -14,26 +14,31 @@ from torch import Tensor
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.visible import visible_token
-from explainers.anchored import Anchored, anchored, firing
 from explainers.asking import Asking
-from explainers.n2g.augment import augment
-from explainers.n2g.examples import Example, examples_of
-from explainers.n2g.explanation import Counts, N2GExplanation
+from explainers.n2g.augment import augment, further_examples
+from explainers.n2g.counts import Counts, count_exemplars
+from explainers.n2g.examples import Example, Examples
+from explainers.n2g.explanation import N2GExplanation
+from explainers.n2g.pivots import Pivots, chosen_exemplars, find_pivots
+from explainers.n2g.prompts import measure_prompts, prompts_of
 from explainers.n2g.prune import Pruned, prune
 from explainers.n2g.saliency import measure_saliency
 from explainers.n2g.settings import Settings
 from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import Path, build_paths, single
-from explainers.proposers import MASKED_MODEL, Proposers
+from explainers.proposers import MASKED_MODEL, Proposer, Proposers
 
 
 class N2G:
     """Neuron to Graph (Foote et al. 2023, arXiv 2305.19911): a neuron as a trie of patterns.
 
-    Each exemplar is pruned to the shortest context that keeps the activation; saliency tells the
-    tokens that matter from those that do not; likely substitutes of important tokens are tried;
-    what still fires goes into a trie that is read backwards from the activating token.
+    Every strong token of an exemplar is a pivot, which is pruned to the shortest context that
+    keeps its activation; saliency tells the tokens that matter from those that do not; likely
+    substitutes of important tokens are tried; every token that fires in what comes of it goes into
+    a trie that is read backwards from it, with the activation that the exemplar had.
+
+    docs/n2g.md lists where the defaults differ from the authors' code.
     """
 
     evidence: str = EXEMPLARS
@@ -66,18 +71,20 @@ class N2G:
         proposer = self.proposers.of(subject)  # first: without it all else would be for nothing
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
-        exemplars = anchored(evidence.exemplars)
-        used = firing(exemplars, maxima, self.settings.activation_threshold)
-        pruned = prune(used, evidence.bos, asking, self.settings)
-        examples = self._examples(used, pruned, evidence, asking, maxima)
-        further: list[Example] = []
-        substitutes: list[list[Substitute]] = [[] for _ in maxima]
-        if proposer is not None:
-            further, substitutes = augment(examples, maxima, asking, proposer, self.settings)
-        tries = self._tries([*examples, *further], maxima)
-        shown = np.full(len(maxima), evidence.exemplars.tokens.shape[1])
-        counts = counted(shown, used, pruned)
-        return explanations(tries, maxima, counts, substitutes, subject)
+        pivots = find_pivots(evidence.exemplars, maxima, evidence.bos, self.settings)
+        pruned = prune(pivots.anchored, evidence.bos, asking, self.settings)
+        examples, substitutes = self._examples(pivots, pruned, evidence, asking, proposer)
+        k = evidence.exemplars.tokens.shape[1]
+        counts = count_exemplars(
+            np.full(len(maxima), k),
+            chosen_exemplars(k, self.settings.exemplars),
+            pivots,
+            pruned,
+            np.ones(len(pivots.exemplars), dtype=bool),
+            examples,
+        )
+        tries = self._tries(examples, len(maxima))
+        return self._explanations(tries, maxima, counts, substitutes, subject)
 
     def simulate_block(
         self, explanations: Sequence[N2GExplanation], tokens: Int[Tensor, "batch pos"]
@@ -88,6 +95,7 @@ class N2G:
             [one.max_activation for one in explanations],
             [one.default for one in explanations],
             tokens.cpu().numpy(),
+            [one.match for one in explanations],
         )
         return torch.from_numpy(found).to(tokens.device).permute(1, 2, 0)
 
@@ -104,27 +112,69 @@ class N2G:
 
     def _examples(
         self,
-        used: Anchored,
+        pivots: Pivots,
         pruned: Pruned,
         evidence: Evidence,
         asking: Asking,
-        maxima: Float[np.ndarray, " n"],
-    ) -> list[Example]:
-        examples = examples_of(used, pruned, evidence.bos)
-        texts = list(evidence.exemplars.tokens.cpu().numpy())
-        measure_saliency(examples, maxima, texts, asking, self.settings)
-        return examples
+        proposer: Proposer | None,
+    ) -> tuple[list[Example], list[list[Substitute]]]:
+        """Make the examples of pruned prompts and of their substituted ones, with importances.
 
-    def _tries(
-        self, examples: Sequence[Example], maxima: Float[np.ndarray, " n"]
-    ) -> list[tuple[Path, ...]]:
-        by_neuron: list[list[Example]] = [[] for _ in maxima]
+        Returns:
+            The examples, and for each neuron the substitutes that were tried.
+        """
+        settings, bos = self.settings, evidence.bos
+        maxima = evidence.max_activation.float().cpu().numpy()
+        texts = list(evidence.exemplars.tokens.cpu().numpy())
+        text_of = None
+        if settings.after_sentence:
+            text_of = functools.cache(lambda token: str(asking.subject.tokenizer.decode([token])))
+        prompts = prompts_of(pivots, pruned, bos, settings, text_of)
+        known = Examples(prompts, measure_prompts(prompts, asking), maxima, bos, settings)
+        # A pivot that is too weak to enter only matters for what can be put into its context.
+        examples = [one for one in known.all() if one.values or proposer is not None]
+        measure_saliency(examples, maxima, texts, asking, settings)
+        if proposer is None:
+            return examples, [[] for _ in maxima]
+        variants, substitutes = augment(prompts, known, maxima, asking, proposer, settings)
+        further = further_examples(variants, known, maxima, bos, texts, asking, settings)
+        return [*examples, *further], substitutes
+
+    def _tries(self, examples: Sequence[Example], n: int) -> list[tuple[Path, ...]]:
+        by_neuron: list[list[Example]] = [[] for _ in range(n)]
         for example in examples:
             by_neuron[example.owner].append(example)
-        return [
-            build_paths(members, maximum, self.settings) if maximum > 0 else ()
-            for members, maximum in zip(by_neuron, maxima.tolist(), strict=True)
-        ]
+        return [build_paths(members, self.settings) for members in by_neuron]
+
+    def _explanations(
+        self,
+        tries: Sequence[tuple[Path, ...]],
+        maxima: Float[np.ndarray, " n"],
+        counts: Sequence[Counts],
+        substitutes: Sequence[Sequence[Substitute]],
+        subject: SubjectModel,
+    ) -> list[N2GExplanation | Failure]:
+        """Return tries with the text of their tokens, which is decoded for a person alone."""
+        text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
+        results: list[N2GExplanation | Failure] = []
+        for paths, maximum, count, tried in zip(
+            tries, maxima.tolist(), counts, substitutes, strict=True
+        ):
+            if not np.isfinite(maximum) or maximum <= 0:
+                results.append(Failure("the neuron never fires on the explain split"))
+                continue
+            results.append(
+                N2GExplanation(
+                    single(maximum),
+                    paths,
+                    counts=count,
+                    substitutes=tuple(tried),
+                    bos=subject.bos,
+                    texts=texts_of(paths, tried, subject.bos, text_of),
+                    match=self.settings.match,
+                )
+            )
+        return results
 
 
 def default_mask(subject: SubjectModel) -> int:
@@ -135,43 +185,6 @@ def default_mask(subject: SubjectModel) -> int:
     """
     padding = getattr(subject.tokenizer, "pad_token_id", None)
     return padding if isinstance(padding, int) and 0 <= padding < subject.d_vocab else subject.bos
-
-
-def counted(shown: Int[np.ndarray, " n"], used: Anchored, pruned: Pruned) -> list[Counts]:
-    """What became of each neuron's exemplars, of which it was shown so many."""
-    n = len(shown)
-    of_neuron = np.bincount(used.owners, minlength=n).tolist()
-    whole = np.bincount(used.owners[~pruned.accepted], minlength=n).tolist()
-    return [Counts(*numbers) for numbers in zip(shown.tolist(), of_neuron, whole, strict=True)]
-
-
-def explanations(
-    tries: Sequence[tuple[Path, ...]],
-    maxima: Float[np.ndarray, " n"],
-    counts: Sequence[Counts],
-    substitutes: Sequence[Sequence[Substitute]],
-    subject: SubjectModel,
-) -> list[N2GExplanation | Failure]:
-    """Tries with the text of their tokens, which is decoded here and nowhere else."""
-    text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
-    results: list[N2GExplanation | Failure] = []
-    for paths, maximum, count, tried in zip(
-        tries, maxima.tolist(), counts, substitutes, strict=True
-    ):
-        if not np.isfinite(maximum) or maximum <= 0:
-            results.append(Failure("the neuron never fires on the explain split"))
-            continue
-        results.append(
-            N2GExplanation(
-                single(maximum),
-                paths,
-                counts=count,
-                substitutes=tuple(tried),
-                bos=subject.bos,
-                texts=texts_of(paths, tried, subject.bos, text_of),
-            )
-        )
-    return results
 
 
 def texts_of(

@@ -12,26 +12,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.graphs import NeuronGraph
+from explainers.n2g.counts import Counts
 from explainers.n2g.describe import describe
 from explainers.n2g.graph import graph_of
+from explainers.n2g.settings import LONGEST, MATCH
 from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import ANY, Path
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of a neuron's exemplars.
-
-    Attributes:
-        exemplars: how many there were.
-        used: those that fire, above the activation threshold; only they are pruned.
-        whole: of these, how many kept their whole context, as no shorter one kept the activation.
-    """
-
-    exemplars: int = 0
-    used: int = 0
-    whole: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,20 +33,26 @@ class N2GExplanation:
         substitutes: tokens put in the place of others, and what the neuron then did.
         bos: the id that a path ends with where it needs the start of a context.
         texts: tokens as a person can read them.
+        match: which of several matching paths decides, as in the settings.
     """
 
     max_activation: float
     paths: tuple[Path, ...]
     default: float = 0.0
-    counts: Counts = Counts()
+    counts: Counts = field(default_factory=Counts)
     substitutes: tuple[Substitute, ...] = ()
     bos: int = 0
     texts: Mapping[int, str] = field(default_factory=dict)
+    match: str = LONGEST
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Walk back from every token, `[batch, pos]`, raw units, on the tokens' device."""
         found = simulate_tries(
-            [self.paths], [self.max_activation], [self.default], tokens.cpu().numpy()
+            [self.paths],
+            [self.max_activation],
+            [self.default],
+            tokens.cpu().numpy(),
+            [self.match],
         )
         return torch.from_numpy(found[0]).to(tokens.device)
 
@@ -77,7 +70,8 @@ class N2GExplanation:
             "max_activation": self.max_activation,
             "default": self.default,
             "bos": self.bos,
-            "counts": [self.counts.exemplars, self.counts.used, self.counts.whole],
+            "match": self.match,
+            "counts": self.counts.to_dict(),
             "paths": [
                 [list(path.tokens), list(path.importances), path.activation, path.count]
                 for path in self.paths
@@ -94,8 +88,8 @@ class N2GExplanation:
         """The explanation that `to_dict` saved; it simulates exactly the same.
 
         Raises:
-            ValueError: a path is empty, begins or ends with a wildcard, or is there twice, or a
-                number is not finite.
+            ValueError: a path is empty, begins or ends with a wildcard, or is there twice, a
+                number is not finite, or the rule by which paths match is not known.
         """
         paths = tuple(
             Path(tuple(tokens), tuple(importances), float(activation), int(count))
@@ -103,11 +97,14 @@ class N2GExplanation:
         )
         maximum, default = float(data["max_activation"]), float(data["default"])
         _check(paths, [maximum, default])
+        match = str(data.get("match", LONGEST))  # older runs had one rule
+        if match not in MATCH:
+            raise ValueError(f"paths cannot match by the rule '{match}'")
         return cls(
             maximum,
             paths,
             default,
-            Counts(*data["counts"]),
+            Counts.from_dict(data["counts"]),
             tuple(
                 Substitute(
                     int(distance),
@@ -120,6 +117,7 @@ class N2GExplanation:
             ),
             int(data["bos"]),
             {int(token): str(text) for token, text in data["texts"].items()},
+            match,
         )
 
 

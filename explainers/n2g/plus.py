@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +9,16 @@ import numpy as np
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, Sample, SubjectModel
-from explainers.anchored import Anchored, anchored, firing
-from explainers.n2g.augment import augment
+from explainers.anchored import Anchored
+from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.n2g.checking import check_against
+from explainers.n2g.counts import count_exemplars
 from explainers.n2g.decile_exemplars import across_deciles
-from explainers.n2g.examples import Example
-from explainers.n2g.explainer import N2G, counted, explanations
+from explainers.n2g.exemplars_alone import check_on_exemplars
+from explainers.n2g.explainer import N2G
 from explainers.n2g.explanation import N2GExplanation
+from explainers.n2g.pivots import Pivots, chosen_exemplars, find_pivots
 from explainers.n2g.prune import prune
-from explainers.n2g.substitutes import Substitute
 
 
 class N2GPlus(N2G):
@@ -39,6 +39,7 @@ class N2GPlus(N2G):
         per_decile: int = 4,
         prior: float = 2.0,
         least: float = 0.0,
+        evidence: str = EXEMPLARS_AND_SAMPLE,
         **options: Any,
     ) -> None:
         """Choose what is taken from the sample.
@@ -49,6 +50,7 @@ class N2GPlus(N2G):
             per_decile: exemplars from each.
             prior: places of the sample that a pattern's measured activation counts as.
             least: part of the maximum below which a checked pattern is dropped.
+            evidence: `exemplars+sample`, or `exemplars`, which stand in for the sample.
             options: as `N2G`; `activation_threshold` should be low, as the sample decides. It is
                 also where the range that exemplars are drawn from begins.
 
@@ -56,6 +58,7 @@ class N2GPlus(N2G):
             BenchmarkError: an option has a value that it cannot have.
         """
         super().__init__(*args, **options)
+        self.evidence = checked_evidence(evidence, "n2g_plus")
         for name, count in (("deciles", deciles), ("per_decile", per_decile)):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise BenchmarkError(
@@ -74,39 +77,51 @@ class N2GPlus(N2G):
         """One trie per neuron, checked against the sample.
 
         Raises:
-            BenchmarkError: the evidence has no sample, or the augmenter cannot be had.
+            BenchmarkError: the sample was asked for and the evidence has none, or the augmenter
+                cannot be loaded.
         """
-        sample = evidence.sample
+        sample = chosen_sample(evidence, self.evidence, "n2g_plus")
         if sample is None:
-            raise BenchmarkError("n2g_plus needs the sample, and the evidence has none; use n2g.")
+            return check_on_exemplars(
+                evidence, lambda own, stand_in: self._explain(own, stand_in, subject)
+            )
+        return self._explain(evidence, sample, subject)
+
+    def _explain(
+        self, evidence: Evidence, sample: Sample, subject: SubjectModel
+    ) -> list[N2GExplanation | Failure]:
         proposer = self.proposers.of(subject)
         asking = self._asking(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
-        top = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
-        drawn = self._drawn(evidence, sample, maxima)
-        used = joined(top, drawn)
-        pruned = prune(used, evidence.bos, asking, self.settings)
+        top = find_pivots(evidence.exemplars, maxima, evidence.bos, self.settings)
+        k = evidence.exemplars.tokens.shape[1]
+        drawn = numbered(self._drawn(evidence, sample, maxima), first=k)
+        pivots = joined(top, drawn)
+        pruned = prune(pivots.anchored, evidence.bos, asking, self.settings)
         # A weak exemplar that needs its whole context would cost most and match nothing else.
-        kept = np.flatnonzero(pruned.accepted | (np.arange(len(used.owners)) < len(top.owners)))
-        used, pruned = used.select(kept), pruned.select(kept)
-        examples = self._examples(used, pruned, evidence, asking, maxima)
-        further: list[Example] = []
-        substitutes: Sequence[Sequence[Substitute]] = [[] for _ in maxima]
-        if proposer is not None:
-            further, substitutes = augment(examples, maxima, asking, proposer, self.settings)
+        kept = pruned.accepted | (np.arange(len(pivots.exemplars)) < len(top.exemplars))
+        rows = np.flatnonzero(kept)
+        examples, substitutes = self._examples(
+            pivots.select(rows), pruned.select(rows), evidence, asking, proposer
+        )
         tries, defaults = check_against(
             sample,
-            self._tries([*examples, *further], maxima),
+            self._tries(examples, len(maxima)),
             maxima,
             evidence.bos,
             prior=self.prior,
             least=self.least,
+            match=self.settings.match,
         )
-        shown = evidence.exemplars.tokens.shape[1] + np.bincount(
-            drawn.owners, minlength=len(maxima)
+        counts = count_exemplars(
+            k + np.bincount(drawn.anchored.owners, minlength=len(maxima)),
+            chosen_exemplars(k, self.settings.exemplars),
+            pivots,
+            pruned,
+            kept,
+            examples,
         )
-        counts = counted(shown, used, pruned)
-        found = explanations(tries, maxima, counts, substitutes, subject)
+        found = self._explanations(tries, maxima, counts, substitutes, subject)
         return [
             replace(one, default=default) if isinstance(one, N2GExplanation) else one
             for one, default in zip(found, defaults, strict=True)
@@ -123,11 +138,21 @@ class N2GPlus(N2G):
         )
 
 
-def joined(first: Anchored, second: Anchored) -> Anchored:
-    """The exemplars of both, in this order."""
-    return Anchored(
-        np.concatenate([first.owners, second.owners]),
-        np.concatenate([first.tokens, second.tokens]),
-        np.concatenate([first.anchors, second.anchors]),
-        np.concatenate([first.activations, second.activations]),
+def numbered(drawn: Anchored, first: int) -> Pivots:
+    """Number each neuron's exemplars from `first` on, each with its anchor as the one pivot."""
+    starts = np.searchsorted(drawn.owners, drawn.owners, side="left")
+    return Pivots(drawn, first + np.arange(len(drawn.owners)) - starts)
+
+
+def joined(first: Pivots, second: Pivots) -> Pivots:
+    """Return the pivots of both, in this order."""
+    one, other = first.anchored, second.anchored
+    return Pivots(
+        Anchored(
+            np.concatenate([one.owners, other.owners]),
+            np.concatenate([one.tokens, other.tokens]),
+            np.concatenate([one.anchors, other.anchors]),
+            np.concatenate([one.activations, other.activations]),
+        ),
+        np.concatenate([first.exemplars, second.exemplars]),
     )

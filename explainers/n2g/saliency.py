@@ -9,10 +9,9 @@ from jaxtyping import Float, Int
 
 from explainers.asking import Asking, SharedStarts
 from explainers.n2g.examples import Example
+from explainers.n2g.prompts import NEAR_ZERO
 from explainers.n2g.settings import Settings
 
-# An activation below this part of the neuron's maximum is too near zero to divide by.
-NEAR_ZERO = 1e-3
 # Variants of contexts built at once: bounds memory, not what runs together.
 NUMBERS_AT_ONCE = 1 << 22
 PROBE_LENGTH = 4

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from explainers.n2g.examples import Example
-from explainers.n2g.settings import Settings
+import numpy as np
 
-# Stands for any token at all. Real ids are never negative.
-ANY = -1
+from explainers.n2g.examples import Example, Value
+from explainers.n2g.settings import FIRST, MAX, Settings
+from explainers.n2g.wildcards import ANY, End, Line, merge_wildcards
+
+__all__ = ["ANY", "Path", "build_paths", "pattern_of", "single", "strongest_first"]
 IMPORTANCE_DIGITS = 3
 
 
@@ -22,7 +24,7 @@ class Path:
             first and the last are never `ANY`. BOS as the last one is a start of context.
         importances: of each token, 0 where it is `ANY`.
         activation: at the end of the path, as a part of the neuron's largest.
-        count: how many exemplars (and substitutes) the path was learnt from.
+        count: how many tokens of pruned and substituted prompts the path was learnt from.
     """
 
     tokens: tuple[int, ...]
@@ -52,49 +54,61 @@ def pattern_of(
     return tuple(tokens), tuple(importances)
 
 
-def build_paths(
-    examples: Iterable[Example], maximum: float, settings: Settings
-) -> tuple[Path, ...]:
-    """The paths of one neuron, strongest first.
+def build_paths(examples: Iterable[Example], settings: Settings) -> tuple[Path, ...]:
+    """Build the paths of one neuron, strongest first, from the values of its examples.
 
-    Only examples above `activation_threshold` of the maximum enter. Several activations at one
-    path become one by the rule `combine`, and its importances are means in the same way; the
-    order of the examples does not matter.
+    Several values at one path become one by the rule `combine`, and its importances are means
+    weighted by count, or those of the first; the order of the examples does not matter.
     """
-    found: dict[tuple[int, ...], list[tuple[tuple[float, ...], float, int]]] = {}
+    met: dict[tuple[int, ...], list[tuple[Value, tuple[float, ...]]]] = {}
     for example in examples:
-        activation = example.activation / maximum
-        if not activation > settings.activation_threshold:
-            continue
-        tokens, importances = pattern_of(example, settings.importance_threshold)
-        found.setdefault(tokens, []).append((importances, activation, example.count))
-    paths = [_combined(tokens, seen, settings.combine) for tokens, seen in found.items()]
-    return strongest_first(paths)
+        if example.values:
+            tokens, importances = pattern_of(example, settings.importance_threshold)
+            met.setdefault(tokens, []).extend((value, importances) for value in example.values)
+    ordered = sorted((sorted(seen), tokens) for tokens, seen in met.items())
+    lines: list[Line] = [
+        (tokens, _importances(seen, settings.combine), (_end(seen, settings.combine),))
+        for seen, tokens in ordered
+    ]
+    if settings.merge_wildcards:
+        lines = merge_wildcards(lines)
+    return strongest_first([_path(line, settings.combine) for line in lines])
 
 
 def strongest_first(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Paths by falling activation; equal ones shorter first, then by their ids."""
+    """Sort paths by falling activation; equal ones shorter first, then by their ids."""
     return tuple(sorted(paths, key=lambda path: (-path.activation, len(path.tokens), path.tokens)))
 
 
-def _combined(
-    tokens: tuple[int, ...], seen: list[tuple[tuple[float, ...], float, int]], combine: str
-) -> Path:
-    seen = sorted(seen)
-    count = sum(times for _, _, times in seen)
-    if combine == "max":
-        activation = max(activation for _, activation, _ in seen)
-    else:
-        activation = sum(activation * times for _, activation, times in seen) / count
-    importances = tuple(
-        round(sum(weights[at] * times for weights, _, times in seen) / count, IMPORTANCE_DIGITS)
-        for at in range(len(tokens))
-    )
+def _end(seen: Sequence[tuple[Value, tuple[float, ...]]], combine: str) -> End:
+    return _combined([(value.activation, 1) for value, _ in seen], combine)
+
+
+def _combined(ends: Sequence[End], combine: str) -> End:
+    count = sum(times for _, times in ends)
+    if combine == FIRST:
+        return ends[0][0], count
+    if combine == MAX:
+        return max(activation for activation, _ in ends), count
+    # In this order, so that the order in which they were met does not matter.
+    return sum(activation * times for activation, times in sorted(ends)) / count, count
+
+
+def _importances(
+    seen: Sequence[tuple[Value, tuple[float, ...]]], combine: str
+) -> tuple[float, ...]:
+    if combine == FIRST:
+        return seen[0][1]
+    columns = zip(*sorted(weights for _, weights in seen), strict=True)
+    return tuple(round(sum(column) / len(seen), IMPORTANCE_DIGITS) for column in columns)
+
+
+def _path(line: Line, combine: str) -> Path:
+    tokens, importances, ends = line
+    activation, count = _combined(ends, combine)
     return Path(tokens, importances, single(activation), count)
 
 
 def single(value: float) -> float:
-    """The shortest number that is the same float32: what is saved is what is kept."""
-    import numpy as np
-
+    """Round to the shortest number that is the same float32: what is saved is what is kept."""
     return float(np.float32(value).astype(np.str_))

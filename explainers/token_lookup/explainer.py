@@ -11,14 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.interface import (
-    EVIDENCE_KINDS,
-    EXEMPLARS_AND_SAMPLE,
-    Evidence,
-    Failure,
-    SubjectModel,
-)
+from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
 from benchmark.visible import visible_token
+from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.numbers import shortest
 from explainers.token_lookup.counting import (
     SampleMeans,
@@ -69,15 +64,13 @@ class TokenLookup:
         Raises:
             BenchmarkError: an option has a value that it cannot have.
         """
-        if evidence not in EVIDENCE_KINDS:
-            raise unknown("evidence of token_lookup", str(evidence), EVIDENCE_KINDS)
         if default not in DEFAULTS:
             raise unknown("default of token_lookup", str(default), DEFAULTS)
         if not isinstance(min_count, int) or isinstance(min_count, bool) or min_count < 1:
             raise BenchmarkError(
                 f"min_count of token_lookup must be a whole number of at least 1, not {min_count}."
             )
-        self.evidence = evidence
+        self.evidence = checked_evidence(evidence, "token_lookup")
         self.default = default
         self.min_count = min_count
 
@@ -111,14 +104,10 @@ class TokenLookup:
         return table.index_select(0, where.flatten()).reshape(*tokens.shape, len(explanations))
 
     def _sampled(self, evidence: Evidence) -> SampleMeans:
-        if self.evidence != EXEMPLARS_AND_SAMPLE:
+        sample = chosen_sample(evidence, self.evidence, "token_lookup")
+        if sample is None:
             return no_sample(evidence.n_neurons)
-        if evidence.sample is None:
-            raise BenchmarkError(
-                "token_lookup was asked to use the sample (evidence=exemplars+sample), and the "
-                "evidence has none; use evidence=exemplars."
-            )
-        return sample_means(evidence.sample, evidence.bos)
+        return sample_means(sample, evidence.bos)
 
 
 def _explanation(

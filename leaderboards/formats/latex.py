@@ -21,6 +21,8 @@ _SPECIAL = {
     "[": "{[}",  # after the end of a row it would begin an argument
     "]": "{]}",
     "≈": r"$\approx$",
+    "°": r"$^\circ$",
+    "ⁿ": r"$^n$",
     "●": r"$\bullet$",
     "†": r"$\dagger$",
 }

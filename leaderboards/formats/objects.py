@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+from benchmark.evidence import base_set
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row, Score
 from leaderboards.page import Page
@@ -76,6 +77,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                         "label": row.label,
                         "run_id": row.run_id,
                         "tied": row.tied(),
+                        "mark": row.mark(),
                         "above": _above(row),
                     }
                     for row in track.rows
@@ -91,8 +93,10 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
         **{name: getattr(row, name) for name in PLAIN},
         "key": _score(row.key),
         "tied": row.tied(),
+        "mark": row.mark(),
         "above": _above(row),
         "scores": {name: _score(score) for name, score in row.scores.items() if _of(board, name)},
+        "positives": row.positives.get(board.scoring_set),
         "undefined": row.undefined.get(board.scoring_set),
         "layers": {
             str(layer): {
@@ -109,17 +113,26 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
 def _of(board: Leaderboard, column: str) -> bool:
     """Whether a column belongs to the board's scoring set, or to none and so to the first."""
     prefix = column.partition("/")[0]
-    if column in ("top/f1", board.ranked_by) or prefix.startswith("causal"):
+    if column in ("top/f1", "novel/pearson", board.ranked_by) or prefix.startswith("causal"):
         return True
-    return prefix in (board.scoring_set, f"{board.scoring_set}_calibrated")
+    return base_set(prefix) == board.scoring_set
 
 
 def _score(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in ("mean", "low", "high", "n", "n_null")}
+    neuron_low, neuron_high = score.over_neurons()
+    return {
+        **{name: getattr(score, name) for name in ("mean", "low", "high", "over")},
+        "neuron_low": neuron_low,
+        "neuron_high": neuron_high,
+        "n": score.n,
+        "n_null": score.n_null,
+    }
 
 
 def _above(row: Row) -> dict[str, Any] | None:
-    return None if row.above is None else dataclasses.asdict(row.above)
+    if row.above is None:
+        return None
+    return {**dataclasses.asdict(row.above), "significant": row.above.mark == ""}
 
 
 def _short(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import TOP
+from benchmark.evidence import NOVEL, TOP
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row
 from leaderboards.page import PARTS, Page
@@ -76,6 +76,7 @@ def _leaderboard(page: Page) -> Iterator[Record]:
 def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> Record:
     of_set = board.scoring_set
     shown = {name: row.score(f"{of_set}/{name}") for name in names}
+    shown["novel_pearson"] = row.score(f"{NOVEL}/pearson")
     shown["top_f1"] = row.score(f"{TOP}/f1")
     shown |= {name: row.score(name) for name in causal}
     firing = row.score(f"{of_set}/f1")
@@ -89,11 +90,20 @@ def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> R
         board.ranked_by: row.key.mean,
         "low": row.key.low,
         "high": row.key.high,
+        "interval_over": row.key.over,
+        "neuron_low": row.key.over_neurons()[0],
+        "neuron_high": row.key.over_neurons()[1],
         "tied": row.tied(),
+        "mark": row.mark(),
         "difference_above": above.mean if above else None,
+        "low_above": above.low if above else None,
+        "high_above": above.high if above else None,
         "p_above": above.p if above else None,
         "holm_p_above": above.adjusted_p if above else None,
+        "neuron_p_above": above.neuron_p if above else None,
+        "neuron_holm_p_above": above.neuron_adjusted_p if above else None,
         **{name: score.mean if score else None for name, score in shown.items()},
+        "positives": row.positives.get(of_set),
         "null": firing.n_null if firing else None,
         "undefined": row.undefined.get(of_set),
         "coverage": row.coverage,
@@ -157,6 +167,7 @@ def _tracks(page: Page) -> Iterator[Record]:
                     "run_id": row.run_id,
                     board.ranked_by: row.key.mean,
                     "tied": row.tied(),
+                    "mark": row.mark(),
                     "holm_p_above": row.above.adjusted_p if row.above else None,
                     "bytes": row.bytes,
                     "largest_bytes": row.largest_bytes,

@@ -46,7 +46,7 @@ def bars(board: Leaderboard) -> Figure:
                 axes.plot([low, high], [place, place], color="#222222", linewidth=0.9)
                 axes.plot([low, high], [place] * 2, "|", color="#222222", markersize=4)
             end = max(0.0, mean, high if high is not None else 0.0)
-            text = f"{round(mean, 2) + 0.0:.2f}" + (" ≈" if row.tied() else "")
+            text = f"{round(mean, 2) + 0.0:.2f}" + f" {row.mark()}".rstrip()
             axes.annotate(
                 text, (end, place), (3, 0), textcoords="offset points", va="center", fontsize=7
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import metrics
+from benchmark.recording import mean_with_intervals
 from leaderboards.model import Leaderboard, Row
 from leaderboards.plots.drawing import (
     COLUMN,
@@ -26,7 +26,10 @@ RESAMPLES = 2_000
 
 
 def score_against_layer(board: Leaderboard, column: str | None = None) -> Figure:
-    """One line an explainer, with the 95 % interval over the neurons of a layer as a band.
+    """One line an explainer, with the 95 % interval of a layer's mean as a band.
+
+    The interval is over the layer's neurons and the held-out documents; over neurons alone where
+    the documents were not resampled.
 
     Of several runs of one explainer the best is drawn. Controls are thin grey lines.
 
@@ -85,8 +88,14 @@ def _interval(row: Row, layer: int, column: str) -> tuple[float, float]:
     scores = row.run.scores
     if column not in scores.columns:
         return float("nan"), float("nan")
-    values = scores.column(column)[scores.column("layer") == layer]
-    found = metrics.mean_over_neurons(values, resamples=RESAMPLES, level=LEVEL, seed=SEED)
+    of_layer, replicates = scores.column("layer") == layer, scores.replicates(column)
+    found = mean_with_intervals(
+        scores.column(column)[of_layer],
+        replicates=None if replicates is None else replicates.rows(of_layer),
+        resamples=RESAMPLES,
+        level=LEVEL,
+        seed=SEED,
+    )
     if found.low is None or found.high is None:
         return float("nan"), float("nan")
     return found.low, found.high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ class Spectrum:
         label: what the plot calls the explanation.
         true: true activations, raw units, `[n_tokens]`.
         predicted: simulated ones.
-        threshold: from which activation on the neuron fires.
+        threshold: from which activation on the neuron fires; infinite for one that never does.
     """
 
     label: str
@@ -64,7 +65,9 @@ def spectrum(neuron: str, spectra: Sequence[Spectrum]) -> Figure:
     across = min(len(spectra), COLUMNS)
     down = -(-len(spectra) // across)
     true = spectra[0].true
-    highest = max(float(true.max()), spectra[0].threshold) * 1.02
+    highest = max(0.0, float(true.max())) * 1.02
+    if math.isfinite(spectra[0].threshold):
+        highest = max(highest, spectra[0].threshold * 1.02)
     edges = np.linspace(min(0.0, float(true.min())), highest, BINS + 1)
     with style():
         drawn, axes = figure(
@@ -96,9 +99,14 @@ def _panel(axis: Any, found: Spectrum, edges: NDArray[np.float64]) -> None:
     axis.stairs(quiet, edges, color=QUIET, linewidth=0.9, label="predicted quiet", baseline=0.5)
     axis.stairs(fires, edges, fill=True, color=FIRES, alpha=0.4, baseline=0.5)
     axis.stairs(fires, edges, color=FIRES, linewidth=1.1, label="predicted to fire", baseline=0.5)
-    axis.axvline(
-        found.threshold, color="#444444", linewidth=0.8, linestyle="--", label="firing threshold"
-    )
+    if math.isfinite(found.threshold):
+        axis.axvline(
+            found.threshold,
+            color="#444444",
+            linewidth=0.8,
+            linestyle="--",
+            label="firing threshold",
+        )
     axis.set_yscale("log")
     axis.set_ylim(bottom=0.5)
     axis.grid(False, axis="x")
@@ -127,7 +135,7 @@ def measure(runs: Sequence[tuple[str, Run]], layer: int, neuron: int) -> list[Sp
     Raises:
         BenchmarkError: a run has no such neuron, or its subject or corpus is not at hand.
     """
-    from benchmark.evidence import UNIFORM
+    from benchmark.evidence import NEVER_FIRES, UNIFORM
     from benchmark.experiment import open_experiment
     from benchmark.explaining import build_explainer, restore
     from benchmark.rescoring import blocks_of, check_same
@@ -150,7 +158,7 @@ def measure(runs: Sequence[tuple[str, Run]], layer: int, neuron: int) -> list[Sp
         row = block.neurons.tolist().index(neuron)
         experiment.store.prepare_truth([block])
         truth = experiment.store.truth(block)
-        maximum = experiment.store.profiles([layer])[layer].max_activation[neuron]
+        threshold = float(experiment.store.firing_thresholds(block)[row])
         explanation = restore(saved, explainer, experiment.subject)
         tokens = truth.tokens[truth.uniform]
         predicted = simulate(explainer, [explanation], tokens).predictions[0]
@@ -160,7 +168,7 @@ def measure(runs: Sequence[tuple[str, Run]], layer: int, neuron: int) -> list[Sp
                 label=label,
                 true=truth.activations(UNIFORM)[row][text].float().numpy(),
                 predicted=predicted[text].numpy(),
-                threshold=float(config.firing_threshold * maximum),
+                threshold=math.inf if threshold == NEVER_FIRES else threshold,
             )
         )
     return spectra

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import metrics
+from benchmark.recording import mean_with_intervals
 from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
+from leaderboards.ranking import LEVEL, SEED
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short
@@ -113,12 +114,13 @@ def _mean(run: Run, column: str, layer: int | None = None) -> MetricSummary | No
         return None
     if layer is None and (known := run.record.metric(column)) is not None:
         return known
-    values = run.scores.column(column)
+    values, replicates = run.scores.column(column), run.scores.replicates(column)
     if layer is not None:
-        values = values[run.scores.column("layer") == layer]
-    found = metrics.mean_over_neurons(values, resamples=RESAMPLES)
-    return MetricSummary(
-        mean=found.mean, low=found.low, high=found.high, n=found.n, n_null=found.n_null
+        of_layer = run.scores.column("layer") == layer
+        values = values[of_layer]
+        replicates = None if replicates is None else replicates.rows(of_layer)
+    return mean_with_intervals(
+        values, replicates=replicates, resamples=RESAMPLES, level=LEVEL, seed=SEED
     )
 
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS
+from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS, setting
 from benchmark.errors import BenchmarkError
 from benchmark.labels import labels
 from benchmark.results import Run
@@ -112,7 +111,7 @@ def _identity(run: Run) -> tuple[str, ...]:
     """What must agree for two runs to be measured against the same truth."""
     record = run.record
     keys = (*TRUTH_KEYS, *FIRING_KEYS, "contexts.exemplars", "contexts.sample")
-    settings = [str(_setting(record.config, key)) for key in dict.fromkeys(keys)]
+    settings = [str(setting(record.config, key)) for key in dict.fromkeys(keys)]
     subject = record.subject
     return (
         subject.fingerprint,
@@ -121,13 +120,6 @@ def _identity(run: Run) -> tuple[str, ...]:
         record.corpus.fingerprint,
         *settings,
     )
-
-
-def _setting(config: dict[str, Any], key: str) -> Any:
-    value: Any = config
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
 
 
 def _methods(runs: Sequence[Run]) -> list[Method]:

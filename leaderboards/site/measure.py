@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+import metrics
 from benchmark.config import RunConfig
-from benchmark.evidence import Block, Truth
+from benchmark.evidence import NEVER_FIRES, Block, Truth
 from benchmark.experiment import Experiment, open_experiment
 from benchmark.interface import Evidence, Explanation, Failure
 from benchmark.rescoring import check_same
@@ -75,7 +76,8 @@ class Shown:
 class Statistics:
     """What a neuron does on its own, raw units; `held_out` moments are of the `uniform` set.
 
-    `threshold` is None for a neuron that nothing makes fire.
+    `effective_tokens` says how many tokens of that set a correlation rests on, None where the
+    truth is constant. `threshold` is None for a neuron that nothing makes fire.
     """
 
     maximum: float
@@ -86,6 +88,7 @@ class Statistics:
     excess_kurtosis: float | None
     n_tokens: int
     n_tokens_held_out: int
+    effective_tokens: float | None
     n_firing: int
     firing_rate: float
     threshold: float | None
@@ -158,10 +161,8 @@ class Measured:
         """The same for a few neurons of a block."""
         profile = self.experiment.store.profiles([block.layer])[block.layer]
         text = uniform_text(truth)
-        # No activation of a neuron that is never above zero is firing, as in the run's own scores.
-        never = evidence.max_activation <= 0
-        largest = torch.finfo(evidence.firing_threshold.dtype).max
-        threshold = evidence.firing_threshold.masked_fill(never, largest)
+        threshold = evidence.firing_threshold
+        never = threshold == NEVER_FIRES
         own = OwnContexts(evidence, truth)
         shared = truth.tokens[truth.uniform]
         found = {
@@ -178,6 +179,7 @@ class Measured:
         }
         flat = truth.uniform_activations[:, text]
         shape = moments(flat)
+        effective = metrics.effective_tokens(flat)
         fires = flat >= threshold[:, None]
         n_firing = fires.sum(1).tolist()
         fired = fired_tokens(flat, fires, shared[text])
@@ -195,6 +197,7 @@ class Measured:
                 excess_kurtosis=_or_none(float(shape.excess_kurtosis[row])),
                 n_tokens=profile.n_tokens,
                 n_tokens_held_out=flat.shape[1],
+                effective_tokens=_or_none(float(effective[row])),
                 n_firing=n_firing[row],
                 firing_rate=n_firing[row] / flat.shape[1],
                 threshold=None if never[row] else float(threshold[row]),

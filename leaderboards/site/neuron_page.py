@@ -79,6 +79,7 @@ def neuron_page(
         chunk=place.chunk,
         statistics=_statistics(data.statistics),
         n_uniform=f"{data.statistics.n_tokens_held_out:,}",
+        effective_tokens=short(data.statistics.effective_tokens),
         fired=[
             {"text": vocabulary.text(one.token), "count": one.count, "seen": one.seen}
             for one in data.fired[:FIRED_SHOWN]
@@ -152,6 +153,12 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
         ("held-out maximum", short(of.maximum_held_out), f"on {held_out} uniform held-out tokens"),
         ("fires at", _at_least(of.threshold), "the firing threshold, raw units"),
         ("firing rate", rate, f"of {held_out} uniform held-out tokens"),
+        (
+            "effective tokens",
+            short(of.effective_tokens),
+            f"of {held_out} uniform held-out tokens, those that decide a correlation: "
+            "(sum of squared deviations)² / sum of their squares",
+        ),
         ("mean", short(of.mean), f"over {tokens} tokens of the explain split"),
         ("standard deviation", short(of.standard_deviation), "over the same tokens"),
         ("skewness", short(of.skewness), f"over {held_out} uniform held-out tokens"),

@@ -12,15 +12,18 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.evidence import TOP, TOP_AND_RANDOM, UNIFORM, Truth
-from benchmark.results.scores import UNDEFINED
-from leaderboards.site.intervals import RESAMPLES, Scored, draw_weights, score_intervals
+from benchmark.evidence import NOVEL, SHARED_SETS, TOP, TOP_AND_RANDOM, UNIFORM, Truth
+from benchmark.results.scores import PEARSON_HIGH, PEARSON_LOW, UNDEFINED
 from leaderboards.site.predicting import Predictions
 from leaderboards.site.windows import OwnContexts
 from metrics import METRICS
+from metrics.resampled import draw_weights
+from metrics.sums import Units
+from metrics.unit_intervals import unit_intervals
 
 # Neurons whose intervals are computed at once: what is held beside them stays small.
 ROWS_AT_ONCE = 16
+RESAMPLES = 400
 CALIBRATED = "_calibrated"
 SLOPE, INTERCEPT = "calibration/slope", "calibration/intercept"
 
@@ -29,7 +32,7 @@ Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """A neuron's score, null being None, with the interval over its contexts where it has one."""
+    """A neuron's score, null being None, with its interval where it has one."""
 
     value: float | None
     low: float | None = None
@@ -41,14 +44,21 @@ def score_cells(
     rows: Sequence[Mapping[str, Any]],
     intervals: Mapping[str, Ends],
 ) -> list[dict[str, ScoreCell]]:
-    """Every score of every neuron, given its row of the run's scores, empty where it has none."""
+    """Every score of every neuron, given its row of the run's scores, empty where it has none.
+
+    The interval is that over contexts; of the correlation on the `uniform` set it is that over
+    documents, where the run has it.
+    """
     return [
-        {column: _cell(row.get(column), intervals.get(column), at) for column in columns}
+        {column: _cell(column, row, intervals.get(column), at) for column in columns}
         for at, row in enumerate(rows)
     ]
 
 
-def _cell(value: float | None, ends: Ends | None, at: int) -> ScoreCell:
+def _cell(column: str, row: Mapping[str, Any], ends: Ends | None, at: int) -> ScoreCell:
+    value = row.get(column)
+    if column == f"{UNIFORM}/pearson" and row.get(f"{UNIFORM}/{PEARSON_LOW}") is not None:
+        return ScoreCell(value, row[f"{UNIFORM}/{PEARSON_LOW}"], row[f"{UNIFORM}/{PEARSON_HIGH}"])
     if value is None or ends is None or np.isnan(ends[0][at]):
         return ScoreCell(value)
     return ScoreCell(value, float(ends[0][at]), float(ends[1][at]))
@@ -88,34 +98,39 @@ def set_intervals(
     spread = torch.searchsorted(truth.uniform, spread_rows)
     predicted = {
         UNIFORM: predictions.shared,
+        NOVEL: predictions.shared,
         TOP: top,
         TOP_AND_RANDOM: torch.cat([top, predictions.shared[:, spread]], dim=1),
     }
     found: dict[str, Ends] = {}
     for scoring_set, prediction in predicted.items():
         names = [name for name in METRICS if f"{scoring_set}/{name}" in columns]
-        true = truth.activations(scoring_set)
-        own_rows = truth.rows(scoring_set)[: 1 if scoring_set == UNIFORM else None]
-        text = truth.tokens[own_rows] != truth.bos
-        whole = Scored(true, prediction, text, threshold)
+        true, text = truth.activations(scoring_set), truth.scored(scoring_set)
+        if scoring_set in SHARED_SETS:
+            # A context without a scored token is none of the set's, so it cannot be drawn.
+            held = text[0].any(-1)
+            true, prediction, text = true[:, held], prediction[:, held], text[:, held]
+        if text.shape[1] == 0:
+            continue
+        whole = Units.of_contexts(true, prediction, threshold, text)
         for name, ends in _ends(names, whole).items():
             found[f"{scoring_set}/{name}"] = ends
         names = [name for name in METRICS if f"{scoring_set}{CALIBRATED}/{name}" in columns]
         if names and _is_linear(rows):
-            mapped = replace(whole, prediction=_calibrated(prediction, rows))
+            mapped = replace(whole, prediction=_calibrated(whole.prediction, rows))
             for name, ends in _ends(names, mapped).items():
                 found[f"{scoring_set}{CALIBRATED}/{name}"] = ends
     return found
 
 
-def _ends(names: Sequence[str], scored: Scored) -> dict[str, Ends]:
+def _ends(names: Sequence[str], units: Units) -> dict[str, Ends]:
     """The intervals of some metrics, a few neurons at a time."""
     if not names:
         return {}
-    weights = draw_weights(scored.truth.shape[1], RESAMPLES, seed=0)
+    weights = draw_weights(units.n_units, RESAMPLES, seed=0)
     parts = [
-        score_intervals(names, scored.rows(part), weights)
-        for part in torch.arange(len(scored.truth)).split(ROWS_AT_ONCE)
+        unit_intervals(names, units.rows(part), weights)
+        for part in torch.arange(len(units)).split(ROWS_AT_ONCE)
     ]
     return {
         name: (
@@ -131,10 +146,10 @@ def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _calibrated(
-    prediction: Float[Tensor, "n m ctx"], rows: Sequence[Mapping[str, Any]]
-) -> Float[Tensor, "n m ctx"]:
+    prediction: Float[Tensor, "n tokens"], rows: Sequence[Mapping[str, Any]]
+) -> Float[Tensor, "n tokens"]:
     """The predictions on the scale of the truth; those of failed neurons stay as they are."""
     maps = [(1.0, 0.0) if row.get(SLOPE) is None else (row[SLOPE], row[INTERCEPT]) for row in rows]
     slope, intercept = torch.tensor(maps, dtype=prediction.dtype).T
-    mapped: Tensor = prediction * slope[:, None, None] + intercept[:, None, None]
+    mapped: Tensor = prediction * slope[:, None] + intercept[:, None]
     return mapped

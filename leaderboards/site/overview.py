@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
+from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
+from benchmark.config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence import UNIFORM
 from benchmark.results import Run
 from leaderboards.building import build
-from leaderboards.model import BYTES, Leaderboard, Row
+from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, percent, score_sets, short
 from leaderboards.tables import CAUSAL
 
 # Shown beside the column that ranks, where the runs have them.
-BESIDE = ("uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
+BESIDE = ("novel/pearson", "uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
 HEADLINE = "uniform/pearson"
+_REFERENCES = {
+    MEDIAN_EXEMPLAR: "the median of the largest activations in its exemplars",
+    MAXIMUM: "the neuron's largest one",
+}
 
 Places = Mapping[int, tuple[Group, Method]]
 
@@ -39,14 +46,18 @@ def overview_page(renderer: Renderer, runs: Sequence[Run], groups: Sequence[Grou
             for view in views
         ]
     }
-    firing = groups[0].first.record.config.get("firing_threshold", 0.5)
+    config = groups[0].first.record.config
+    firing, reference = config.get("firing_threshold", 0.5), setting(config, "firing_reference")
     return renderer.page(
         "overview.html",
         0,
         page,
         boards=views,
+        tied_mark=NOT_SIGNIFICANT,
+        documents_mark=THESE_DOCUMENTS,
+        neurons_mark=NEURONS_ONLY,
         groups=[_ways_in(group) for group in groups],
-        firing=percent(float(firing)),
+        firing=f"{percent(float(firing))} of {_REFERENCES[str(reference)]}",
         runs=[_run(group, method) for group in groups for method in group.methods],
     )
 
@@ -140,16 +151,15 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "colour": method.colour,
         "control": row.control,
         "evidence": row.evidence,
-        "tied": row.tied() and difference is not None,
-        "difference": (
-            f"{short(difference.mean)} lower, corrected p = {short(difference.adjusted_p)}"
-            if difference is not None
-            else ""
-        ),
+        "mark": row.mark(),
+        "difference": _difference(difference) if difference is not None else "",
+        "neuron_interval": neuron_interval(row.key),
         "cells": _Cells(cells),
         "key": row.key,
         "coverage": row.coverage,
         "coverage_text": percent(row.coverage),
+        "positives": row.positives.get(UNIFORM),
+        "positives_text": count(row.positives.get(UNIFORM)),
         "undefined": row.undefined.get(UNIFORM, 0),
         "tokens": row.subject_tokens,
         "tokens_text": short(row.subject_tokens),
@@ -160,6 +170,19 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "front": BYTES in row.fronts,
         "layers": row.layers,
     }
+
+
+def _difference(difference: Difference) -> str:
+    """What a mark says of the difference to the row above."""
+    what = {
+        NOT_SIGNIFICANT: "is not significant",
+        THESE_DOCUMENTS: "is significant over neurons of these documents only",
+    }.get(difference.mark, "is significant over neurons and documents")
+    return (
+        f"the difference to the row above {what}: {short(difference.mean)} lower, corrected "
+        f"p = {short(difference.adjusted_p)} over {difference.over}, "
+        f"{short(difference.neuron_adjusted_p)} over neurons"
+    )
 
 
 class _Cells(dict[str, Any]):

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.evidence import SHARED_SETS
 from benchmark.results import benchmark_version
 from leaderboards.site.encoding import json_text
 from metrics import METRICS
@@ -17,6 +18,10 @@ from metrics import METRICS
 _TITLES = {"pearson": "r", "auprc": "AUPRC", "f1": "F1", "iou": "IoU", "r2": "R²", "auroc": "AUROC"}
 _CAPTIONS = {
     "uniform": "On the uniform set: held-out contexts drawn at random",
+    "novel": "On the novel set: the tokens of the uniform set whose last eight tokens stand "
+    "nowhere in the explain split",
+    "uniform_maximum": "On the uniform set, firing measured by the neuron's largest activation",
+    "uniform_median_exemplar": "On the uniform set, firing measured by the median exemplar's peak",
     "top": "On the top set: the neuron's own strongest held-out contexts",
     "top_and_random": "On top and random contexts pooled",
     "uniform_calibrated": "On the uniform set, after a line was fitted to the prediction on "
@@ -37,11 +42,19 @@ class Column:
 
 @dataclass(frozen=True)
 class ScoreSet:
-    """The columns of one scoring set."""
+    """The columns of one scoring set.
+
+    Attributes:
+        name: such as `uniform`.
+        caption: what it is, for a person.
+        metrics: its columns.
+        open: whether its text was chosen without looking at a neuron, so that it stands in sight.
+    """
 
     name: str
     caption: str
     metrics: list[Column]
+    open: bool
 
 
 class Renderer:
@@ -67,7 +80,7 @@ class Renderer:
 
 
 def score_sets(columns: Iterable[str]) -> list[ScoreSet]:
-    """Columns by scoring set, the `uniform` one first."""
+    """Columns by scoring set: first those on text that no neuron's activation chose."""
     sets: dict[str, list[Column]] = {}
     for column in columns:
         scoring_set, _, name = column.partition("/")
@@ -80,8 +93,11 @@ def score_sets(columns: Iterable[str]) -> list[ScoreSet]:
                 metric is None or metric.sound,
             )
         )
-    names = sorted(sets, key=lambda name: (name != "uniform", list(sets).index(name)))
-    return [ScoreSet(name, _CAPTIONS.get(name, name), sets[name]) for name in names]
+    # `sorted` keeps the order of what is equal.
+    names = sorted(sets, key=lambda name: SHARED_SETS.index(name) if name in SHARED_SETS else 9)
+    return [
+        ScoreSet(name, _CAPTIONS.get(name, name), sets[name], name in SHARED_SETS) for name in names
+    ]
 
 
 def all_columns(runs: Iterable[Sequence[str]]) -> list[str]:

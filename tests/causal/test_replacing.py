@@ -56,6 +56,8 @@ class Case:
             top=own,
             uniform_activations=self.activations[:, uniform],
             top_activations=self.activations[torch.arange(len(NEURONS))[:, None], own],
+            novel=tokens[uniform] != subject.bos,
+            documents=uniform[:, None].expand(-1, LENGTH),
         )
         self.text = text
         self.maximum = torch.stack([one[text].max() for one in self.activations])

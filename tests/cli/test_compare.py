@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.comparison import compare_runs
 from benchmark.results import Run, load_run
 from tests.command import Command, call
 
@@ -33,6 +34,49 @@ def test_it_ranks_the_runs_and_tests_every_pair(runs: dict[str, Run]) -> None:
     assert ["uniform/pearson", "token_lookup", "zero"] in pairs
     assert len(pairs) == 3
     assert "corrected for all 9 tests of this table" in answer.out
+
+
+def test_it_prints_what_holds_over_documents_beside_what_holds_over_neurons(
+    runs: dict[str, Run],
+) -> None:
+    answer = call("compare", *folders(runs), "metrics=pearson", "resamples=200")
+    comparison = compare_runs(list(runs.values()), ["pearson"], resamples=200)
+    heading = next(line for line in answer.out.splitlines() if "difference" in line)
+    places = [heading.index(name) for name in ("95 % interval", "over neurons", "over layers")]
+    assert places == sorted(places)
+    assert "neurons' p" in heading
+    for one in comparison.differences:
+        paired = one.paired
+        assert paired.over_both
+        shown = next(
+            line for line in answer.out.splitlines() if line.split()[1:3] == [one.first, one.second]
+        )
+        for low, high in ((paired.both_low, paired.both_high), (paired.low, paired.high)):
+            assert f"[{low:+.3f}, {high:+.3f}]" in shown
+        assert one.mark in shown
+    assert "°: holds over neurons of these documents only" in " ".join(answer.out.split())
+
+
+def test_runs_of_which_one_resampled_no_documents_are_compared_over_neurons(
+    runs: dict[str, Run], tmp_path: Path, checkpoint: Path, texts: Path
+) -> None:
+    command = Command(tmp_path, checkpoint, texts)
+    bare = command.finished("explainer=token_lookup", "bootstrap.document_resamples=0")
+    found = compare_runs([bare, runs["zero"]], ["pearson"], resamples=200)
+    (one,) = found.differences
+    assert not one.paired.over_both
+    assert one.adjusted_p == one.neuron_adjusted_p
+    assert one.mark in ("°", "≈")
+    summary = bare.record.metric("uniform/pearson")
+    assert summary is not None
+    assert (summary.over, summary.over_neurons()) == ("neurons", (summary.low, summary.high))
+    whole = runs["token_lookup"].record.metric("uniform/pearson")
+    assert whole is not None
+    assert whole.over == "neurons and documents"
+    assert whole.mean == summary.mean
+    assert whole.over_neurons() == (summary.low, summary.high)
+    answer = call("compare", str(bare.folder), str(runs["zero"].folder), "metrics=pearson")
+    assert answer.status == 0, answer.err
 
 
 def test_the_mean_is_that_of_the_run(runs: dict[str, Run]) -> None:

@@ -41,6 +41,20 @@ def test_a_run(run: Run) -> None:
         "worst neurons by pearson",
     ):
         assert part in answer.out
+    means, _ = answer.out.split("by layer, on uniformly drawn contexts")
+    heading, shown = (
+        next(line for line in means.splitlines() if line.split()[:1] == [word])
+        for word in ("score", "pearson")
+    )
+    assert heading.index("95 % interval") < heading.index("over neurons")
+    summary = run.record.metric("uniform/pearson")
+    assert summary is not None
+    assert summary.over == "neurons and documents"
+    for low, high in ((summary.low, summary.high), summary.over_neurons()):
+        assert f"[{low:.3f}, {high:.3f}]" in shown
+    cosine = next(line for line in means.splitlines() if line.split()[:1] == ["cosine"])
+    assert cosine.count("]ⁿ") == 1
+    assert "ⁿ over neurons alone" in means
     r = run.scores.column("uniform/pearson")
     keys = run.scores.neurons()
     best, worst = keys[int(r.argmax())], keys[int(r.argmin())]

@@ -296,6 +296,25 @@ class ReadsTheCorpus(Sound):
         return super().one(evidence, row, subject)
 
 
+class ReadsTheCorpusWhilePreparing(Sound):
+    evidence = "exemplars+text"
+
+    def prepare(self, text, storage):
+        assert (Path(sysconfig.get_paths()["stdlib"]) / "argparse.py").read_text()
+
+
+class LearnsFromText(Sound):
+    """Keeps to the interface: the commonest token of the text is what it adds."""
+
+    evidence = "exemplars+sample+text"
+
+    def prepare(self, text, storage):
+        self.commonest = int(text.tokens.flatten().mode().values)
+
+    def strengths(self, evidence, row):
+        return [*super().strengths(evidence, row), (self.commonest, 0.5)]
+
+
 class AsksWhileSimulating(Strengths):
     subject = None
 

@@ -76,6 +76,10 @@ def test_a_sound_explainer_passes_every_check(checked) -> None:
     assert " 160 subject tokens asked" in f" {results['query count'].text}"  # 5 contexts of 32
 
 
+def test_one_that_says_that_it_learns_from_text_passes_every_check(checked) -> None:
+    assert {result.status for result in checked("LearnsFromText").values()} == {OK}
+
+
 # The class, the checks that fail, and what the first of them says.
 BROKEN = [
     ("GivesFewer", ["answers"], "gave 4 answers for 5 neurons"),
@@ -114,6 +118,7 @@ BROKEN = [
     ("NeedsExemplars", ["bad neurons"], "without exemplars: explain raised IndexError"),
     ("AsksAboutHeldOut", ["held-out text"], "asked the subject about held-out text (5 runs of 16"),
     ("ReadsTheCorpus", ["held-out text"], "argparse.py; all that an explainer may see"),
+    ("ReadsTheCorpusWhilePreparing", ["held-out text"], "argparse.py; all that an explainer may"),
     ("KnowsTheTruth", ["held-out text"], "simulate asks the subject, which knows the truth"),
     ("RunsTheModel", ["query count"], "(_CommonestNext) was run around the counter"),
     ("ReadsTheSites", ["query count"], "(sites) was run around the counter"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmark.corpus.choosing import choose
 from benchmark.corpus.documents import SPLITS, Document, split_of, without_duplicates
-from benchmark.corpus.stdlib import stdlib_documents
+from benchmark.corpus.python_library import library_documents
 
 TEXTS = st.lists(st.text(alphabet="abc \n", max_size=3), max_size=20)
 
@@ -93,7 +93,7 @@ def test_the_choice_does_not_depend_on_the_order_and_everything_is_counted(
 
 
 def test_the_standard_library_is_every_source_file_that_is_not_a_test() -> None:
-    names = [document.name for document in stdlib_documents()]
+    names = [document.name for document in library_documents()]
     root = Path(sysconfig.get_paths()["stdlib"])
     assert names == sorted(names, key=lambda name: root / name)
     assert {"json/decoder.py", "ast.py", "asyncio/events.py"} <= set(names)
@@ -113,10 +113,14 @@ def test_a_library_of_known_files(tmp_path: Path) -> None:
         "site-packages/other.py",
         "__pycache__/b.py",
         "_sysconfigdata_linux.py",
+        "encodings/cp037.py",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {name}")
-    found = list(stdlib_documents(tmp_path))
+    (tmp_path / "made.py").write_text("#!/bin/sh\n# This file is auto-generated.\nx = 1\n")
+    (tmp_path / "z.py").write_text("1\n" * 4 + "# This file is auto-generated.\n")
+    found = list(library_documents(tmp_path))
+    assert found.pop().name == "z.py"
     assert found == [Document(name, f"# {name}") for name in ("a/__init__.py", "a/c.py", "b.py")]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.cache import TensorCache
 from benchmark.corpus import SPLITS, Corpus, Document, load_corpus
 from benchmark.corpus.documents import split_of
 from benchmark.corpus.packing import pack
@@ -205,13 +206,49 @@ def test_nothing_but_empty_text_is_refused(tmp_path: Path, tokenizer: Any) -> No
     assert f"no text in {tmp_path} (2 documents, all empty)" in message
 
 
-def test_the_standard_library(
+def test_the_library_of_the_running_python(
     tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, text in enumerate(TEXTS):
         (tmp_path / f"module{number}.py").write_text(text)
     monkeypatch.setattr("sysconfig.get_paths", lambda: {"stdlib": str(tmp_path)})
-    corpus = load_corpus({"name": "stdlib", "kind": "stdlib"}, tokenizer, bos=BOS, context_length=8)
+    corpus = load_corpus({"name": "python", "kind": "python"}, tokenizer, bos=BOS, context_length=8)
     assert sum(corpus.counts[split]["documents"] for split in SPLITS) == 60
-    assert corpus.source["kind"] == "stdlib"
+    assert corpus.source["kind"] == "python"
     assert corpus.source["python"].count(".") == 2
+
+
+def test_near_duplicates_share_a_split(tmp_path: Path, tokenizer: Any) -> None:
+    for number in range(12):
+        text = " ".join(f"w{number}x{word * (number + 7) % 1009}" for word in range(200))
+        for copy in range(3):
+            (tmp_path / f"{number}-{copy}.txt").write_text(f"{text} copy {copy}")
+    options = {"fractions": {"explain": 0.5, "calibrate": 0, "held_out": 0.5}}
+    corpus = load(tmp_path, tokenizer, 64, **options)
+    assert corpus.counts["clusters"]["clusters"] == 12
+    assert all(corpus.counts[split]["documents"] % 3 == 0 for split in SPLITS)
+    copied = corpus.counts["copied"]
+    assert (copied["windows"] > 0, copied["seen"], copied["share"]) == (True, 0, 0)
+    apart = load(tmp_path, tokenizer, 64, near_duplicates=None, **options)
+    assert apart.counts["clusters"] is None
+    assert apart.counts["copied"]["share"] > 0.5
+    assert apart.fingerprint != corpus.fingerprint
+
+
+def test_copies_are_counted_once_and_then_read(
+    folder: Path, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"name": "stories", "kind": "text", "path": str(folder)}
+    settings = {"bos": BOS, "context_length": 40, "tokenizer_fingerprint": "t"}
+    made = load_corpus(config, tokenizer, cache=TensorCache(tmp_path / "cache"), **settings)
+    monkeypatch.setattr("benchmark.corpus.overlap.copied_share", None)
+    read = load_corpus(config, tokenizer, cache=TensorCache(tmp_path / "cache"), **settings)
+    assert read.counts == made.counts
+    assert read.fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.5, "much", True])
+def test_an_impossible_share_of_near_duplicates_is_refused(
+    folder: Path, tokenizer: Any, share: Any
+) -> None:
+    assert f"not {share!r}" in refused(folder, tokenizer, near_duplicates=share)

@@ -39,10 +39,11 @@ def test_every_shipped_file_is_valid_and_explains_itself(name: str) -> None:
 
 def test_the_shipped_files_name_these_sources() -> None:
     found = {file.stem: OmegaConf.load(file) for file in FOLDER.glob("*.yaml")}
-    assert set(found) == {"stdlib", "text", "c4-code", "pile", "hub"}
+    assert set(found) == {"stdlib", "python", "text", "c4-code", "pile", "hub"}
     assert found["c4-code"].repo == "NeelNanda/c4-code-20k"
     assert found["pile"].repo == "NeelNanda/pile-10k"
     assert found["stdlib"].kind == "stdlib"
+    assert found["python"].kind == "python"
 
 
 @pytest.mark.parametrize(("name", "way_out"), [("text", "dataset.path="), ("hub", "dataset.repo=")])

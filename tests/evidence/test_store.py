@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -62,7 +63,6 @@ def test_evidence_holds_the_true_activations(tmp_path):
             assert float(peaks[0]) == pytest.approx(float(evidence.max_activation[i]))
             true = subject.everything(sample.tokens, block.layer)[..., neuron]
             torch.testing.assert_close(sample.activations[..., i], true)
-        torch.testing.assert_close(evidence.firing_threshold, 0.5 * evidence.max_activation)
 
 
 def test_truth_holds_the_true_activations_of_every_scoring_set(tmp_path):
@@ -296,3 +296,32 @@ def test_a_full_disk_is_one_clear_message_and_leaves_nothing(tmp_path, monkeypat
     with pytest.raises(BenchmarkError, match="disk is full"):
         make_store(tmp_path).prepare(blocks_of(0))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_novel_are_the_tokens_whose_last_eight_are_nowhere_in_the_whole_explain_split(tmp_path):
+    corpus = make_corpus()
+    store = make_store(
+        tmp_path, corpus=corpus, settings=replace(SETTINGS, explain=2, sample=1, uniform=12)
+    )
+    # Some held-out text is a copy of text that the run's own explain contexts do not hold.
+    held_out, explain = corpus.splits["held_out"], corpus.splits["explain"]
+    text = "".join(map(chr, explain.tokens[:, 1:].reshape(-1).tolist()))
+    assert len(store.explain) == 2
+    rows = store.held_out.tokens
+    rows[3], store.held_out.documents[3] = explain.tokens[0], 0
+    del held_out
+    for row, position in itertools.product(range(len(rows)), range(rows.shape[1])):
+        window = rows[row, max(0, position - 7) : position + 1].tolist()
+        whole = len(window) == 8 and store.held_out.bos not in window
+        expected = whole and "".join(map(chr, window)) not in text
+        assert bool(store.novel[row, position]) == expected, (row, position)
+    assert store.novel is store.novel  # made once
+    assert int(store.novel.sum()) > 0
+
+
+def test_truth_knows_the_document_of_every_uniform_token(tmp_path):
+    store = make_store(tmp_path)
+    truth = store.truth(blocks_of(0)[0])
+    expected = store.held_out.documents[store.uniform_rows]
+    torch.testing.assert_close(truth.documents, expected)
+    assert truth.documents.shape == truth.novel.shape == truth.tokens[truth.uniform].shape

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 import configs
@@ -16,6 +17,7 @@ from benchmark.graphs import NeuronGraph, OffersGraph, to_svg
 from benchmark.interface import (
     EVIDENCE_KINDS,
     EXEMPLARS,
+    EXEMPLARS_AND_SAMPLE,
     Explainer,
     Explanation,
     Failure,
@@ -28,6 +30,8 @@ FOLDER = Path(configs.__file__).parent / "explainer"
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 # Methods that ask the subject about further contexts.
 ASKING = ("n2g", "n2g_plus", "local_search", "fasttext")
+# Those whose kind of evidence is an option.
+CHOOSING = ("token_lookup", "max_examples", "context_tree", "n2g_plus", "local_search", "fasttext")
 NAMES = (*CONTROLS, "token_lookup", "max_examples", "context_tree", *ASKING)
 DESCRIPTIVE = ("name", "description", "control")
 
@@ -37,17 +41,15 @@ def config_of(name):
     return yaml.safe_load(text.replace("${seed}", "0"))  # Hydra puts the run's seed there
 
 
-def build(name):
+def build(name, **further):
     options = {key: value for key, value in config_of(name).items() if key not in DESCRIPTIVE}
-    return instantiate(options, _convert_="all")
+    return instantiate({**options, **further}, _convert_="all")
 
 
-def explained(name, subject, **options):
-    explainer = build(name)
-    evidence = make_evidence(subject, **options)
-    if explainer.evidence == EXEMPLARS:
-        evidence = evidence.without_sample()
-    return explainer, evidence, explainer.explain(evidence, subject)
+def explained(name, subject, evidence=None, **options):
+    explainer = build(name) if evidence is None else build(name, evidence=evidence)
+    shown = make_evidence(subject, **options).restricted_to(explainer.evidence)
+    return explainer, shown, explainer.explain(shown, subject)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,6 +61,39 @@ def test_a_config_describes_its_explainer(name):
     explainer = build(name)
     assert isinstance(explainer, Explainer)
     assert explainer.evidence in EVIDENCE_KINDS
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE_KINDS)
+@pytest.mark.parametrize("name", CHOOSING)
+def test_each_kind_of_evidence_that_an_explainer_can_learn_from(name, evidence):
+    """Alone or in the block a neuron is explained alike, and from no sample where none is named."""
+    subject = PlantedSubject()
+    if name != "fasttext" and evidence.endswith("text"):
+        with pytest.raises(InstantiationException, match=f"evidence of {name} '.*' is not known"):
+            build(name, evidence=evidence)
+        return
+    options = {"n_sample": 12, "n_explain": 30}
+    explainer, shown, explanations = explained(name, subject, evidence, **options)
+    assert explainer.evidence == evidence
+    assert (shown.sample is not None) == ("sample" in evidence)
+    for row, one in enumerate(explanations):
+        (alone,) = explainer.explain(shown.select(torch.tensor([row])), subject)
+        assert alone.to_dict() == one.to_dict()
+    whole = make_evidence(subject, **options)
+    assert [one.to_dict() for one in explainer.explain(whole, subject)] == [
+        one.to_dict() for one in explanations
+    ]
+
+
+@pytest.mark.parametrize("name", CHOOSING)
+def test_the_sample_tells_something_that_exemplars_do_not(name):
+    subject = PlantedSubject()
+    found = []
+    for evidence in (EXEMPLARS, EXEMPLARS_AND_SAMPLE):
+        options = {"n_sample": 12, "k": 2}
+        _, _, explanations = explained(name, subject, evidence, **options)
+        found.append([one.to_dict() for one in explanations])
+    assert found[0] != found[1]
 
 
 def test_somebody_elses_class_must_be_named():

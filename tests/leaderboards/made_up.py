@@ -20,6 +20,7 @@ from benchmark.results import (
     load_run,
 )
 from benchmark.results.records import MetricSummary, NeuronsRecord
+from benchmark.results.resampled import RESAMPLED, resampled_entry
 
 N_LAYERS, PER_LAYER = 2, 12
 NEURONS = [(layer, neuron) for layer in range(N_LAYERS) for neuron in range(PER_LAYER)]
@@ -60,9 +61,15 @@ def made_up_run(
     target: str | None = None,
     noise: float = 0.01,
     folder: Path | None = None,
+    documents: float | None = None,
+    draw: str = "made up",
     **record: Any,
 ) -> Run:
-    """A run whose Pearson on `uniform` is `shift` above that of another one."""
+    """A run whose Pearson on `uniform` is `shift` above that of another one.
+
+    `documents` is how far all its scores move, as a standard deviation, when other documents are
+    drawn; None for a run that keeps no scores on resamples.
+    """
     found = quality(shift, seed=sum(map(ord, name)), noise=noise)[: len(neurons)]
     values = list(found) if pearson is None else list(pearson)
     of_each = [sizes] * len(neurons) if isinstance(sizes, int) else list(sizes)
@@ -90,6 +97,8 @@ def made_up_run(
             "cost/bytes": of_each[place],
             **{column: of_neurons[place] for column, of_neurons in (columns or {}).items()},
         }
+        if documents is not None:
+            row[RESAMPLED] = _moved(name, value, documents, draw)
         rows.append({key: value for key, value in row.items() if key not in without})
     scores = Scores.from_rows(rows)
     asked = len(scores)
@@ -125,6 +134,13 @@ def made_up_run(
         **record,
     }
     return Run(folder or Path("results") / fields["run_id"], RunRecord(**fields), scores)
+
+
+def _moved(name: str, value: float | None, spread: float, draw: str) -> dict[str, Any]:
+    """Deviations that are the same for all neurons of a run, and others in another run."""
+    drawn = np.random.default_rng(sum(map(ord, name))).standard_normal(200)
+    moved = spread * drawn if value is not None else np.full(200, np.nan)
+    return resampled_entry({"uniform/pearson": moved}, 50, draw)
 
 
 def saved(run: Run, folder: Path) -> Run:

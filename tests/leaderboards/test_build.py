@@ -142,6 +142,58 @@ def test_a_difference_is_that_to_the_row_above_corrected_over_the_table() -> Non
     assert [row.tied() for row in rows] == [False, False, True, False]
 
 
+def test_a_difference_must_hold_over_documents_as_well() -> None:
+    """Marks: none over both, one over neurons of these documents only, one for neither."""
+    rows = board(
+        [
+            made_up_run("a", 0.3, documents=0.01),
+            made_up_run("b", 0.2, documents=0.01),
+            made_up_run("c", 0.1, documents=0.3),
+            made_up_run("d", 0.1, noise=0.01, documents=0.3),
+        ]
+    ).rows
+    assert [row.label for row in rows[:2]] == ["a", "b"]
+    assert [row.mark() for row in rows] == ["", "", "°", "≈"]
+    assert [row.tied() for row in rows] == [False, False, False, True]
+    for above, row in itertools.pairwise(rows):
+        column = "uniform/pearson"
+        expected = metrics.paired_difference(
+            above.run.scores.column(column),
+            row.run.scores.column(column),
+            replicates=(above.run.scores.replicates(column), row.run.scores.replicates(column)),
+        )
+        difference = row.above
+        assert (difference.low, difference.high) == (expected.both_low, expected.both_high)
+        assert (difference.neuron_low, difference.neuron_high) == (expected.low, expected.high)
+        assert (difference.p, difference.neuron_p) == (expected.both_p, expected.p)
+        assert difference.over == "neurons and documents"
+
+
+@pytest.mark.parametrize("other", [{}, {"documents": 0.0, "draw": "another"}])
+def test_runs_without_common_documents_are_tested_over_neurons_and_say_so(other: dict) -> None:
+    """A difference of which nothing is known over documents never gets the full mark."""
+    rows = board([made_up_run("a", 0.2, documents=0.0), made_up_run("b", 0.0, **other)]).rows
+    difference = rows[1].above
+    assert (difference.over, rows[1].mark()) == ("neurons", "°")
+    assert (difference.low, difference.p) == (difference.neuron_low, difference.neuron_p)
+    assert rows[0].key.over == "neurons and documents"
+    assert rows[1].key.over == ("neurons and documents" if other else "neurons")
+
+
+def test_the_interval_of_a_row_is_over_neurons_and_documents_and_the_old_one_stays() -> None:
+    run = made_up_run("a", documents=0.2)
+    (row,) = board([run]).rows
+    values, replicates = (
+        run.scores.column("uniform/pearson"),
+        run.scores.replicates("uniform/pearson"),
+    )
+    both = metrics.mean_over_neurons_and_documents(values, replicates)
+    alone = metrics.mean_over_neurons(values)
+    assert (row.key.low, row.key.high) == (both.low, both.high)
+    assert row.key.over_neurons() == (alone.low, alone.high)
+    assert row.key.high - row.key.low > 3 * (alone.high - alone.low)
+
+
 def test_holms_correction_can_undo_a_significance() -> None:
     """A pair that alone would be significant and is not among the others of the table."""
     n = 8
@@ -225,6 +277,10 @@ APART = [
     ({"subject": SubjectRecord(name="small", fingerprint="s2")}, "it is of another subject"),
     ({"schema_version": 0}, "its record has schema version 0 instead of 1"),
     ({"config": {"firing_threshold": 0.2}}, "firing_threshold is 0.2 instead of 0.5"),
+    (
+        {"config": {"firing_reference": "median_exemplar"}},
+        "firing_reference is median_exemplar instead of maximum",
+    ),
     ({"config": {"context_length": 8}}, "context_length is 8 instead of 16"),
     ({"without": ["uniform/pearson"]}, "it has no scores 'uniform/pearson'"),
 ]
@@ -270,6 +326,20 @@ def test_an_unsound_metric_or_chosen_text_ranks_nothing() -> None:
         build(runs, rank_by="r")
 
 
+def test_each_kind_of_evidence_has_a_track_and_one_of_a_later_version_too() -> None:
+    kinds = ("exemplars+dreams", "exemplars+text", "exemplars", "exemplars+sample+text", "")
+    runs = [
+        made_up_run(f"method{at}", 0.1 * at, evidence=evidence) for at, evidence in enumerate(kinds)
+    ]
+    tracks = [track for track in board(runs).tracks if track.family == "evidence"]
+    assert [(track.name, [row.label for row in track.rows]) for track in tracks] == [
+        ("exemplars", ["method2"]),
+        ("exemplars+text", ["method1"]),
+        ("exemplars+sample+text", ["method3"]),
+        ("exemplars+dreams", ["method0"]),
+    ]
+
+
 def test_tracks_hold_the_rows_of_one_evidence_or_within_one_size() -> None:
     runs = [
         made_up_run("tiny", 0.0, sizes=1024),
@@ -294,6 +364,7 @@ def test_tracks_hold_the_rows_of_one_evidence_or_within_one_size() -> None:
         (3, False),
         (None, False),
     ]
+    assert [track.name for track in board(runs).tracks][:2] == ["exemplars", "exemplars+sample"]
     in_track, in_table = found["exemplars"].rows[2], board(runs).rows[4]
     assert in_track.above.mean == in_table.above.mean
     assert in_track.above.adjusted_p <= in_table.above.adjusted_p

@@ -31,11 +31,13 @@ def shown():
         "causal/uniform_mean": HALF,
         "effect/uniform_mean": list(range(1, len(NEURONS) + 1)),
         "causal/firing_zero": [0.25] * len(NEURONS),
+        "novel/pearson": HALF,
+        "uniform/positives": range(1, len(NEURONS) + 1),
     }
     return results(
-        made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4),
+        made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4, documents=0.1),
         made_up_run("next", pearson=HALF, sizes=10),
-        made_up_run("oracle", 0.6, control=True, failed=[(0, 1)], noise=0.0),
+        made_up_run("oracle", 0.6, control=True, failed=[(0, 1)], noise=0.0, documents=0.0),
         made_up_run("few", neurons=NEURONS[:4]),
     )
 
@@ -68,13 +70,16 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "explainer": "best",
         "evidence": "exemplars",
         "r": "0.500",
-        "95 % interval": "[0.500, 0.500]",
+        "95 % interval": best["95 % interval"],
+        "over neurons": "[0.500, 0.500]",
         "≈": "",
+        "novel r": "0.500",
         "AUPRC": "0.500",
         "F1": "0.500",
         "IoU": "0.500",
         "top F1": "0.500",
         "causal": "0.500",
+        "positives": "12.5",
         "null": "1",
         "undef.": "0",
         "coverage": "100%",
@@ -82,7 +87,13 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "s/n.": "0.5000",
         "bytes": "2,000",
     }
+    low, high = map(float, best["95 % interval"].strip("[]").split(","))
+    assert low < 0.4 < 0.6 < high
+    assert rows[2]["95 % interval"] == "[0.500, 0.500]ⁿ"
+    assert "ⁿ over neurons alone" in text
     assert rows[2]["causal"] == "-"
+    # Runs of earlier versions have neither.
+    assert [rows[2][name] for name in ("causal", "novel r", "positives")] == ["-", "-", "-"]
     assert (rows[0]["coverage"], rows[0]["undef."]) == ("96%", "1")
     (apart,) = markdown_rows(text, "not comparable")
     assert apart["explainer"] == "few"
@@ -98,6 +109,36 @@ def test_markdown_has_the_rows_in_order_with_every_column(shown) -> None:
         "oracle",
         "next",
     ]
+
+
+def test_every_format_tells_what_holds_over_documents_and_what_over_neurons() -> None:
+    """A lead of .1 that other documents move by .3 holds over neurons of these documents only."""
+    board = results(made_up_run("best", 0.1, documents=0.3), made_up_run("next", documents=0.0))
+    page = page_of(board)
+    rows = markdown_rows(render(page, "md"), "uniform")
+    assert [row["≈"] for row in rows] == ["", "°"]
+    for form in FORMATS:
+        text = render(page, form)
+        assert "°" in text or r"$^\circ$" in text, form
+    _, row = [
+        row
+        for row in csv.DictReader(io.StringIO(render(page, "csv")))
+        if row["scoring_set"] == "uniform"
+    ]
+    assert (row["mark"], row["tied"], row["interval_over"]) == (
+        "°",
+        "false",
+        "neurons and documents",
+    )
+    assert float(row["neuron_holm_p_above"]) < 0.05 < float(row["holm_p_above"])
+    assert float(row["low_above"]) < 0 < float(row["high_above"])
+    first = next(csv.DictReader(io.StringIO(render(page, "csv"))))
+    assert float(first["low"]) < float(first["neuron_low"])
+    assert float(first["neuron_high"]) < float(first["high"])
+    above = json.loads(render(page, "json"))["leaderboards"][0]["rows"][1]["above"]
+    assert above["over"] == "neurons and documents"
+    assert above["significant"] is False
+    assert above["neuron_low"] > 0 > above["low"]
 
 
 def test_an_unsound_metric_is_shown_with_a_mark(shown) -> None:
@@ -122,6 +163,10 @@ def test_csv_has_a_row_a_run_and_scoring_set_with_types_that_read_back(shown) ->
         ("uniform", "1", "best"),
         ("uniform", "2", "next"),
         ("uniform", "", "few"),
+        ("novel", "", "oracle"),
+        ("novel", "1", "best"),
+        ("novel", "2", "next"),
+        ("novel", "", "few"),
         ("top", "", "oracle"),
         ("top", "1", "best"),
         ("top", "2", "next"),
@@ -132,6 +177,8 @@ def test_csv_has_a_row_a_run_and_scoring_set_with_types_that_read_back(shown) ->
     assert (best["tied"], rows[2]["tied"], rows[2]["p_above"]) == ("false", "true", "1.0")
     assert (best["causal/uniform_mean"], best["causal/firing_zero"]) == ("0.5", "0.25")
     assert rows[2]["causal/uniform_mean"] == ""
+    assert (best["novel_pearson"], best["positives"]) == ("0.5", "12.5")
+    assert (rows[2]["novel_pearson"], rows[2]["positives"]) == ("", "")
     assert rows[2]["fronts"] == "bytes explain_seconds subject_tokens"
     assert "other neurons" in few["apart"]
     assert few["uniform/pearson"] == ""
@@ -158,7 +205,8 @@ def test_json_has_everything_and_the_numbers_of_the_model(shown) -> None:
     assert row["label"] == "best"
     assert row["scores"]["causal/firing_zero"]["mean"] == 0.25
     assert row["scores"]["uniform/f1"]["n_null"] == 1
-    assert set(row["scores"]) >= {"uniform/pearson", "top/f1"}
+    assert set(row["scores"]) >= {"uniform/pearson", "novel/pearson", "top/f1"}
+    assert (row["positives"], board["rows"][2]["positives"]) == (12.5, None)
     assert "top/pearson" not in row["scores"]
     assert row["layers"]["0"]["neurons"] == 12
     assert board["apart"][0]["label"] == "few"

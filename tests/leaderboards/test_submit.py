@@ -16,6 +16,7 @@ import pytest
 from benchmark.recording import summarise
 from benchmark.results import Run, Scores, load_run
 from benchmark.results.encoding import plain
+from benchmark.results.resampled import Resampled
 from leaderboards import schema
 from leaderboards.validation import config_of, validated
 from tests.command import Answer, Command, call
@@ -58,7 +59,11 @@ def forge(folder: Path, column: str, value: Callable[[float], float]) -> None:
     rows = run.scores.rows()
     for row in rows:
         row[column] = value(row[column])
-    scores = Scores.from_rows(rows)
+    put(folder, run, Scores.from_rows(rows))
+
+
+def put(folder: Path, run: Run, scores: Scores) -> None:
+    """Put other scores into a run; digest and summary fit."""
     table = scores.to_parquet()
     (folder / "scores.parquet").write_bytes(table)
     digest = {"bytes": len(table), "sha256": hashlib.sha256(table).hexdigest()}
@@ -162,6 +167,21 @@ def test_scores_that_do_not_reproduce_are_refused(
     message = submit(folder, "--neurons", "12").message
     assert "does not reproduce: 'uniform/pearson' of neuron " in message
     assert not (tmp_path / "published").exists()
+
+
+def test_intervals_over_documents_that_do_not_reproduce_are_refused(
+    folder: Path, submit: Callable[..., Answer]
+) -> None:
+    """Nobody makes an interval narrow by scores on resampled documents that are not his run's."""
+    run = load_run(folder)
+    found = run.scores.replicates("uniform/pearson")
+    assert found is not None
+    narrow = Resampled({"uniform/pearson": 0 * found.values}, found.n_documents, found.draw)
+    put(folder, run, Scores(run.scores.table, narrow))
+    validated(folder)
+    message = submit(folder, "--neurons", "12").message
+    assert "does not reproduce: 'uniform/pearson' of neuron" in message
+    assert "on resampled documents" in message
 
 
 def test_a_threshold_may_make_one_score_jump_a_little_but_not_all(

@@ -160,3 +160,14 @@ class Faulty(Method):
 
 class WantsMore(Method):
     evidence = "everything"
+
+
+class ReadsInSilence(Method):
+    """Reads text, and does not say so."""
+
+    def prepare(self, text, storage):
+        pass
+
+
+class WantsTextForNothing(Method):
+    evidence = "exemplars+text"

@@ -162,6 +162,10 @@ REFUSED = {
         {"config": {"firing_threshold": 0.4}},
         "firing_threshold is 0.4 instead of 0.5, so that other firing thresholds",
     ),
+    "firing reference": (
+        {"config": {"firing_reference": "median_exemplar"}},
+        "firing_reference is median_exemplar instead of maximum, so that other firing thresholds",
+    ),
 }
 
 
@@ -182,6 +186,30 @@ def test_thresholds_matter_only_to_metrics_that_look_at_firing() -> None:
 def test_evidence_may_differ() -> None:
     more = {**CONFIG["contexts"], "sample": 99, "exemplars": 7}
     compare_runs([made_up_run("one"), made_up_run("two", config={"contexts": more})])
+
+
+def test_a_run_that_is_older_than_the_firing_reference_has_the_maximum() -> None:
+    runs = [made_up_run("one"), made_up_run("two", config={"firing_reference": "maximum"})]
+    assert len(compare_runs(runs, ["f1"]).differences) == 1
+
+
+def test_the_number_of_exemplars_decides_only_where_they_are_the_reference() -> None:
+    few = {**CONFIG["contexts"], "exemplars": 3}
+    for reference, refused in (("maximum", False), ("median_exemplar", True)):
+        one = made_up_run("one", config={"firing_reference": reference})
+        two = made_up_run("two", config={"firing_reference": reference, "contexts": few})
+        compare_runs([one, two], ["pearson"])
+        if not refused:
+            compare_runs([one, two], ["f1"])
+            continue
+        with pytest.raises(BenchmarkError, match="exemplars is 3 instead of None, so that other f"):
+            compare_runs([one, two], ["f1"])
+
+
+@pytest.mark.parametrize("column", ["novel/pearson", "uniform_maximum/f1"])
+def test_only_the_uniform_set_under_the_chosen_reference_ranks(column: str) -> None:
+    with pytest.raises(BenchmarkError, match=f"'{column}' cannot be a ranking key: every table"):
+        compare_runs([made_up_run("one"), made_up_run("two")], rank_by=column)
 
 
 def test_the_order_in_the_table_of_scores_does_not_matter() -> None:

@@ -7,11 +7,11 @@ from collections import defaultdict
 
 def observations(evidence, row, weight=1.0):
     """(context, position, activation, weight) of every position that counts for one neuron."""
-    seen = []
-    contexts = [tuple(context) for context in evidence.sample.tokens.tolist()]
-    for context, activations in zip(
-        contexts, evidence.sample.activations[..., row].tolist(), strict=True
-    ):
+    seen, contexts, sampled = [], [], []
+    if evidence.sample is not None:
+        contexts = [tuple(context) for context in evidence.sample.tokens.tolist()]
+        sampled = evidence.sample.activations[..., row].tolist()
+    for context, activations in zip(contexts, sampled, strict=True):
         seen += [(context, at, activations[at], 1.0) for at in range(len(context))]
     for tokens, activations in zip(
         evidence.exemplars.tokens[row].tolist(),
@@ -41,8 +41,10 @@ def slow_statistics(evidence, row, depth, weight):
     return dict(table)
 
 
-def slow_values(table, kept, shrinkage):
+def slow_values(table, kept, shrinkage, root=None):
     """{run: value} of the kept runs and the empty one, by recursion over the tree.
+
+    With a `root` the empty run's value is that, whatever was seen.
 
     Upwards a node sums up what is said of it: by the positions that end in no kept child, and by
     each child, whose word counts the less the further a child may be from its parent. Downwards
@@ -64,7 +66,7 @@ def slow_values(table, kept, shrinkage):
             precision, weighted = precision + strength, weighted + strength * mean
         return precision, weighted / precision if precision > 1e-12 else 0.0
 
-    values = {(): said(())[1]}
+    values = {(): said(())[1] if root is None else root}
     for run in sorted(kept, key=len):
         precision, mean = said(run)
         amount = shrinkage[len(run) - 1]

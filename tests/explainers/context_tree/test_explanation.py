@@ -33,19 +33,25 @@ KEEP_ALL = {"least_gain": 0.0, "step": 0.0005}
     depth=st.integers(1, 4),
     shrinkage=st.lists(st.sampled_from([0.3, 1.0, 5.0]), min_size=1, max_size=4),
     weight=st.sampled_from([0.0, 0.3, 1.0]),
-    n_sample=st.integers(1, 8),
+    n_sample=st.integers(0, 8),
 )
 def test_values_and_simulation_are_those_of_the_slow_twin(seed, depth, shrinkage, weight, n_sample):
+    """Without a sample the root is the mean over the whole split, not over the exemplars."""
     subject = PlantedSubject()
     evidence = make_evidence(subject, seed=seed, n_sample=n_sample)
-    explainer = ContextTree(depth=depth, shrinkage=shrinkage, exemplar_weight=weight, **KEEP_ALL)
+    options = {"depth": depth, "shrinkage": shrinkage, "exemplar_weight": weight, **KEEP_ALL}
+    if not n_sample:
+        weight = options["exemplar_weight"] = weight or 1.0
+        options["evidence"], evidence = "exemplars", evidence.without_sample()
+    explainer = ContextTree(**options)
     tokens = random_contexts(3, 10, seed + 1)
     amounts = [shrinkage[min(at, len(shrinkage) - 1)] for at in range(depth)]
     for row, one in enumerate(explainer.explain(evidence, subject)):
         found = runs_of(one)
         table = slow_statistics(evidence, row, depth, weight)
         assert set(found) <= set(table)
-        values = slow_values(table, set(found), amounts)
+        known = None if n_sample else float(evidence.mean_activation[row])
+        values = slow_values(table, set(found), amounts, known)
         close = {"rel": 1e-3, "abs": 3 * one.step + 1e-3}  # the root has four digits
         assert one.root == pytest.approx(values[()], **close)
         for run, value in found.items():
@@ -129,6 +135,37 @@ def test_without_a_sample_it_says_so():
         ContextTree().explain(evidence, PlantedSubject())
 
 
+def test_a_sample_that_was_not_chosen_changes_nothing():
+    subject = PlantedSubject()
+    evidence = make_evidence(subject)
+    explainer = ContextTree(evidence="exemplars")
+    alone = explainer.explain(evidence.without_sample(), subject)
+    assert [one.to_dict() for one in explainer.explain(evidence, subject)] == [
+        one.to_dict() for one in alone
+    ]
+    for row, one in enumerate(alone):
+        (again,) = explainer.explain(evidence.select(torch.tensor([row])), subject)
+        assert again.to_dict() == one.to_dict()
+
+
+def test_exemplars_alone_do_not_raise_what_was_never_seen():
+    """What stands in no exemplar is predicted at the split's mean, a run seen once in between."""
+    subject = PlantedSubject()
+    evidence = make_evidence(subject, neurons=[1], k=1).without_sample()
+    tokens, activations = evidence.exemplars.tokens[0, 0], evidence.exemplars.activations[0, 0]
+    activations.fill_(8.0)
+    mean = float(evidence.mean_activation[0])
+    (one,) = ContextTree(evidence="exemplars", depth=1, step=0.001).explain(evidence, subject)
+    seen, counts = tokens[tokens != BOS].unique(return_counts=True)
+    unseen = [token for token in range(1, subject.d_vocab) if token not in seen.tolist()]
+    assert unseen
+    assert one.simulate(torch.tensor([unseen]))[0] == pytest.approx(mean, rel=1e-3)
+    for token, count in zip(seen.tolist(), counts.tolist(), strict=True):
+        weight = 0.3 * count
+        expected = (weight * 8.0 + mean) / (weight + 1)
+        assert float(one.simulate(torch.tensor([[token]]))) == pytest.approx(expected, rel=1e-2)
+
+
 def test_a_sample_of_nothing_but_bos_gives_the_mean():
     evidence = make_evidence(PlantedSubject())
     tokens = torch.full((2, 3), BOS)
@@ -171,6 +208,11 @@ def test_the_exemplars_of_others_change_nothing():
         ({"step": 0}, "step of context_tree"),
         ({"max_bytes": 100}, "max_bytes of context_tree must be null or a whole number from 256"),
         ({"max_bytes": 1e3}, "max_bytes of context_tree"),
+        ({"evidence": "exemplars+text"}, "evidence of context_tree 'exemplars.text' is not known"),
+        (
+            {"evidence": "exemplars", "exemplar_weight": 0},
+            "exemplar_weight of context_tree must be above 0 with evidence=exemplars",
+        ),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -24,6 +24,8 @@ FASTTEXT = ("explainer=fasttext", "explainer.dimensions=8", "explainer.epochs=1"
 class Reading(Method):
     """Remembers what it was prepared with, and when."""
 
+    evidence = "exemplars+sample+text"
+
     def prepare(self, text, storage):
         Method.calls.append(("prepare", text))
         assert storage.read("reading", {"a": 1}) is None
@@ -32,6 +34,8 @@ class Reading(Method):
 
 
 class CannotRead(Method):
+    evidence = "exemplars+text"
+
     def prepare(self, text, storage):
         raise ValueError("words fail me")
 
@@ -106,6 +110,21 @@ def test_a_run_is_scored_and_shown_without_the_vectors(command: Command) -> None
     assert not kept[0].exists()  # nothing was trained again
 
 
+def test_the_evidence_is_recorded_and_part_of_the_runs_identity(command: Command) -> None:
+    default = command.finished(*FASTTEXT)
+    assert default.record.explainer.evidence == "exemplars+text"
+    answer = command.run(*FASTTEXT, "explainer.evidence=exemplars")
+    assert answer.status == 0, answer.err
+    runs = {run.record.explainer.evidence: run for run in map(load_run, command.folders())}
+    assert set(runs) == {"exemplars+text", "exemplars"}
+    assert runs["exemplars"].record.run_id != default.record.run_id
+    # Without the text nothing is read of the explain split.
+    assert "its exemplars" in explanations(runs["exemplars"])[0]["explanation"]["vectors"]
+    tracks = call("leaderboard", str(command.folder / "results"), "--table", "tracks")
+    headings = [line for line in tracks.out.splitlines() if "track evidence" in line]
+    assert {line.rpartition(": ")[2] for line in headings} == {"exemplars", "exemplars+text"}
+
+
 def test_a_second_run_reads_the_vectors_and_says_the_same(command: Command) -> None:
     first = command.finished(*FASTTEXT)
     (kept,) = (command.folder / "cache" / "fasttext").rglob("*.safetensors")
@@ -128,6 +147,8 @@ def test_vectors_that_cannot_be_had_end_in_a_message(command: Command, tmp_path:
 
 def test_errors_of_ones_own_are_not_wrapped() -> None:
     class Refuses(Method):
+        evidence = "exemplars+text"
+
         def prepare(self, text, storage):
             raise BenchmarkError("this method wants other text")
 

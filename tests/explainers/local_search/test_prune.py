@@ -1,8 +1,7 @@
-"""Pruning in lockstep against cutting one exemplar after the other."""
+"""Pruning in lockstep against trying every suffix of one exemplar after the other."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,50 +9,26 @@ from hypothesis import strategies as st
 from explainers.anchored import Anchored, anchored, firing
 from explainers.asking import Asking
 from explainers.local_search.prune import prune
-from explainers.local_search.sentences import sentence_starts
 from explainers.local_search.settings import Settings
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
-
-STOP = 6  # this token ends a sentence
-
-
-def text_of(token):
-    return ". " if token == STOP else f" t{token}"
 
 
 def pruned(subject, evidence, **settings):
     asking = Asking(subject, 0, evidence.neurons)
     maxima = evidence.max_activation.numpy()
     used: Anchored = firing(anchored(evidence.exemplars), maxima, 0.0)
-    sentences = np.array([sentence_starts(row, BOS, text_of) for row in used.tokens])
-    return used, prune(
-        used, sentences.reshape(used.tokens.shape), BOS, asking, Settings(**settings)
-    )
+    return used, prune(used, BOS, asking, Settings(**settings))
 
 
 def slow_prune(rule, context, anchor, settings):
-    """One cut after the other: sentences, then tokens, until one loses too much."""
-    whole = [BOS, *context[1 : anchor + 1]]
-    activation = rule(whole)
-    last = max(1, anchor - settings.window)
-
-    def tried(start):
-        found = rule([BOS, *context[start : anchor + 1]])
-        return found if 1 - found / activation <= settings.max_drop else None
-
-    start, now = 1, activation
-    sentences = [at for at in range(2, len(context)) if context[at - 1] in (STOP, BOS)]
-    for by_token in (False, True):
-        while True:
-            after = [at for at in sentences if at > start]
-            cut = start + 1 if by_token else after[0] if after else len(context)
-            if cut < len(context) and context[cut] == BOS:
-                cut += 1
-            found = tried(cut) if cut <= last else None
-            if found is None:
-                break
-            start, now = cut, found
-    return start, now
+    """Every suffix on its own, and then the shortest of those that keep enough."""
+    activation = rule([BOS, *context[1 : anchor + 1]])
+    found = {1: activation}
+    for start in range(2, max(1, anchor - settings.window) + 1):
+        kept = rule([BOS, *context[start : anchor + 1]])
+        if context[start] != BOS and 1 - kept / activation <= settings.max_drop:
+            found[start] = kept
+    return max(found), found[max(found)]
 
 
 def sums(tokens):
@@ -85,29 +60,39 @@ def left(context, rule, **settings):
     return used.tokens[0, found.starts[0] : used.anchors[0] + 1].tolist(), subject
 
 
-CONTEXT = [BOS, 1, 2, STOP, 3, 4, STOP, 5, 7, 8, 9]
+CONTEXT = [BOS, 1, 2, 6, 3, 4, 6, 5, 7, 8, 9]
 
 
-def test_sentences_go_before_tokens_and_the_end_costs_nothing():
+def test_the_shortest_comes_first_and_the_end_costs_nothing():
     kept, subject = left(CONTEXT, lambda tokens: tokens[-1] == 8)
     assert kept == [8]
-    assert subject.asked == [
-        (BOS, 3, 4, STOP, 5, 7, 8),
-        (BOS, 5, 7, 8),
-        (BOS, 7, 8),
-        (BOS, 8),
-    ]
+    assert subject.asked == [(BOS, 8)]
 
 
-def test_what_loses_too_much_is_taken_back():
-    kept, subject = left(CONTEXT, lambda tokens: (tokens[-1] == 8) * (1 if 4 in tokens else 0.39))
-    assert kept == [4, STOP, 5, 7, 8]
-    assert subject.asked[1] == (BOS, 5, 7, 8)  # the second sentence was tried as a whole
+def test_no_more_is_asked_than_up_to_the_shortest_that_keeps_enough():
+    kept, subject = left(CONTEXT, lambda tokens: (tokens[-1] == 8) * (1 if 5 in tokens else 0.39))
+    assert kept == [5, 7, 8]
+    assert subject.asked == [(BOS, 8), (BOS, 7, 8), (BOS, 5, 7, 8)]
+
+
+def test_a_shorter_suffix_is_found_beyond_one_that_loses_too_much():
+    """The token 4 inhibits: cut by cut, the start would stop at the first suffix without it."""
+    kept, _ = left(CONTEXT, lambda tokens: (tokens[-1] == 8) * (2.0 if tokens[1:2] != [4] else 0.1))
+    assert kept == [8]
+    kept, _ = left(
+        CONTEXT, lambda tokens: (tokens[-1] == 8) * (0.1 if 4 < len(tokens) < 8 else 2.0)
+    )
+    assert kept == [8]
 
 
 def test_a_drop_of_exactly_the_threshold_is_allowed():
     kept, _ = left(CONTEXT, lambda tokens: (tokens[-1] == 8) * (1 if 4 in tokens else 0.4))
     assert kept == [8]
+
+
+def test_what_needs_everything_stays_whole():
+    kept, _ = left(CONTEXT, lambda tokens: (tokens[-1] == 8) * (1 if 1 in tokens else 0.39))
+    assert kept == CONTEXT[1:10]
 
 
 def test_the_window_is_never_cut():
@@ -117,34 +102,14 @@ def test_the_window_is_never_cut():
 
 
 def test_a_document_before_goes_with_its_bos():
-    kept, subject = left([BOS, 1, 2, BOS, 3, 8], lambda tokens: tokens[-1] == 8)
-    assert kept == [8]
-    assert not any(BOS in context[1:] for context in subject.asked)
+    kept, subject = left(
+        [BOS, 1, 2, BOS, 3, 8], lambda tokens: (tokens[-1] == 8) * (1 if 2 in tokens else 0.1)
+    )
+    assert kept == [2, BOS, 3, 8]
+    assert not any(context[1] == BOS for context in subject.asked)
 
 
 def test_equal_contexts_run_once_and_batches_hold_one_length():
     subject = RuleSubject(*[lambda tokens, at=at: tokens[-1] == 7 for at in range(3)])
-    pruned(subject, evidence_of(subject, [[BOS, 1, STOP, 7, 2], [BOS, 3, STOP, 7, 2]]))
+    pruned(subject, evidence_of(subject, [[BOS, 1, 6, 7, 2], [BOS, 3, 6, 7, 2]]))
     assert subject.asked == [(BOS, 7)]
-
-
-@pytest.mark.parametrize(
-    ("texts", "begins"),
-    [
-        (["", "One", " two", ".", " Three", "!", "?", '"', " Four"], [4, 8]),
-        (["", "a", ".", "b", " 3", ".", "5", " x"], []),
-        (["", "line", "\n", "next", "\n\n", "  ", "\n", "last"], [3, 7]),
-        (["", "end. Next", " more", "…\n", "x"], [2, 4]),
-        (["", "e.g", ".,", " no"], []),
-        (["", "stop", "."], []),
-    ],
-)
-def test_where_sentences_begin(texts, begins):
-    tokens = np.arange(len(texts))
-    found = sentence_starts(tokens, BOS, lambda token: texts[token])
-    assert np.flatnonzero(found[2:]).tolist() == [at - 2 for at in begins]
-
-
-def test_a_document_begins_a_sentence():
-    found = sentence_starts(np.array([BOS, 1, BOS, 2]), BOS, lambda token: "a")
-    assert np.flatnonzero(found).tolist() == [1, 3]

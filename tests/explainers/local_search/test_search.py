@@ -94,12 +94,12 @@ def test_stop_words_are_skipped_and_signs_are_options():
         return float(tokens[1:] == [1, 3, 7, 6])
 
     context = [1, 3, 7, 6]
-    one, _ = explained(rule, context, substitutes=1)
-    assert [bool(trials) for _, trials, _ in tried(one)] == [True, False, True, True]
-    one, _ = explained(rule, context, substitutes=1, skip_stop_words=False)
-    assert [bool(trials) for _, trials, _ in tried(one)] == [True] * 4
-    one, _ = explained(rule, context, substitutes=1, substitute_signs=False)
+    one, _ = explained(rule, context, substitutes=1)  # as in the report
     assert [bool(trials) for _, trials, _ in tried(one)] == [True, False, False, True]
+    one, _ = explained(rule, context, substitutes=1, substitute_signs=True)
+    assert [bool(trials) for _, trials, _ in tried(one)] == [True, False, True, True]
+    one, _ = explained(rule, context, substitutes=1, substitute_signs=True, skip_stop_words=False)
+    assert [bool(trials) for _, trials, _ in tried(one)] == [True] * 4
 
 
 def test_a_word_is_substituted_whole_at_the_activating_token():

@@ -8,17 +8,21 @@ import torch
 
 from benchmark.errors import BenchmarkError
 from explainers.asking import Asking
-from explainers.n2g.augment import augment, important_places
-from explainers.n2g.examples import Example
+from explainers.n2g.augment import augment, further_examples, important_places
+from explainers.n2g.examples import Example, Examples, Value
+from explainers.n2g.prompts import Origin, Prompt
 from explainers.n2g.settings import Settings
 from explainers.proposers import Proposal
 from explainers.proposers.subject import SubjectProposer
 from tests.explainers.rule_subject import BOS, RuleSubject
 
+TEXTS = np.array([[BOS, 1, 2, 3, 31, 32, 33, 34]])
+
 
 def example(tokens, importances, activation=1.0, owner=0):
     weights = np.array([0.0, *importances, 1.0], dtype=np.float32)
-    return Example(owner, np.array([BOS, *tokens]), activation, 3, False, weights)
+    values = [Value(0, len(tokens), 0, len(tokens), activation)]
+    return Example(owner, np.array([BOS, *tokens]), activation, values, False, weights)
 
 
 class Fixed:
@@ -29,11 +33,26 @@ class Fixed:
         return self.proposals
 
 
-def augmented(rule, examples, augmenter, maximum=2.0, **settings):
+def augmented(rule, given, augmenter, maximum=2.0, after=(), **settings):
+    """What substitutes in prompts make, the last token before `after` being the pivot of each."""
+    settings = Settings(**{"remeasure": False, "activation_threshold": 0.0, **settings})
     subject = RuleSubject(rule)
     asking = Asking(subject, 0, torch.arange(1), 49)
     maxima = np.array([maximum], dtype=np.float32)
-    further, tried = augment(examples, maxima, asking, augmenter, Settings(**settings))
+    prompts, activations = [], []
+    for row, one in enumerate(given):
+        tokens = np.concatenate([one.tokens, np.array(after, dtype=np.int64)])
+        origins = (Origin(row, one.length, one.activation),)
+        prompts.append(
+            Prompt(0, tokens, one.length, one.activation, False, origins, one.activation)
+        )
+        activations.append(np.full(len(tokens), -1.0, dtype=np.float32))
+        activations[-1][one.length] = one.activation
+    examples = Examples(prompts, activations, maxima, BOS, settings)
+    for prompt, one in zip(prompts, given, strict=True):
+        examples.ending_at(prompt, prompt.pivot).importances = one.importances
+    variants, tried = augment(prompts, examples, maxima, asking, augmenter, settings)
+    further = further_examples(variants, examples, maxima, BOS, [TEXTS], asking, settings)
     return further, tried[0], subject
 
 
@@ -62,7 +81,7 @@ def test_positive_and_negative_substitutes_are_kept_with_their_activations():
     assert [made.tokens.tolist() for made in further] == [[BOS, 11, 6, 8], [BOS, 12, 6, 8]]
     assert [made.activation for made in further] == [1.0, 0.5]
     assert all(made.importances.tolist() == one.importances.tolist() for made in further)
-    assert all(made.substituted == (1,) and made.count == 1 for made in further)
+    assert all(made.substituted == (1,) and len(made.values) == 1 for made in further)
     assert len(subject.asked) == 4
 
 

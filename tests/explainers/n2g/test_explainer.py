@@ -15,7 +15,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS, Explainer, Explanation, Failure
 from benchmark.simulation import simulate
 from explainers.n2g import N2G
-from explainers.n2g.settings import Settings
+from explainers.n2g.settings import AUTHORS, Settings
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 CONTEXTS = [[BOS, 10, 11, 12, 5, 13], [BOS, 5, 9, 10, 12, 11], [BOS, 12, 11, 5, 3, 10]]
@@ -44,7 +44,7 @@ def config():
     return yaml.safe_load(text)
 
 
-def test_the_config_holds_every_setting_at_the_papers_value():
+def test_the_config_holds_every_setting():
     given = config()
     options = {key: given[key] for key in given if key not in ("name", "description", "control")}
     explainer = instantiate(options, _convert_="all")
@@ -52,15 +52,33 @@ def test_the_config_holds_every_setting_at_the_papers_value():
     assert explainer.evidence == EXEMPLARS
     assert explainer.settings == Settings()
     assert set(options) == {"_target_", "augmenter", "masked_model", *vars(Settings())}
-    paper = {
+    authors = {
         "prune_threshold": 0.5,
         "augment_threshold": 0.8,
         "substitutes": 5,
         "importance_threshold": 0.75,
         "activation_threshold": 0.5,
+        "pivot_threshold": 0.75,
+        "after": 5,
+        "rescale": True,
+        "remeasure": True,
+        "cutoff": 30,
     }
-    assert {key: options[key] for key in paper} == paper
+    assert {key: options[key] for key in authors} == authors
     assert given["control"] is False
+
+
+def test_the_config_names_the_authors_value_wherever_it_is_another_one():
+    text = (Path(configs.__file__).parent / "explainer" / "n2g.yaml").read_text("utf-8")
+    lines = {line.partition(":")[0]: line for line in text.splitlines() if ": " in line}
+    defaults = vars(Settings())
+    for name, value in {**AUTHORS, "augmenter": "distilbert"}.items():
+        assert value != defaults.get(name)
+        written = str(value).lower() if isinstance(value, bool) else str(value)
+        assert f"authors: {written}" in lines[name]
+    named = {name for name, line in lines.items() if "authors: " in line}
+    assert named == {*AUTHORS, "augmenter", "mask_token"}
+    assert Settings(**AUTHORS)
 
 
 def test_patterns_are_found():
@@ -158,7 +176,13 @@ def test_tokens_go_through_as_ids():
     ("options", "message"),
     [
         ({"augmenter": "bert"}, "augmenter of n2g 'bert' is not known"),
-        ({"combine": "first"}, "combine of n2g 'first' is not known"),
+        ({"combine": "last"}, "combine of n2g 'last' is not known"),
+        ({"match": "shortest"}, "match of n2g 'shortest' is not known"),
+        ({"rescale": 1}, "rescale of n2g must be true or false, not 1"),
+        ({"after": -1}, "after of n2g must be a whole number of at least 0, not -1"),
+        ({"length_step": 0}, "length_step of n2g must be a whole number of at least 1, not 0"),
+        ({"pivot_threshold": 2}, "pivot_threshold of n2g must be between 0 and 1, not 2"),
+        ({"exemplars": 0}, "exemplars of n2g must be a whole number of at least 1, not 0"),
         ({"prune_threshold": 1.5}, "prune_threshold of n2g must be between 0 and 1, not 1.5"),
         ({"prune_threshold": "half"}, "prune_threshold of n2g must be a number, not 'half'"),
         ({"cutoff": 0}, "cutoff of n2g must be a whole number of at least 1, not 0"),

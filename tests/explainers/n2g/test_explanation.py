@@ -10,13 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainers.n2g import N2GExplanation
+from explainers.n2g.counts import DROPPED, Counts
 from explainers.n2g.describe import LINES, WIDTH
-from explainers.n2g.explanation import Counts
+from explainers.n2g.settings import MATCH
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import ANY, Path, single
 
 NUMBERS = st.floats(-(2.0**60), 2.0**60, width=32).map(single)
 LITERALS = st.integers(0, 60_000)
+
+
+COUNTS = st.builds(
+    Counts,
+    st.just(20),
+    st.just(7),
+    st.integers(0, 7),
+    st.one_of(st.none(), st.integers(0, 7)),
+    st.dictionaries(st.sampled_from(sorted(DROPPED)), st.integers(1, 9)),
+)
 
 
 @st.composite
@@ -35,10 +46,11 @@ def explanations(draw):
         draw(NUMBERS),
         tuple(paths.values()),
         draw(NUMBERS),
-        Counts(20, 7, draw(st.integers(0, 7))),
+        draw(COUNTS),
         tuple(draw(st.lists(tried, max_size=3))),
         draw(LITERALS),
         draw(st.dictionaries(LITERALS, st.text(max_size=5), max_size=5)),
+        draw(st.sampled_from(MATCH)),
     )
 
 
@@ -53,6 +65,30 @@ def test_it_saves_and_loads_without_loss(one):
         tokens[0, :1] = path.tokens[0]
     assert torch.equal(loaded.simulate(tokens), one.simulate(tokens))
     assert loaded.describe() == one.describe()
+
+
+def test_an_explanation_of_an_older_run_still_loads():
+    """Its counts were three numbers, and paths matched by one rule."""
+    older = {
+        "max_activation": 2.0,
+        "default": 0.0,
+        "bos": 0,
+        "counts": [20, 9, 2],
+        "paths": [[[5, 4], [1.0, 0.9], 0.75, 3]],
+        "substitutes": [[0, [5], [7], 0.5, True]],
+        "texts": {"5": "x"},
+    }
+    one = N2GExplanation.from_dict(older)
+    assert one.counts == Counts(20, 9, 2)
+    assert one.describe().startswith("1 pattern from 9 firing of 20 exemplars;")
+    assert one.simulate(torch.tensor([[0, 4, 5]])).tolist() == [[0.0, 0.0, 1.5]]
+    assert N2GExplanation.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
+def test_a_rule_of_matching_that_is_not_known_is_said():
+    data = N2GExplanation(1.0, ()).to_dict()
+    with pytest.raises(ValueError, match="by the rule 'shortest'"):
+        N2GExplanation.from_dict({**data, "match": "shortest"})
 
 
 @given(explanations())

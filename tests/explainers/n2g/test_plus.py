@@ -154,6 +154,7 @@ def test_the_config():
     assert isinstance(explainer, Explainer)
     assert explainer.evidence == EXEMPLARS_AND_SAMPLE
     own = {"_target_", "augmenter", "masked_model", "deciles", "per_decile", "prior", "least"}
+    own.add("evidence")
     assert set(options) == own | set(vars(explainer.settings))
 
 
@@ -161,6 +162,18 @@ def test_a_sample_that_is_missing_is_said():
     subject = RuleSubject(weaker)
     with pytest.raises(BenchmarkError, match="n2g_plus needs the sample"):
         N2GPlus().explain(evidence_of(subject, EXEMPLARS), subject)
+
+
+def test_exemplars_stand_in_for_a_sample():
+    """The same as with a sample of the exemplars, but for what is predicted elsewhere."""
+    subject = RuleSubject(weaker)
+    alone = evidence_of(subject, EXEMPLARS)
+    (found,) = N2GPlus(**NO_SUBSTITUTES, evidence="exemplars").explain(alone, subject)
+    beside = evidence_of(subject, EXEMPLARS, sample=EXEMPLARS)
+    (expected,) = N2GPlus(**NO_SUBSTITUTES).explain(beside, subject)
+    assert found.paths == expected.paths
+    mean = float(alone.mean_activation[0] / alone.max_activation[0])
+    assert found.default == pytest.approx(mean)
 
 
 @pytest.mark.parametrize(

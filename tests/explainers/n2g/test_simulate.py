@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from explainers.n2g import N2G, N2GExplanation
 from explainers.n2g.simulate import simulate_tries, winners
 from explainers.n2g.trie import ANY, Path
+from tests.perf.slow_n2g import search
 
 IDS = st.integers(0, 4)
 
@@ -54,6 +55,29 @@ def brute_force(paths, context, place):
 CONTEXTS = st.integers(1, 3).flatmap(
     lambda n: st.lists(st.lists(st.integers(0, 6), min_size=6, max_size=6), min_size=n, max_size=n)
 )
+
+
+@given(neurons=tries(), contexts=CONTEXTS)
+def test_literal_children_hide_wildcards_of_their_own_neuron_alone(neurons, contexts):
+    tokens = np.array(contexts)
+    rules = ["literal" if row % 2 else "longest" for row in range(len(neurons))][::-1]
+    found = simulate_tries(neurons, [1.0] * len(neurons), [0.25] * len(neurons), tokens, rules)
+    decided = winners(neurons, tokens, rules)
+    numbers = [(row, path) for row, paths in enumerate(neurons) for path in paths]
+    for row, (paths, rule) in enumerate(zip(neurons, rules, strict=True)):
+        values = {path.tokens: path.activation for path in paths}
+        for context in range(len(contexts)):
+            for place in range(tokens.shape[1]):
+                before = contexts[context][: place + 1]
+                winner = brute_force(paths, contexts[context], place)
+                expected = 0.25 if winner is None else paths[winner].activation
+                if rule == "literal":
+                    expected = search(values, before, 0.25)
+                assert found[row, context, place] == np.float32(expected)
+                number = decided[row, context, place]
+                if number >= 0:
+                    assert numbers[number][0] == row
+                    assert np.float32(numbers[number][1].activation) == np.float32(expected)
 
 
 @given(neurons=tries(), contexts=CONTEXTS, default=st.sampled_from([0.0, 0.25]))

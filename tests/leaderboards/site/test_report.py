@@ -235,5 +235,11 @@ def test_dead_neurons_calibrated_scores_and_other_neurons(site: Site, tmp_path: 
     (slope,) = [row["calibration/slope"] for row in run.scores.rows() if row["layer"] == 0]
     assert slope > 0
     intervals = re.findall(r"token_lookup *(-?[\d.−]+) \[([\d.−]+), ([\d.−]+)\]", text)
-    assert len(intervals) == 6  # three sets as predicted, and three calibrated
-    assert intervals[:3] == intervals[3:]
+    assert len(intervals) == 8  # four sets as predicted, and four calibrated
+    # That of the first is over documents, not over contexts.
+    assert intervals[1:4] == intervals[5:]
+    (row,) = [row for row in run.scores.rows() if row["layer"] == 0]
+    ends = row["uniform/pearson"], row["uniform/pearson_low"], row["uniform/pearson_high"]
+    assert intervals[0] == tuple(f"{value:.2f}" for value in ends)
+    assert f"rests on {row['uniform/effective_tokens']:.3g} effective tokens" in text
+    assert f"({row['uniform/positives']})" in text  # beside the firing rate

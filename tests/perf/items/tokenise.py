@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmark.corpus.documents import Document, without_duplicates
 from benchmark.corpus.files import file_documents
 from benchmark.corpus.options import DatasetOptions
-from benchmark.corpus.stdlib import stdlib_documents
+from benchmark.corpus.python_library import snapshot_documents
 from benchmark.corpus.tokenise import tokenise
 from tests.perf.comparison import Comparison
 from tests.perf.workload import Workload
@@ -34,5 +34,5 @@ def standard_library(workload: Workload) -> Comparison:
 
 def _documents(workload: Workload) -> list[Document]:
     if workload.dataset["kind"] == "stdlib":
-        return list(stdlib_documents())
+        return list(snapshot_documents())
     return list(file_documents(DatasetOptions.from_config(workload.dataset))[0])

@@ -1,0 +1,60 @@
+"""What single scores rest on: positives, effective tokens, and an interval over documents."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import metrics
+from benchmark.evidence import SCORING_SETS, UNIFORM, Truth
+from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
+
+
+def count_positives(truth: Truth, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
+    """Return how many scored tokens of each set a neuron fires on, `<set>/positives`, int64 `[n]`.
+
+    Args:
+        truth: the block's true activations.
+        threshold: the firing threshold of each neuron, raw units.
+    """
+    found = {}
+    for scoring_set in SCORING_SETS:
+        fires = truth.activations(scoring_set) >= threshold[:, None, None]
+        found[f"{scoring_set}/{POSITIVES}"] = (fires & truth.scored(scoring_set)).sum((1, 2))
+    return found
+
+
+def correlation_support(
+    truth: Truth, prediction: Float[Tensor, "n u ctx"], *, seed: int, level: float
+) -> dict[str, Float[Tensor, " n"]]:
+    """Return what each neuron's correlation on `uniform` rests on, `[n]` for each column.
+
+    `uniform/effective_tokens`, and the ends of the interval over documents,
+    `uniform/pearson_low` and `uniform/pearson_high`.
+
+    Args:
+        truth: the block's true activations.
+        prediction: simulated activations on `truth.tokens`, raw units.
+        seed: seed of the draws of documents.
+        level: probability that the interval covers.
+    """
+    text = truth.scored(UNIFORM)[0]
+    if not text.any():
+        nothing = torch.full((len(prediction),), torch.nan)
+        return {
+            f"{UNIFORM}/{name}": nothing for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
+        }
+    true = truth.uniform_activations[:, text]
+    low, high = metrics.pearson_over_documents(
+        true,
+        prediction[:, truth.uniform][:, text],
+        truth.documents[text],
+        seed=seed,
+        level=level,
+    )
+    return {
+        f"{UNIFORM}/{EFFECTIVE_TOKENS}": metrics.effective_tokens(true),
+        f"{UNIFORM}/{PEARSON_LOW}": low,
+        f"{UNIFORM}/{PEARSON_HIGH}": high,
+    }

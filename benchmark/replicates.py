@@ -1,0 +1,77 @@
+"""Scores on resamples of the held-out documents: what intervals over documents rest on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import metrics
+from benchmark.evidence import UNIFORM, Truth
+from benchmark.results.resampled import resampled_entry
+
+# The metrics that tables compare explainers by. Others would make every record larger.
+REPLICATED = ("pearson", "auprc", "f1")
+
+
+def replicate_entries(
+    truth: Truth,
+    prediction: Float[Tensor, "n u ctx"],
+    threshold: Float[Tensor, " n"],
+    names: Sequence[str],
+    resamples: int,
+) -> list[dict[str, Any]]:
+    """Score a block on resamples of the documents of the `uniform` set, as saved with its rows.
+
+    The resamples depend on these contexts alone, so that all explainers are scored on the same.
+
+    Args:
+        truth: the block's true activations.
+        prediction: simulated activations on `truth.tokens`, raw units.
+        threshold: the firing threshold of each neuron, raw units.
+        names: the run's metrics; those of `REPLICATED` among them are taken.
+        resamples: how often the documents are drawn; 0 for never.
+
+    Returns:
+        One entry per neuron; none where nothing can be resampled: without such a metric or draw,
+        or with a single document.
+    """
+    chosen = [name for name in REPLICATED if name in names]
+    tokens = truth.tokens[truth.uniform]
+    text = tokens != truth.bos
+    documents = truth.documents[text]
+    n_documents = len(documents.unique())
+    if not chosen or resamples < 1 or n_documents < 2:
+        return []
+    draw = hashlib.sha256(f"{list(tokens.shape)}".encode())
+    for part in (tokens, truth.documents):
+        draw.update(part.to(torch.int64).numpy().tobytes())
+    seed = int.from_bytes(draw.digest()[:7], "big")
+    weights = metrics.draw_weights(n_documents, resamples, seed)
+    # Also by what came out: another version of torch may draw otherwise from the same seed.
+    draw.update(weights.to(torch.int64).numpy().tobytes())
+    units = metrics.Units.of_documents(
+        truth.uniform_activations[:, text],
+        prediction[:, truth.uniform][:, text],
+        threshold,
+        documents,
+    )
+    # The first row of weights is the text as it is: what a resample is held against.
+    whole = torch.ones(1, n_documents, dtype=weights.dtype)
+    scores = metrics.resampled_scores(chosen, units, torch.cat([whole, weights]))
+    deviations = {
+        f"{UNIFORM}/{name}": (values[:, 1:] - values[:, :1]).numpy()
+        for name, values in scores.items()
+    }
+    return [
+        resampled_entry(
+            {column: values[row] for column, values in deviations.items()},
+            n_documents,
+            draw.hexdigest()[:16],
+        )
+        for row in range(len(prediction))
+    ]

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def evaluate(
     folder: Path, *, contexts: int | None = None, device: str | None = None
 ) -> dict[str, Any]:
-    """Measure the weights in a folder on the running interpreter's standard library.
+    """Measure the weights in a folder on the corpus `stdlib`.
 
     Args:
         folder: written by the training, or in the same layout.
@@ -64,7 +64,7 @@ def evaluate(
         BenchmarkError: the folder or the text cannot be used.
     """
     from benchmark.builtin.data import load_texts
-    from benchmark.builtin.measure import measure
+    from benchmark.builtin.measure import copied_from, measure
     from benchmark.corpus import load_corpus
     from benchmark.evidence.settings import draw_rows
     from benchmark.subject import load_subject
@@ -76,9 +76,12 @@ def evaluate(
         bos=subject.bos,
         context_length=min(CONTEXT_LENGTH, subject.n_ctx),
     )
-    explain = corpus.splits["explain"]
+    splits = corpus.splits
+    copied = copied_from(splits["held_out"], [splits["explain"], splits["calibrate"]])
+    explain = splits["explain"]
     explain = explain.select(draw_rows(len(explain), contexts, 0, "explain"))
-    return {"date": date.today().isoformat(), **measure(folder, subject, load_texts(), explain)}
+    measured = measure(folder, subject, load_texts(), explain, copied["share"])
+    return {"date": date.today().isoformat(), **measured}
 
 
 def write_card(folder: Path, evaluation: Mapping[str, Any]) -> None:
@@ -97,8 +100,8 @@ def write_card(folder: Path, evaluation: Mapping[str, Any]) -> None:
     trained_on = training.get("texts", {}).get("fingerprint")
     if trained_on != evaluation["texts"]["fingerprint"]:
         print(
-            "warning: this interpreter's standard library is not the text of the training; "
-            "a file that is held out here may have been trained on in another version.",
+            "warning: the corpus 'stdlib' is not the text of the training; "
+            "a document that is held out now may have been trained on.",
             file=sys.stderr,
         )
     try:

@@ -18,6 +18,7 @@ from benchmark.builtin.ngram import trigram_loss
 from benchmark.builtin.reach import bin_edges, reach_histogram
 from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import Contexts
+from benchmark.corpus.overlap import COPY_TOKENS, copied_record, seen_windows
 from benchmark.evidence import DEAD_FRACTION, dead_neurons, profile_layers, relative_reach
 from benchmark.subject import Subject
 from benchmark.subject.native import plain_native
@@ -90,6 +91,18 @@ def held_out_loss(subject: Subject, texts: Texts, every: int = 1) -> TextLoss:
         n_ctx=subject.n_ctx,
         bos=subject.bos,
     )
+
+
+def copied_from(held_out: Contexts, training: Sequence[Contexts]) -> dict[str, int | float | None]:
+    """Return how much of the held-out text also stands in any of the splits of the training.
+
+    Returns:
+        As `benchmark.corpus.overlap.copied_share`.
+    """
+    found = [seen_windows(held_out, split, COPY_TOKENS) for split in training]
+    complete = found[0][0]
+    seen = torch.stack([seen for _, seen in found]).any(0)
+    return copied_record(int(complete.sum()), int(seen.sum()))
 
 
 def living_neurons(subject: Subject, explain: Contexts) -> dict[str, Any]:

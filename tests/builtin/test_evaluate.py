@@ -8,16 +8,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark.builtin import data, evaluate
 from benchmark.builtin.architecture import ARCHITECTURES
 from benchmark.builtin.card import render_card
 from benchmark.builtin.evaluate import SHIPPED
-from benchmark.builtin.measure import held_out_loss
+from benchmark.builtin.measure import copied_from, held_out_loss
 from benchmark.builtin.ngram import KneserNeyTrigram, trigram_loss
 from benchmark.builtin.reach import BINS_BELOW, reach_picture
 from benchmark.builtin.tokenizer import encode
-from benchmark.corpus import load
+from benchmark.corpus import Contexts, load
 from benchmark.subject import load_subject
 from tests.builtin.conftest import TINY, TINY_GELU, made_up_documents, train_tiny
 
@@ -41,7 +42,9 @@ def test_evaluating_writes_the_card_and_its_numbers(folder, capsys):
     card = (folder / "README.md").read_text()
     assert card == render_card(TINY, training, evaluation)
     assert card.startswith("# tiny\n")
-    assert "an unknown share also stand in the training text" in card
+    # Contexts of 16 tokens hold no window of 32.
+    assert evaluation["texts"]["held_out_copied"] is None
+    assert "an unknown share also stand in the training text" in " ".join(card.split())
     bits, counted = (evaluation[key]["bits_per_byte"] for key in ("held_out", "trigram"))
     assert f"**{100 * (1 - bits / counted):.0f} % fewer bits**" in card
     assert "](reach.svg)" in card
@@ -130,7 +133,7 @@ def test_the_template_uses_every_number_it_is_given():
 
 def test_the_card_of_a_gelu_subject_speaks_of_gelu(tmp_path, monkeypatch):
     for module in (data, load):
-        monkeypatch.setattr(module, "stdlib_documents", made_up_documents)
+        monkeypatch.setattr(module, "snapshot_documents", made_up_documents)
     folder = tmp_path / "small_gelu"
     train_tiny(folder, architecture=TINY_GELU)
     evaluation = {**evaluate.evaluate(folder, device="cpu")}
@@ -140,7 +143,7 @@ def test_the_card_of_a_gelu_subject_speaks_of_gelu(tmp_path, monkeypatch):
     assert card.startswith("# small-gelu\n")
     assert "GELU neurons" in card
     assert "SoLU" not in card
-    assert "0.12 % also stand in the training text" in card
+    assert "0.12 % also stand in the training text" in " ".join(card.split())
 
 
 def test_the_subject_or_the_folder_is_measured(monkeypatch):
@@ -149,3 +152,22 @@ def test_the_subject_or_the_folder_is_measured(monkeypatch):
     for words in ([], ["--subject", "gelu-tiny"], ["--folder", "elsewhere"]):
         assert evaluate.main([*words, "--print-only"]) == 0
     assert measured == [SHIPPED["solu-tiny"], SHIPPED["gelu-tiny"], Path("elsewhere")]
+
+
+def test_copies_are_counted_once_from_whichever_split_they_are():
+    """Against sets of windows: of text that stands in one split, in both, and in none."""
+    generator = torch.Generator().manual_seed(0)
+    common = [torch.randint(1, 50, (60,), generator=generator) for _ in range(4)]
+    only_first, only_second, both, neither = common
+
+    def split(*texts):
+        tokens = torch.cat([torch.zeros(len(texts), 1, dtype=torch.long), torch.stack(texts)], 1)
+        documents = torch.arange(len(texts))[:, None].expand(tokens.shape).contiguous()
+        return Contexts(split="explain", bos=0, tokens=tokens, documents=documents)
+
+    found = copied_from(
+        split(only_first, only_second, both, neither),
+        [split(only_first, both), split(both, only_second)],
+    )
+    assert found["windows"] == 4 * (60 - 32 + 1)
+    assert found["share"] == 0.75

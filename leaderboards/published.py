@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import read_bytes
 from benchmark.results.atomic import storage_errors, write_text
 from leaderboards.formats import render
 from leaderboards.page import PARTS, page_of
@@ -45,7 +46,7 @@ def stale(folder: Path) -> list[str]:
     return [
         name
         for name, text in tables_of(folder).items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+        if not (folder / name).is_file() or read_bytes(folder / name) != text.encode()
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from benchmark.config import RunConfig, check_config
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import SCORING_SETS
 from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.reading import lines, opened, parse_json_line, read_json
 from benchmark.recording import summarise
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
@@ -71,8 +71,8 @@ def config_of(run: Run) -> RunConfig:
 def _record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     try:
-        data = json.loads(path.read_bytes(), parse_constant=_no_constant)
-    except OSError:
+        data = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
         unfinished = (folder / UNFINISHED).is_dir()
         what = (
             "is unfinished: repeat the command that began it" if unfinished else "has no run.json"
@@ -81,15 +81,9 @@ def _record(folder: Path) -> dict[str, Any]:
             f"'{folder}' {what}; a submission is the folder of one finished run, such as "
             "results/solu-tiny/stdlib/n2g/<run>."
         ) from None
-    except ValueError as error:
-        raise BenchmarkError(f"'{path}' is damaged: {error}.") from error
     if not isinstance(data, dict):
         raise BenchmarkError(f"'{path}' is damaged: it holds no object.")
     return data
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _check_explanations_file(run: Run) -> None:
@@ -98,7 +92,7 @@ def _check_explanations_file(run: Run) -> None:
         if name not in run.record.files:
             raise BenchmarkError(f"'{run.folder / RECORD}' has no digest of {name} in 'files'.")
     digest = hashlib.sha256()
-    with open(run.folder / EXPLANATIONS, "rb") as file:
+    with opened(run.folder / EXPLANATIONS) as file:
         for chunk in iter(lambda: file.read(1 << 20), b""):
             digest.update(chunk)
     if digest.hexdigest() != run.record.files[EXPLANATIONS].sha256:
@@ -186,13 +180,9 @@ def _check_lines(run: Run, version: int) -> None:
 
 
 def _lines(run: Run) -> Iterator[tuple[int, Any]]:
-    with open(run.folder / EXPLANATIONS, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield number, json.loads(line)
-            except ValueError as error:
-                path = run.folder / EXPLANATIONS
-                raise BenchmarkError(f"'{path}' line {number} is damaged: {error}.") from error
+    path = run.folder / EXPLANATIONS
+    for number, line in lines(path):
+        yield number, parse_json_line(line, f"'{path}' line {number}")
 
 
 def _check_summary(run: Run) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from benchmark.cli.imports import INTERRUPTED, check_packages
 from benchmark.cli.messages import message_of
+from benchmark.cli.terminal import VisibleStream, visible_output
 from benchmark.errors import unknown
+from benchmark.visible import one_line
 
 VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
@@ -53,11 +55,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    with visible_output():
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        plain = stream.stream if isinstance(stream, VisibleStream) else stream
+        if isinstance(plain, io.TextIOWrapper):
             # A token that the terminal has no letters for is spelt out, and ends nothing.
-            stream.reconfigure(errors="backslashreplace")
+            plain.reconfigure(errors="backslashreplace")
     verb = words[0] if words else "--help"
     try:
         if verb in ("-h", "--help", "help"):
@@ -86,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = message_of(error)
         if message is None:
             raise
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {one_line(message)}\n")
         return 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -59,7 +60,7 @@ def command(words: Sequence[str]) -> int:
 
 def _name(run: Run) -> str:
     record = run.record
-    return f"{record.explainer.name}-{record.subject.name}-{record.run_id}"
+    return one_line(f"{record.explainer.name}-{record.subject.name}-{record.run_id}")
 
 
 def _own_group(run: Run) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.cli.imports import import_whole
 from benchmark.errors import BenchmarkError
+from benchmark.visible import one_line
 
 HELP = """\
 usage: python -m benchmark report <run> [<run> ...] [-o site] [key=value ...]
@@ -38,9 +39,9 @@ def command(words: Sequence[str]) -> int:
 
     found = read_results(places)
     for unread in found.unread:
-        sys.stderr.write(f"left out: {unread.reason}\n")
+        sys.stderr.write(f"left out: {one_line(unread.reason)}\n")
     for repeated in found.repeated:
-        sys.stderr.write(f"left out: '{repeated}' is a copy of another run\n")
+        sys.stderr.write(f"left out: '{one_line(repeated)}' is a copy of another run\n")
     report = build_report(found.runs, out, lambda run: config_of(run, changes))
     runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
     sys.stdout.write(

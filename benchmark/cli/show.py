@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.interface import Explanation
@@ -181,11 +182,12 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
     saved = run.explanation(layer, neuron)
     record = run.record
     sys.stdout.write(
-        f"neuron {layer}.{neuron} of {record.subject.name}, explained by {record.explainer.name}\n"
+        f"neuron {layer}.{neuron} of {one_line(record.subject.name)}, "
+        f"explained by {one_line(record.explainer.name)}\n"
     )
     explanation = None
     if saved.explanation is None:
-        sys.stdout.write(f"failed: {saved.error}\n")
+        sys.stdout.write(f"failed: {one_line(saved.error)}\n")
     else:
         explainer = build_explainer(record.explainer.options)
         explanation = load_explanation(explainer, saved.explanation, f"{layer}.{neuron}")
@@ -252,7 +254,7 @@ def _overview(record: RunRecord) -> str:
             if name in environment.packages
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def _by_score(run: Run, column: str) -> list[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark.cli.flags import Flags
 from benchmark.cli.imports import import_whole
 from benchmark.errors import BenchmarkError
+from benchmark.visible import one_line
 
 HELP = """\
 usage: python -m benchmark submit <run> [--to FOLDER] [--hub REPOSITORY] [...]
@@ -92,5 +93,5 @@ def command(words: Sequence[str]) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{one_line(text)}\n")
     sys.stdout.flush()

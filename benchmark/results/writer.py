@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import parse_json_line
 from benchmark.results.atomic import (
     remove_temporary_files,
     replacing,
@@ -119,7 +120,7 @@ class RunWriter:
         """What is saved of every neuron so far, by layer and neuron, one at a time."""
         with storage_errors(self.folder):
             for line in explanation_lines(list(self._blocks.values())):
-                yield parse_line(json.loads(line))
+                yield parse_line(parse_json_line(line, f"a block of '{self.folder}'"))
 
     def write_block(
         self,

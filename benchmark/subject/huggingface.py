@@ -30,11 +30,28 @@ def fetch_weights(files: Files) -> None:
             return
         index = files.optional(f"{name}.index.json")
         if index is not None:
-            parts = read_json(index, files.source).get("weight_map", {})
-            for part in sorted(set(parts.values())):
+            for part in _parts(read_json(index, files.source), index.name, files.source):
                 needed(files, part)
             return
     raise files.missing("weights (" + " or ".join(WEIGHTS) + ")")
+
+
+def _parts(index: Mapping[str, Any], name: str, source: str) -> list[str]:
+    """The files that an index of weights names.
+
+    Raises:
+        BenchmarkError: it names none, or something else than files beside it.
+    """
+    places = index.get("weight_map")
+    parts = list(places.values()) if isinstance(places, dict) else []
+    if not parts:
+        raise BenchmarkError(f"{name} of '{source}' names no files of weights in 'weight_map'.")
+    for part in parts:
+        if not isinstance(part, str) or not part or ".." in part.split("/") or part[0] in "/\\":
+            raise BenchmarkError(
+                f"{name} of '{source}' names {part!r:.60}, which is no file beside it."
+            )
+    return sorted(set(parts))
 
 
 def load_plain(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import read_json
 from benchmark.results.atomic import TEMPORARY_SUFFIX, check_writable, storage_errors
 
 # Tells the folder of a report from any other, so that nothing else is ever replaced.
@@ -72,7 +73,7 @@ def copy_assets(folder: Path) -> None:
 
 def _is_report(folder: Path) -> bool:
     try:
-        data = json.loads((folder / MARKER).read_bytes())
-    except (OSError, ValueError):
+        data = read_json(folder / MARKER)
+    except (OSError, BenchmarkError):
         return False
     return isinstance(data, dict) and data.get("kind") == KIND

@@ -64,11 +64,11 @@ def _names() -> list[str]:
 
 def _explanation_class(target: str) -> type:
     """The class of an explainer's explanations; one without anything if it cannot be had."""
-    import importlib
+    from benchmark.foreign import import_foreign
 
     module, _, name = target.rpartition(".")
     try:
-        found: type = getattr(importlib.import_module(module), name).explanation_class
+        found: type = getattr(import_foreign(module), name).explanation_class
     except Exception:  # a plug-in may raise anything when it is imported; then it offers nothing
         return object
     return found

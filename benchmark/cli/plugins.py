@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmark.cli.catalogue import NAME, Entry, plugin_points, plugins
+from benchmark.cli.catalogue import (
+    NAME,
+    Entry,
+    plugin_points,
+    plugins,
+    read_plugin_points,
+    target_of,
+)
+from benchmark.foreign import ForeignImportError, import_foreign
+from benchmark.visible import one_line
 
 Problem = tuple[str, str]
 
@@ -29,14 +37,16 @@ def usable(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
         target = str(entry.config["_target_"])
         try:
             described = _description(target)
-        # A plug-in may also end the program when it is imported; it must not end ours.
-        except (Exception, SystemExit) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            problems.append((entry.name, f"plug-in {target} cannot be imported: {reason}"))
+        except ForeignImportError as error:
+            problems.append((entry.name, f"plug-in {target} cannot be imported: {error}"))
         else:
             kept.append(replace(entry, description=described or entry.description))
     lines = [f"explainer '{name}' is left out: {problem}" for name, problem in sorted(problems)]
-    return kept, lines
+    lines += [
+        f"the entry points of the installed package '{name}' cannot be read: {problem}"
+        for name, problem in read_plugin_points()[1]
+    ]
+    return kept, [one_line(line) for line in lines]
 
 
 def _not_reachable() -> list[Problem]:
@@ -44,7 +54,11 @@ def _not_reachable() -> list[Problem]:
     reached = {entry.name: entry.config["_target_"] for entry in plugins()}
     problems: list[Problem] = []
     for point in plugin_points():
-        target = f"{point.module}.{point.attr}"
+        target = target_of(point)
+        if target is None:
+            why = f"its entry point {str(point.value)!r:.60} is not module:Class"
+            problems.append((point.name, why))
+            continue
         if reached.get(point.name) == target:
             continue
         if not re.fullmatch(NAME, point.name):
@@ -58,10 +72,18 @@ def _not_reachable() -> list[Problem]:
 
 
 def _description(target: str) -> str:
-    """The first line of what a class says about itself; raises whatever importing it raises."""
+    """The first line of what a class says about itself.
+
+    Raises:
+        ForeignImportError: it cannot be imported.
+    """
     module_name, _, class_name = target.rpartition(".")
     # What a plug-in prints while it is imported is no part of a list.
     with contextlib.redirect_stdout(sys.stderr):
-        found = getattr(importlib.import_module(module_name), class_name)
-    text = (getattr(found, "__doc__", None) or "").strip()
+        module = import_foreign(module_name)
+        try:
+            found = getattr(module, class_name)
+            text = str(getattr(found, "__doc__", None) or "").strip()
+        except Exception as error:
+            raise ForeignImportError(f"{type(error).__name__}: {error}") from error
     return " ".join(text.splitlines()[0].split()).rstrip(".") if text else ""

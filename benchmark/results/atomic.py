@@ -13,6 +13,8 @@ from typing import BinaryIO
 from benchmark.errors import BenchmarkError
 
 TEMPORARY_SUFFIX = ".partial"
+# What nobody has written to for so long belongs to no process that still works on it.
+LEFTOVER_SECONDS = 24 * 3600
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -101,6 +103,17 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's, or the system cannot tell
+        return True
+    return True
 
 
 def remove_temporary_files(folder: Path) -> None:

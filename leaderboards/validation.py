@@ -15,6 +15,7 @@ from benchmark.config import RunConfig, check_config
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import SCORING_SETS
 from benchmark.evidence.truth import CALIBRATED_SUFFIX
+from benchmark.literal import literal
 from benchmark.reading import lines, opened, parse_json_line, read_json
 from benchmark.recording import summarise
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
@@ -61,7 +62,7 @@ def config_of(run: Run) -> RunConfig:
     Raises:
         BenchmarkError: this version cannot read it.
     """
-    composed: Any = OmegaConf.create({**run.record.config, "dry_run": False})
+    composed: Any = OmegaConf.create(literal({**run.record.config, "dry_run": False}))
     try:
         return check_config(composed)
     except BenchmarkError as error:

@@ -49,11 +49,12 @@ def command(words: Sequence[str]) -> int:
     given = flags.parse_intermixed_args(list(words))
     from leaderboards.plots.drawing import FORMATS, encoded
     from leaderboards.plots.gallery import PLOTS, plots_of
-    from leaderboards.reading import read_results
+    from leaderboards.reading import name_unread, read_results
 
     if given.format not in FORMATS:
         raise unknown("format", given.format, FORMATS)
     results = read_results(given.results)
+    name_unread(results)
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
         drawn = _spectra(results, given.neuron)

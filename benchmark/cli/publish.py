@@ -78,8 +78,10 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
     """The configuration of `tracking=wandb` with changes such as `tracking.mode=offline`."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from benchmark.cli.catalogue import find
+    from benchmark.reading import first_line
 
     config: Any = OmegaConf.create({"tracking": dict(find("tracking", "wandb").config)})
     keys = [f"tracking.{key}" for key in config.tracking if key not in ("name", "kind")]
@@ -89,7 +91,9 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
             raise unknown("key", key, [one for one in keys if one != "tracking.description"])
         try:
             config = OmegaConf.merge(config, OmegaConf.from_dotlist([word]))
-        except OmegaConfBaseException as error:
-            raise BenchmarkError(f"{word}: {error}") from None
+        except (OmegaConfBaseException, YAMLError, ValueError) as error:
+            raise BenchmarkError(
+                f"the value of {word} cannot be read: {first_line(error)}"
+            ) from None
     chosen: Any = OmegaConf.to_container(config.tracking)
     return dict(chosen)

@@ -34,12 +34,11 @@ def command(words: Sequence[str]) -> int:
     import_whole("benchmark.rescoring", "benchmark.subject.assemble")
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
-    from leaderboards.reading import read_results
+    from leaderboards.reading import name_unread, read_results
     from leaderboards.site import build_report
 
     found = read_results(places)
-    for unread in found.unread:
-        sys.stderr.write(f"left out: {one_line(unread.reason)}\n")
+    name_unread(found)
     for repeated in found.repeated:
         sys.stderr.write(f"left out: '{one_line(repeated)}' is a copy of another run\n")
     report = build_report(found.runs, out, lambda run: config_of(run, changes))

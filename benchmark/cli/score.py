@@ -59,10 +59,13 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from benchmark.config import check_config
+    from benchmark.literal import literal
+    from benchmark.reading import first_line
 
-    composed: Any = OmegaConf.create(run.record.config)
+    composed: Any = OmegaConf.create(literal(run.record.config))
     for change in changes:
         key, separator, value = change.partition("=")
         if not separator or key.split(".")[0] not in CHANGEABLE:
@@ -75,6 +78,8 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
             continue
         try:
             composed = OmegaConf.merge(composed, OmegaConf.from_dotlist([change]))
-        except OmegaConfBaseException as error:
-            raise BenchmarkError(f"{change}: {error}") from None
+        except (OmegaConfBaseException, YAMLError, ValueError) as error:
+            raise BenchmarkError(
+                f"the value of {change} cannot be read: {first_line(error)}"
+            ) from None
     return check_config(composed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -70,10 +71,29 @@ def command(words: Sequence[str]) -> int:
     if len(folders) > 1:
         from benchmark.cli.finished import print_table
 
-        print_table([load_run(found) for found in folders])
+        print_table(_readable(folders))
         return 0
     show_run(load_run(folders[0] if folders else folder))
     return 0
+
+
+def _readable(folders: Sequence[Path]) -> list[Run]:
+    """The runs in some folders; one that cannot be read is named and stops no other.
+
+    Raises:
+        BenchmarkError: none can be read.
+    """
+    from benchmark.results import load_run
+
+    runs: list[Run] = []
+    for folder in folders:
+        try:
+            runs.append(load_run(folder))
+        except BenchmarkError as error:
+            sys.stderr.write(f"left out: {one_line(error)}\n")
+    if not runs:
+        raise BenchmarkError("none of the runs there can be read.")
+    return runs
 
 
 @dataclass(frozen=True)
@@ -125,8 +145,10 @@ def parse_neuron(word: str) -> tuple[int, int]:
         BenchmarkError: the word is something else.
     """
     parts = word.split(".")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise BenchmarkError(f"'{word}' is no neuron; write <layer>.<neuron>, for example 3.400.")
+    if len(parts) != 2 or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
+        raise BenchmarkError(
+            f"'{word:.60}' is no neuron; write <layer>.<neuron>, for example 3.400."
+        )
     return int(parts[0]), int(parts[1])
 
 

@@ -6,13 +6,14 @@ import os
 import re
 
 from benchmark.errors import BenchmarkError
+from benchmark.literal import literal
 
 # Names of files and folders may hold anything, and stand for nothing but themselves.
 PATHS = ("dataset.path", "model.source", "results_dir", "cache_dir", "tracking.dir")
 
 
 def quoted(word: str, *, sweep: bool) -> str:
-    """The override with a path in quotes, so that `~`, `=`, `(`, `ü` or a space are just letters.
+    """The override with a path in quotes, so that `~`, `=`, `(`, `${`, `ü` or a space are just letters.
 
     In a sweep a comma stands between paths. What is quoted already, a list, or null stays.
     """
@@ -20,7 +21,7 @@ def quoted(word: str, *, sweep: bool) -> str:
     if key.lstrip("+") not in PATHS or value in ("", "null", "???") or value[0] in "'\"[":
         return word
     parts = value.split(",") if sweep else [value]
-    return f"{key}={','.join(_quote(_here(part)) for part in parts)}"
+    return f"{key}={','.join(_quote(literal(_here(part))) for part in parts)}"
 
 
 def _here(path: str) -> str:

@@ -22,6 +22,7 @@ _REASONS = {
     errno.EACCES: "there is no permission to write there; choose another folder",
     errno.EPERM: "there is no permission to write there; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOENT: "a folder on the way there was removed meanwhile; choose another folder",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
     errno.EISDIR: "a folder of that name is in the way; choose another folder",
@@ -40,10 +41,16 @@ def storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        raise BenchmarkError(
-            f"cannot write to '{folder}': {reason}, then repeat the same command."
-        ) from error
+        known = _REASONS.get(error.errno or 0)
+        reason = f"{known}, then repeat the same command" if known else _said(error)
+        raise BenchmarkError(f"cannot write to '{folder}': {reason}.") from error
+
+
+def _said(error: OSError) -> str:
+    """What the system says, on one line."""
+    text = " ".join((error.strerror or str(error)).split()).rstrip(".") or type(error).__name__
+    where = f" ('{error.filename}')" if error.filename is not None else ""
+    return f"{text[:1].lower()}{text[1:200]}{where}"
 
 
 def check_writable(folder: Path) -> None:

@@ -214,6 +214,19 @@ def find_unfinished(parent: Path | str, identity: Mapping[str, Any]) -> Path | N
     return max(found)[1] if found else None
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove from a finished run what a process that was killed at its very end left there.
+
+    Nothing is removed while another process holds it, or where it cannot be.
+    """
+    if not (folder / UNFINISHED).is_dir() or not (folder / RECORD).is_file():
+        return
+    with contextlib.suppress(BenchmarkError, OSError):
+        lock = _acquire(folder)
+        lock.release()
+        shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+
+
 def _refuse_finished(folder: Path) -> None:
     if (folder / RECORD).exists():
         raise BenchmarkError(

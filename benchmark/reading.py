@@ -220,7 +220,12 @@ def read_yaml(path: Path) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its name where it says nothing."""
+    """The first line of what an error says, or its name where it says nothing.
+
+    Libraries say of a key that is missing nothing but its name.
+    """
+    if isinstance(error, KeyError):
+        return f"{one_line(error)[:100]} is missing, or not known"
     said = str(error).strip().splitlines()
     return one_line(said[0].strip().rstrip(".")) if said else type(error).__name__
 

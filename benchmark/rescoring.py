@@ -72,7 +72,10 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
                 explanations = [restore(saved[key], explainer, experiment.subject) for key in keys]
-                costs = [{name: old[key].get(name) for name in KEPT_COSTS} for key in keys]
+                costs = [
+                    {name: old[key][name] for name in KEPT_COSTS if name in old[key]}
+                    for key in keys
+                ]
                 rows, lines = score_explanations(experiment, explainer, block, explanations, costs)
                 writer.write_block(block.index, rows, lines)
                 bar.update(len(keys))

@@ -53,7 +53,6 @@ def command(words: Sequence[str]) -> int:
     from leaderboards.reading import name_unread, read_results
 
     results = read_results(given.results)
-    name_unread(results)
     page = page_of(
         results,
         rank_by=given.rank_by,
@@ -61,6 +60,7 @@ def command(words: Sequence[str]) -> int:
         parts=given.table.split(",") if given.table else PARTS,
     )
     text = render(page, given.format)
+    name_unread(results)
     if given.output is None:
         sys.stdout.write(text)
         return 0

@@ -54,7 +54,8 @@ def command(words: Sequence[str]) -> int:
     if given.format not in FORMATS:
         raise unknown("format", given.format, FORMATS)
     results = read_results(given.results)
-    name_unread(results)
+    if not results.runs:
+        name_unread(results)
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
         drawn = _spectra(results, given.neuron)
@@ -63,6 +64,7 @@ def command(words: Sequence[str]) -> int:
 
         names = given.plot.split(",") if given.plot else PLOTS
         drawn = list(plots_of(build(results.runs, given.rank_by), names))
+    name_unread(results)
     if not drawn:
         raise BenchmarkError("there is nothing to plot: no run has the scores for it.")
     from benchmark.results.atomic import storage_errors, write_bytes

@@ -13,7 +13,7 @@ PATHS = ("dataset.path", "model.source", "results_dir", "cache_dir", "tracking.d
 
 
 def quoted(word: str, *, sweep: bool) -> str:
-    """The override with a path in quotes, so that `~`, `=`, `(`, `${`, `ü` or a space are just letters.
+    """The override with a path in quotes: `~`, `=`, `(`, `${`, `ü` or a space are just letters.
 
     In a sweep a comma stands between paths. What is quoted already, a list, or null stays.
     """

@@ -1,9 +1,12 @@
-"""The one exception that a user's mistake ends in."""
+"""Errors: the one that a user's mistake ends in, and which others no neuron is at fault for."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+# The longest message of somebody else's error that is passed on.
+LONGEST_MESSAGE = 2000
 
 
 class BenchmarkError(Exception):
@@ -11,6 +14,67 @@ class BenchmarkError(Exception):
 
     The command line prints it as it is, without a stack trace, and exits with status 1.
     """
+
+
+# What the surroundings of a run cause: a wrong option, a disk, a network, a missing package. It
+# ends the run, which the same command tries again; no neuron is at fault.
+SURROUNDINGS = (BenchmarkError, OSError, ImportError, MemoryError)
+# Libraries whose errors of the network are no OSError, by the class that all of them derive from.
+NETWORK_ERRORS = {
+    ("httpx", "HTTPError"),
+    ("httpcore", "NetworkError"),
+    ("httpcore", "TimeoutException"),
+}
+# On the CPU a failed allocation of torch's is an ordinary RuntimeError, told apart by its text.
+CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad alloc", "bad_alloc")
+
+
+def is_of_surroundings(error: BaseException) -> bool:
+    """Whether an error comes from the surroundings of a run and not from what it worked on.
+
+    An error that was raised `from` one of the surroundings is one too.
+    """
+    seen: BaseException | None = error
+    for _ in range(100):  # a chain may be closed to a ring
+        if seen is None:
+            return False
+        if isinstance(seen, SURROUNDINGS) or is_out_of_memory(seen):
+            return True
+        if _has_ancestor(seen, NETWORK_ERRORS):
+            return True
+        seen = seen.__cause__
+    return False
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whichever device; loads no torch."""
+    if isinstance(error, MemoryError) or _has_ancestor(error, {("torch", "OutOfMemoryError")}):
+        return True
+    if not isinstance(error, RuntimeError):
+        return False
+    text = described(error).lower()
+    return any(part in text for part in CPU_OUT_OF_MEMORY)
+
+
+def _has_ancestor(error: BaseException, kinds: Collection[tuple[str, str]]) -> bool:
+    """Whether an error is of a class with this package and name; the package is not imported."""
+    return any(
+        (kind.__module__.partition(".")[0], kind.__name__) in kinds for kind in type(error).__mro__
+    )
+
+
+def described(error: BaseException) -> str:
+    """What an error says, on one line that can be saved, whatever its class does."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an exception of somebody's own may be unable to say anything
+        text = "its message cannot be read"
+    return text.encode("utf-8", "backslashreplace").decode()[:LONGEST_MESSAGE]
+
+
+def named(error: BaseException) -> str:
+    """An error's class and what it says, on one line."""
+    return f"{type(error).__name__}: {described(error)}".removesuffix(": ")
 
 
 def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BenchmarkError:

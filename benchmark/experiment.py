@@ -23,7 +23,8 @@ from benchmark.evidence import (
     dead_neurons,
     draw_neurons,
 )
-from benchmark.interface import ExplainText
+from benchmark.handed import handed
+from benchmark.interface import ExplainText, SubjectModel
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
@@ -65,11 +66,20 @@ class Experiment:
             for layer in self.layers
         ]
 
+    @functools.cached_property
+    def handed_subject(self) -> SubjectModel:
+        """The subject as this run's explainer is handed it."""
+        return handed(self.subject)
+
     def explain_text(self) -> ExplainText:
         """What an explainer may read of the corpus: the `explain` split and nothing else."""
         contexts = self.corpus.splits["explain"]
+        # A copy, because the corpus is shared with the runs that follow.
         return ExplainText(
-            contexts.tokens, contexts.bos, self.subject.tokenizer, self.subject.d_vocab
+            contexts.tokens.clone(),
+            contexts.bos,
+            self.handed_subject.tokenizer,
+            self.subject.d_vocab,
         )
 
     def blocks(self) -> list[Block]:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from benchmark.errors import BenchmarkError
+from benchmark.errors import (
+    BenchmarkError,
+    described,
+    is_of_surroundings,
+    is_out_of_memory,
+)
+from benchmark.handed import handed
 from benchmark.interface import (
     EVIDENCE_KINDS,
     EXEMPLARS,
@@ -20,7 +28,11 @@ from benchmark.interface import (
     Storage,
     SubjectModel,
 )
-from benchmark.results import DESCRIPTIVE, SavedExplanation, explanation_bytes
+from benchmark.isolation import EndsProgramError, contained, isolated, reason_of
+from benchmark.results import DESCRIPTIVE, SavedExplanation
+from benchmark.results.encoding import explanation_text
+
+BEGINS_AGAIN = "Nothing of these neurons is saved; the same command tries again."
 
 
 def build_explainer(config: Mapping[str, Any]) -> Explainer:
@@ -43,10 +55,13 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
     _import_target(target, label)
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:
-        explainer = instantiate(options, _convert_="all")
-    except InstantiationException as error:
-        reason = error.__cause__ or error
-        raise BenchmarkError(f"explainer {label} could not be made: {reason}") from error
+        with isolated(target, "while it is made", warn=True):
+            explainer = instantiate(options, _convert_="all")
+    except (InstantiationException, EndsProgramError) as error:
+        reason = error.__cause__ if isinstance(error, InstantiationException) else None
+        raise BenchmarkError(
+            f"explainer {label} could not be made: {described(reason or error)}"
+        ) from error
     _check_explainer(explainer, target)
     return cast(Explainer, explainer)
 
@@ -58,30 +73,61 @@ def _import_target(target: str, label: str) -> None:
             f"explainer._target_={target} names no module; write package.module.Class."
         )
     try:
-        module = importlib.import_module(module_name)
-    # A module may also end the program when it is imported.
-    except (Exception, SystemExit) as error:
+        with isolated(target, "while it is imported", warn=True):
+            module = importlib.import_module(module_name)
+            known = hasattr(module, class_name)
+    except Exception as error:
         raise BenchmarkError(
-            f"explainer {label}: module '{module_name}' could not be imported: "
-            f"{' '.join(f'{type(error).__name__}: {error}'.split())}"
+            f"explainer {label}: module '{module_name}' could not be imported: {reason_of(error)}"
         ) from error
-    if not hasattr(module, class_name):
+    if not known:
         raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
 
 
 def _check_explainer(explainer: Any, target: str) -> None:
     for name in ("explain", "evidence", "explanation_class"):
-        if not hasattr(explainer, name):
+        try:
+            with contained():
+                known = hasattr(explainer, name)
+        except Exception as error:
+            raise BenchmarkError(
+                f"explainer '{target}': its '{name}' cannot be read: {reason_of(error)}"
+            ) from error
+        if not known:
             raise BenchmarkError(
                 f"explainer '{target}' has no '{name}'; benchmark.interface.Explainer says what "
                 "an explainer needs."
             )
-    evidence = explainer.evidence
-    if evidence not in EVIDENCE_KINDS:
+    evidence_of(explainer)
+
+
+def evidence_of(explainer: Explainer) -> str:
+    """The kind of evidence that an explainer uses.
+
+    Raises:
+        BenchmarkError: it is none that there is, or the explainer cannot say.
+    """
+    try:
+        with contained():
+            evidence = explainer.evidence
+            known = isinstance(evidence, str) and evidence in EVIDENCE_KINDS
+            shown = f"{evidence}"
+    except Exception as error:
         raise BenchmarkError(
-            f"explainer '{target}' asks for evidence '{evidence}'; it can be "
+            f"explainer '{name_of(explainer)}': its 'evidence' cannot be read: {reason_of(error)}"
+        ) from error
+    if not known:
+        raise BenchmarkError(
+            f"explainer '{name_of(explainer)}' asks for evidence '{shown}'; it can be "
             f"{' or '.join(EVIDENCE_KINDS)}."
         )
+    return str(evidence)
+
+
+def name_of(explainer: object) -> str:
+    """An explainer's class, for messages."""
+    kind = type(explainer)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str) -> Explanation:
@@ -92,11 +138,12 @@ def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str)
     """
     kind = explainer.explanation_class
     try:
-        return cast(Explanation, kind.from_dict(data))
+        with contained():
+            return cast(Explanation, kind.from_dict(data))
     except Exception as error:
         raise BenchmarkError(
             f"the saved explanation of neuron {neuron} cannot be read by "
-            f"{kind.__module__}.{kind.__qualname__}: {type(error).__name__}: {error}. "
+            f"{kind.__module__}.{kind.__qualname__}: {reason_of(error)}. "
             "It is damaged, or the explainer has changed since; run the explainer again."
         ) from error
 
@@ -109,15 +156,15 @@ def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage)
     """
     if not isinstance(explainer, ReadsExplainText):
         return
+    name = name_of(explainer)
     try:
-        explainer.prepare(text, storage)
-    except BenchmarkError:
+        with isolated(name, "while it is prepared"):
+            explainer.prepare(text, storage)
+    except (BenchmarkError, MemoryError):
         raise
     except Exception as error:
-        kind = type(explainer)
         raise BenchmarkError(
-            f"explainer '{kind.__module__}.{kind.__qualname__}' could not be prepared: "
-            f"{type(error).__name__}: {error}"
+            f"explainer '{name}' could not be prepared: {reason_of(error)}"
         ) from error
 
 
@@ -133,18 +180,32 @@ def restore(
         return Failure(saved.error or "failed")
     explanation = load_explanation(explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
     if isinstance(explanation, NeedsSubject):
-        explanation.bind(subject)
+        explanation.bind(handed(subject))
     return explanation
 
 
 def explain_block(
-    explainer: Explainer, evidence: Evidence, subject: SubjectModel
+    explainer: Explainer,
+    evidence: Evidence,
+    subject: SubjectModel,
+    again: Callable[[], Evidence] | None = None,
 ) -> list[Explanation | Failure]:
-    """Ask an explainer about a block; whatever goes wrong becomes the neurons' failure.
+    """Let an explainer explain a block; what is wrong with a neuron becomes its failure.
 
-    A neuron that never fires on the `explain` split is not asked about: it is a failure too. If
-    the explainer breaks on the block, it is asked about each neuron alone, so that one bad neuron
-    costs no other its explanation.
+    A neuron that never fires on the `explain` split is not handed over: it is a failure too. If
+    the explainer breaks on the block, it explains each neuron alone, so that one bad neuron costs
+    no other its explanation.
+
+    Args:
+        explainer: the explainer.
+        evidence: the evidence of the block.
+        subject: what explainers are handed of the subject.
+        again: reads the evidence again, for an explainer that broke and may have changed what it
+            was given; by default that is handed over as it is.
+
+    Raises:
+        BenchmarkError: the surroundings are at fault (a disk, a network, a package, an option),
+            or the explainer changed something that others share.
     """
     living = [row for row, maximum in enumerate(evidence.max_activation.tolist()) if maximum > 0]
     results: list[Explanation | Failure] = [
@@ -152,40 +213,107 @@ def explain_block(
     ] * evidence.n_neurons
     if not living:
         return results
-    if explainer.evidence == EXEMPLARS:
-        evidence = evidence.without_sample()
-    asked = evidence if len(living) == evidence.n_neurons else _rows(evidence, living)
-    try:
-        answers = list(explainer.explain(asked, subject))
-        if len(answers) != len(living):
-            raise BenchmarkError(f"gave {len(answers)} explanations for {len(living)} neurons")
-    except MemoryError:
-        raise
-    except Exception as error:
-        if len(living) == 1:
-            answers = [Failure(f"{type(error).__name__}: {error}")]
-        else:
-            answers = [
-                explain_block(explainer, _rows(asked, [row]), subject)[0]
-                for row in range(len(living))
-            ]
+    answers = _answers(explainer, _shown(explainer, evidence, living), subject)
+    if isinstance(answers, Failure) and len(living) > 1:
+        whole = evidence if again is None else again()
+        answers = []
+        for row in living:
+            alone = _answers(explainer, _shown(explainer, whole, [row]), subject)
+            answers += [alone] if isinstance(alone, Failure) else alone
+    elif isinstance(answers, Failure):
+        answers = [answers]
     for row, answer in zip(living, answers, strict=True):
-        results[row] = _checked(answer)
+        results[row] = answer
     return results
+
+
+def _shown(explainer: Explainer, evidence: Evidence, rows: Sequence[int]) -> Evidence:
+    """What an explainer sees of some neurons of a block."""
+    import torch
+
+    if evidence_of(explainer) == EXEMPLARS:
+        evidence = evidence.without_sample()
+    if len(rows) == evidence.n_neurons:
+        return evidence
+    return evidence.select(torch.tensor(rows))
+
+
+def _answers(
+    explainer: Explainer, evidence: Evidence, subject: SubjectModel
+) -> list[Explanation | Failure] | Failure:
+    """One checked answer per neuron, or why the explainer gave none.
+
+    Raises:
+        BenchmarkError: as `explain_block`.
+    """
+    name, n = name_of(explainer), evidence.n_neurons
+    try:
+        with isolated(name, "while it explains"):
+            given = explainer.explain(evidence, subject)
+            # One more than there should be tells that there are too many, however many.
+            answers = list(itertools.islice(given, n + 1))
+            checked = [_checked(answer) for answer in answers]
+    except Exception as error:
+        return _failure_or_end(error, f"explainer '{name}' on layer {evidence.layer}")
+    if len(checked) != n:
+        count = f"more than {n}" if len(checked) > n else str(len(checked))
+        return Failure(f"the explainer gave {count} explanations for {n} neurons")
+    return checked
 
 
 def _checked(answer: Explanation | Failure) -> Explanation | Failure:
     """An explanation that cannot be saved is a failure: its scores could not be repeated."""
-    if isinstance(answer, Failure):
-        return answer if answer.error else Failure("the explainer failed and gave no reason")
+    if not isinstance(answer, Failure):
+        return saved_form(answer)[0]
+    reason = answer.error if isinstance(answer.error, str) else ""
+    if not reason.strip():
+        return Failure("the explainer failed and gave no reason")
+    return Failure(reason.encode("utf-8", "backslashreplace").decode())
+
+
+def saved_form(
+    answer: Explanation,
+) -> tuple[Explanation, dict[str, Any]] | tuple[Failure, None]:
+    """An explanation with what is saved of it, or the failure of one that cannot be saved.
+
+    Raises:
+        BenchmarkError: the surroundings are at fault.
+    """
     try:
-        explanation_bytes(answer.to_dict())
+        with contained():
+            data = answer.to_dict()
     except Exception as error:
-        return Failure(f"the explanation cannot be saved: {type(error).__name__}: {error}")
-    return answer
+        failure = _failure_or_end(error, "an explanation cannot be saved")
+        return Failure(f"the explanation cannot be saved: {failure.error}"), None
+    try:
+        with contained():
+            saved: dict[str, Any] = json.loads(explanation_text(data))
+    except Exception as error:
+        return Failure(f"the explanation cannot be saved: {described(error)}"), None
+    return answer, saved
 
 
-def _rows(evidence: Evidence, rows: list[int]) -> Evidence:
-    import torch
+def saved_forms(
+    answers: Sequence[Explanation | Failure],
+) -> tuple[list[Explanation | Failure], list[dict[str, Any] | None]]:
+    """The answers and what is saved of each, None for a failure; see `saved_form`."""
+    kept: list[Explanation | Failure] = []
+    saved: list[dict[str, Any] | None] = []
+    for answer in answers:
+        one, data = (answer, None) if isinstance(answer, Failure) else saved_form(answer)
+        kept.append(one)
+        saved.append(data)
+    return kept, saved
 
-    return evidence.select(torch.tensor(rows))
+
+def _failure_or_end(error: Exception, where: str) -> Failure:
+    """The failure that an error is, unless the surroundings are at fault for it.
+
+    Raises:
+        BenchmarkError: they are; the run ends with it.
+    """
+    if not is_of_surroundings(error):
+        return Failure(reason_of(error))
+    if isinstance(error, BenchmarkError) or is_out_of_memory(error):
+        raise error
+    raise BenchmarkError(f"{where}: {reason_of(error)}. {BEGINS_AGAIN}") from error

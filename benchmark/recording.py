@@ -18,6 +18,7 @@ from benchmark.config import RunConfig
 from benchmark.evidence import CALIBRATED_SETS, SCORING_SETS, Block
 from benchmark.experiment import Experiment
 from benchmark.explainer_source import source_digest
+from benchmark.explaining import evidence_of
 from benchmark.interface import Explainer
 from benchmark.results import (
     CorpusRecord,
@@ -186,7 +187,7 @@ def record_of(
         explainer=ExplainerRecord(
             name=config.explainer["name"],
             target=config.explainer["_target_"],
-            evidence=explainer.evidence,
+            evidence=evidence_of(explainer),
             control=bool(config.explainer.get("control", False)),
             options=dict(config.explainer),
         ),

@@ -18,7 +18,13 @@ from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SUFFIX, Block, Truth
 from benchmark.experiment import Experiment, cache_folder, open_experiment
-from benchmark.explaining import build_explainer, explain_block, prepare_explainer
+from benchmark.explaining import (
+    build_explainer,
+    explain_block,
+    prepare_explainer,
+    saved_forms,
+)
+from benchmark.handed import HandedStorage
 from benchmark.interface import Explainer, Explanation, Failure
 from benchmark.progress import progress
 from benchmark.recording import record_of, run_folder, run_identity
@@ -27,6 +33,7 @@ from benchmark.results import (
     OK,
     Run,
     RunWriter,
+    Scores,
     check_writable,
     explanation_bytes,
     explanation_line,
@@ -125,7 +132,8 @@ def _compute(
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
         if todo:
-            prepare_explainer(explainer, experiment.explain_text(), experiment.store.cache)
+            storage = HandedStorage(experiment.store.cache)
+            prepare_explainer(explainer, experiment.explain_text(), storage)
         prepared = time.perf_counter() - began
         experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
         measured = time.perf_counter() - began - prepared
@@ -139,6 +147,8 @@ def _compute(
                 if all(later.layer != block.layer for later in todo[number + 1 :]):
                     tracker.log_layer(block.layer, layer_metrics(writer.scores(), block.layer))
         scores = writer.scores()
+        if all(status == FAILED for status in scores.column("status")):
+            raise _none_explained(scores, writer.discard(), name)
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
@@ -157,14 +167,26 @@ def _compute(
     return Outcome(load_run(folder), False, len(done), cache.hits, cache.misses)
 
 
+def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError:
+    """The error for a run in which every neuron failed: what it failed of may pass."""
+    first = scores.rows()[0]
+    return BenchmarkError(
+        f"explainer '{name}' explained none of {len(scores)} neurons, so the run is not finished. "
+        f"The first, {first['layer']}.{first['neuron']}: {' '.join(str(first['error']).split())} "
+        f"(all reasons: '{failures}'). The same command tries again."
+    )
+
+
 def _run_block(
     experiment: Experiment, explainer: Explainer, block: Block
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of scores and lines of explanations of one block."""
-    subject = experiment.subject
-    evidence = experiment.store.evidence(block)
+    subject, store = experiment.subject, experiment.store
+    evidence = store.evidence(block)
     tokens_before, began = subject.tokens_run, time.perf_counter()
-    explanations = explain_block(explainer, evidence, subject)
+    explanations = explain_block(
+        explainer, evidence, experiment.handed_subject, lambda: store.evidence(block)
+    )
     n = len(block.neurons)
     costs = {
         "cost/subject_tokens": (subject.tokens_run - tokens_before) / n,
@@ -187,8 +209,10 @@ def score_explanations(
     threshold = experiment.config.firing_threshold * maximum
     # No activation of a dead neuron is firing, although all are above a part of a negative maximum.
     threshold = threshold.masked_fill(maximum <= 0, torch.finfo(threshold.dtype).max)
+    # Before anything is simulated, so that no explanation is found late to be none.
+    answers, saved = saved_forms(explanations)
     began = time.perf_counter()
-    simulated = simulate(explainer, explanations, truth.tokens)
+    simulated = simulate(explainer, answers, truth.tokens)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     names = experiment.config.metrics.metrics
     scores = score_block(truth, simulated.predictions, threshold, names)
@@ -198,17 +222,16 @@ def score_explanations(
         # Last, because it changes the predictions where they are.
         columns |= _calibrated_columns(experiment, explainer, block, truth, simulated, threshold)
     rows, lines = [], []
-    for i, (neuron, explanation) in enumerate(
-        zip(block.neurons.tolist(), simulated.explanations, strict=True)
+    for i, (neuron, explanation, data) in enumerate(
+        zip(block.neurons.tolist(), simulated.explanations, saved, strict=True)
     ):
         row: dict[str, Any] = {"layer": block.layer, "neuron": neuron}
         if isinstance(explanation, Failure):
             row |= {"status": FAILED, "error": explanation.error, "cost/bytes": 0}
             lines.append(explanation_line(block.layer, neuron, error=explanation.error))
         else:
-            saved = explanation.to_dict()
-            row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(saved)}
-            lines.append(explanation_line(block.layer, neuron, saved))
+            row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(data or {})}
+            lines.append(explanation_line(block.layer, neuron, data))
         row |= {column: values[i] for column, values in columns.items()}
         row |= costs if isinstance(costs, dict) else costs[i]
         row["cost/simulate_seconds"] = simulate_seconds

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError
+from benchmark.isolation import isolated
 
 if TYPE_CHECKING:
     from benchmark.interface import Explainer
@@ -65,11 +66,12 @@ def _names() -> list[str]:
 
 def _explanation_class(target: str) -> type:
     """The class of an explainer's explanations; one without anything if it cannot be had."""
-    from benchmark.foreign import import_foreign
+    import importlib
 
     module, _, name = target.rpartition(".")
     try:
-        found: type = getattr(import_foreign(module), name).explanation_class
+        with isolated(target, "while it is imported", warn=True):
+            found: type = getattr(importlib.import_module(module), name).explanation_class
     except Exception:  # a plug-in may raise anything when it is imported; then it offers nothing
         return object
     return found

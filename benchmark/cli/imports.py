@@ -1,39 +1,15 @@
-"""Imports that can go wrong: hidden packages of ours, and libraries that take seconds."""
+"""Imports of libraries that take seconds."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import signal
 import threading
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from benchmark.errors import BenchmarkError
-
 INTERRUPTED = 130
-PACKAGES = ("configs", "explainers", "metrics")
-
-
-def check_packages() -> None:
-    """Check that the packages beside this one are ours.
-
-    `python -m` looks into the current folder first, where somebody may keep a metrics.py.
-
-    Raises:
-        BenchmarkError: another module of that name is found before ours.
-    """
-    root = Path(__file__).resolve().parents[2]
-    for name in PACKAGES:
-        found = importlib.util.find_spec(name)
-        origin = found.origin if found is not None else None
-        if origin is None or Path(origin).resolve().parents[1] != root:
-            raise BenchmarkError(
-                f"the benchmark's package '{name}' is hidden by {origin or 'another one'}; "
-                "run from another folder, or by the command neuron-benchmark."
-            )
 
 
 def import_whole(*names: str) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
 
-from benchmark.cli.imports import INTERRUPTED, check_packages
+from benchmark.cli.imports import INTERRUPTED
 from benchmark.cli.messages import message_of
-from benchmark.cli.terminal import VisibleStream, visible_output
-from benchmark.errors import unknown
+from benchmark.cli.values import check_words
+from benchmark.errors import named, unknown
+from benchmark.own_packages import find_own_packages
+from benchmark.streams import lasting_output
+from benchmark.terminal import visible_output
 from benchmark.visible import one_line
+
+# The status of a program whose reader went away, as a shell tells it of others (128 + SIGPIPE).
+CUT_OFF = 141
 
 VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
@@ -55,21 +61,26 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    with visible_output():
-        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with lasting_output() as outputs, visible_output():
+        status = _run(words)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        lost = next((output.error for output in outputs if output.error is not None), None)
+        if lost is None:
+            return status
+        if isinstance(lost, BrokenPipeError):
+            return status or CUT_OFF  # by a reader such as `head`, who needs no message
+        sys.stderr.write(f"error: standard output could not be written: {lost.strerror}\n")
+        return status or 1
 
 
-def _main(words: list[str]) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        plain = stream.stream if isinstance(stream, VisibleStream) else stream
-        if isinstance(plain, io.TextIOWrapper):
-            # A token that the terminal has no letters for is spelt out, and ends nothing.
-            plain.reconfigure(errors="backslashreplace")
+def _run(words: Sequence[str]) -> int:
+    """Run a verb, and turn what it ends with into a status and at most one message."""
     verb = words[0] if words else "--help"
     try:
         if verb in ("-h", "--help", "help"):
             _print(help_text())
-            sys.stdout.flush()
             return 0
         if verb == "--version":
             _print(f"neuron-simulator-benchmark {_version()}\n")
@@ -77,18 +88,19 @@ def _main(words: list[str]) -> int:
         if verb not in VERBS:
             hint = f"The verb comes first: python -m benchmark run {verb}" if "=" in verb else ""
             raise unknown("verb", verb, VERBS, hint)
-        check_packages()
+        check_words(words)
+        find_own_packages()
         module = importlib.import_module(f"benchmark.cli.{verb}")
         status: int = module.command(words[1:])
-        sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         rest = "; the same command continues where it stopped" if verb == "run" else ""
         sys.stderr.write(f"\ninterrupted{rest}.\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as error:
+        # Nothing of ours ends so: somebody's code does, and would be taken for success.
+        sys.stderr.write(f"error: the work was ended from within ({named(error)}).\n")
+        return 1
     except Exception as error:
         message = message_of(error)
         if message is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import sys
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from benchmark.cli.catalogue import (
     read_plugin_points,
     target_of,
 )
-from benchmark.foreign import ForeignImportError, import_foreign
+from benchmark.isolation import isolated, reason_of
 from benchmark.visible import one_line
 
 Problem = tuple[str, str]
@@ -37,8 +38,9 @@ def usable(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
         target = str(entry.config["_target_"])
         try:
             described = _description(target)
-        except ForeignImportError as error:
-            problems.append((entry.name, f"plug-in {target} cannot be imported: {error}"))
+        except Exception as error:
+            problem = f"plug-in {target} cannot be imported: {reason_of(error)}"
+            problems.append((entry.name, problem))
         else:
             kept.append(replace(entry, description=described or entry.description))
     lines = [f"explainer '{name}' is left out: {problem}" for name, problem in sorted(problems)]
@@ -72,18 +74,13 @@ def _not_reachable() -> list[Problem]:
 
 
 def _description(target: str) -> str:
-    """The first line of what a class says about itself.
-
-    Raises:
-        ForeignImportError: it cannot be imported.
-    """
+    """The first line of what a class says about itself; raises whatever importing it raises."""
     module_name, _, class_name = target.rpartition(".")
     # What a plug-in prints while it is imported is no part of a list.
-    with contextlib.redirect_stdout(sys.stderr):
-        module = import_foreign(module_name)
-        try:
-            found = getattr(module, class_name)
-            text = str(getattr(found, "__doc__", None) or "").strip()
-        except Exception as error:
-            raise ForeignImportError(f"{type(error).__name__}: {error}") from error
+    with (
+        isolated(target, "while it is imported", warn=True),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
+        found = getattr(importlib.import_module(module_name), class_name)
+        text = str(getattr(found, "__doc__", None) or "").strip()
     return " ".join(text.splitlines()[0].split()).rstrip(".") if text else ""

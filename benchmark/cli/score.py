@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.catalogue import find
 from benchmark.cli.imports import import_whole
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
@@ -63,7 +63,6 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
 
     from benchmark.config import check_config
     from benchmark.literal import literal
-    from benchmark.reading import first_line
 
     composed: Any = OmegaConf.create(literal(run.record.config))
     for change in changes:
@@ -78,8 +77,8 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
             continue
         try:
             composed = OmegaConf.merge(composed, OmegaConf.from_dotlist([change]))
-        except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
             raise BenchmarkError(
-                f"the value of {change} cannot be read: {first_line(error)}"
+                f"the value of {change[:200]} cannot be read: {described(error)[:200]}"
             ) from None
     return check_config(composed)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import BenchmarkError, unknown
+from benchmark.errors import BenchmarkError, named, unknown
+from benchmark.isolation import isolated
 from benchmark.visible import one_line
 
 if TYPE_CHECKING:
@@ -214,11 +215,14 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
         explainer = build_explainer(record.explainer.options)
         explanation = load_explanation(explainer, saved.explanation, f"{layer}.{neuron}")
         try:
-            description = explanation.describe()
+            with isolated(record.explainer.target, "while it describes"):
+                description = str(explanation.describe())
+        except BenchmarkError:
+            raise
         except Exception as error:
             raise BenchmarkError(
                 f"explainer {record.explainer.target} cannot describe neuron {layer}.{neuron}: "
-                f"{type(error).__name__}: {error}"
+                f"{named(error)}"
             ) from error
         sys.stdout.write(f"\n{description}\n")
     row = next(row for row in run.scores.rows() if (row["layer"], row["neuron"]) == (layer, neuron))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from benchmark.cli.terminal import write_styled
 from benchmark.labels import labels
 from benchmark.results import MetricSummary, RunRecord
+from benchmark.terminal import write_styled
 from benchmark.visible import one_line
 
 WIDEST_TABLE = 100_000

@@ -4,12 +4,53 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from collections.abc import Sequence
 
 from benchmark.errors import BenchmarkError
 from benchmark.literal import literal
 
+MOST_DIGITS = 1000
 # Names of files and folders may hold anything, and stand for nothing but themselves.
 PATHS = ("dataset.path", "model.source", "results_dir", "cache_dir", "tracking.dir")
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Check that every word is text that can be kept, and holds no number beyond all use.
+
+    Results hold what was typed, and are UTF-8; Python itself refuses to read numbers of thousands
+    of digits.
+
+    Raises:
+        BenchmarkError: one holds bytes that are no text, at least not where this runs, or such a
+            number.
+    """
+    for word in words:
+        number = re.search(rf"\d{{{MOST_DIGITS},}}", word)
+        if number:
+            raise BenchmarkError(
+                f"'{word[: number.start() + 20]}...' holds a number of {len(number[0]):,} digits; "
+                "nothing here is so large."
+            )
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _not_text(word) from None
+
+
+def _not_text(word: str) -> BenchmarkError:
+    shown = word.encode("utf-8", "backslashreplace").decode()
+    try:
+        os.fsencode(word).decode("utf-8")
+    except UnicodeError:
+        return BenchmarkError(
+            f"'{shown}' holds bytes that are not UTF-8, so it cannot be kept in results; give the "
+            "file or folder another name."
+        )
+    return BenchmarkError(
+        f"'{shown}' cannot be read in this locale ({sys.getfilesystemencoding()}); set "
+        "PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8."
+    )
 
 
 def quoted(word: str, *, sweep: bool) -> str:

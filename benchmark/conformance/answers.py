@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmark.conformance.results import NotCheckedError, WrongError
-from benchmark.conformance.trial import Trial, changed, named, text_of
+from benchmark.conformance.trial import Trial, changed, text_of
 from benchmark.interface import Explanation, Failure
+from benchmark.isolation import contained, reason_of
 
 # What a person sees at once; longer lines count as several.
 SCREEN_LINES, SCREEN_COLUMNS = 50, 120
@@ -93,9 +94,10 @@ def described(explanation: Explanation) -> str:
         WrongError: it cannot.
     """
     try:
-        return explanation.describe()
+        with contained():
+            return explanation.describe()
     except Exception as error:
-        raise WrongError(f"describe raised {named(error)}.") from error
+        raise WrongError(f"describe raised {reason_of(error)}.") from error
 
 
 def evidence_unchanged(trial: Trial) -> str:

@@ -78,6 +78,9 @@ def digests(trial: Trial) -> list[str]:
 
 def main(question: str, answer: str) -> None:
     """Explain what the other process explains, and write the digests of the answers."""
+    from benchmark.own_packages import find_own_packages
+
+    find_own_packages()
     from omegaconf import OmegaConf
 
     from benchmark.config import check_config

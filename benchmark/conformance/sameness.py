@@ -9,8 +9,9 @@ import torch
 
 from benchmark.conformance.answers import described, same_numbers
 from benchmark.conformance.results import NotCheckedError, WrongError
-from benchmark.conformance.trial import Answer, Trial, named, text_of
+from benchmark.conformance.trial import Answer, Trial, text_of
 from benchmark.interface import NeedsSubject
+from benchmark.isolation import contained, reason_of
 
 
 def repeats(trial: Trial) -> str:
@@ -38,13 +39,14 @@ def saves(trial: Trial) -> str:
     for row, one in trial.explanations:
         text = text_of(one)
         try:
-            loaded = kind.from_dict(json.loads(text))
-            if isinstance(loaded, NeedsSubject):
-                loaded.bind(trial.setting.subject)
+            with contained():
+                loaded = kind.from_dict(json.loads(text))
+                if isinstance(loaded, NeedsSubject):
+                    loaded.bind(trial.subject)
         except Exception as error:
             raise WrongError(
                 f"{kind.__qualname__}.from_dict cannot read what to_dict gave for "
-                f"{trial.names([row])}: {named(error)}. It gets what JSON keeps: lists for "
+                f"{trial.names([row])}: {reason_of(error)}. It gets what JSON keeps: lists for "
                 "tuples, text for the keys of a dict."
             ) from error
         texts = trial.setting.texts
@@ -52,6 +54,11 @@ def saves(trial: Trial) -> str:
             raise WrongError(
                 f"{trial.names([row])} predicts other numbers after saving and loading; to_dict "
                 "must keep everything that simulate uses, without rounding."
+            )
+        if text_of(one) != text:
+            raise WrongError(
+                f"{trial.names([row])} saves something else after it has simulated; to_dict must "
+                "give the same whenever it is called."
             )
         if text_of(loaded) != text:
             raise WrongError(f"{trial.names([row])} saves something else after loading.")

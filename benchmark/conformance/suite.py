@@ -26,7 +26,8 @@ from benchmark.conformance.results import (
 )
 from benchmark.conformance.sameness import blocks, contexts, order, repeats, saves
 from benchmark.conformance.setting import make_setting
-from benchmark.conformance.trial import Trial, named
+from benchmark.conformance.trial import Trial
+from benchmark.isolation import contained, reason_of
 
 Check = Callable[[Trial], str]
 
@@ -76,7 +77,8 @@ def check_explainer(config: RunConfig) -> Iterator[Result]:
 
 def _result(name: str, check: Check, trial: Trial) -> Result:
     try:
-        return Result(name, OK, check(trial))
+        with contained():
+            return Result(name, OK, check(trial))
     except WrongError as problem:
         return Result(name, FAILED, str(problem))
     except NotCheckedError as reason:
@@ -84,4 +86,4 @@ def _result(name: str, check: Check, trial: Trial) -> Result:
     except MemoryError:
         raise
     except Exception as error:
-        return Result(name, FAILED, f"the explainer raised {named(error)}")
+        return Result(name, FAILED, f"the explainer raised {reason_of(error)}")

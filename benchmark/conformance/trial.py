@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +19,32 @@ from benchmark.conformance.files import opened_files
 from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import Setting
 from benchmark.conformance.watching import Seen
-from benchmark.explaining import build_explainer, prepare_explainer
-from benchmark.interface import EXEMPLARS, Evidence, Explainer, Explanation, Failure
+from benchmark.errors import is_of_surroundings
+from benchmark.explaining import (
+    build_explainer,
+    evidence_of,
+    name_of,
+    prepare_explainer,
+)
+from benchmark.handed import HandedStorage, handed
+from benchmark.interface import (
+    EXEMPLARS,
+    Evidence,
+    Explainer,
+    Explanation,
+    Failure,
+    SubjectModel,
+)
+from benchmark.isolation import SharedStateError, contained, isolated, reason_of
 from benchmark.results.encoding import explanation_text
+from benchmark.simulation import is_unchanged, numbers_of
 
+# What a simulation has to be, for messages.
+WANTED = {
+    "simulate": "floating point numbers in raw units, [batch, pos], also for no contexts and for "
+    "contexts of one token",
+    "simulate_block": "floating point numbers in raw units, [batch, pos, number of explanations]",
+}
 Answer = Explanation | Failure
 
 
@@ -52,7 +75,8 @@ class Trial:
     def build(self) -> Explainer:
         """The explainer, made anew, and prepared where it learns from text."""
         explainer = build_explainer(self.setting.config.explainer)
-        prepare_explainer(explainer, self.setting.explain_text, self.setting.store.cache)
+        storage = HandedStorage(self.setting.store.cache)
+        prepare_explainer(explainer, self.setting.explain_text, storage)
         return explainer
 
     def ask(
@@ -67,26 +91,24 @@ class Trial:
         """
         explainer = self.build() if by is None else by
         evidence = self.setting.evidence if evidence is None else evidence
-        if explainer.evidence == EXEMPLARS:
+        if evidence_of(explainer) == EXEMPLARS:
             evidence = evidence.without_sample()
         given: Evidence = copied(evidence)
-        subject = self.setting.subject
-        with random_numbers(seed), subject.watching() as seen, opened_files() as opened:
-            try:
-                found: Any = explainer.explain(given, subject)
-                answers = list(found)
-            except (MemoryError, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                raise WrongError(
-                    f"explain raised {named(error)}. For a neuron that cannot be explained return "
-                    "Failure('why') in its place: an exception costs the whole block a second "
-                    "explaining, neuron by neuron."
-                ) from error
-        if len(answers) != evidence.n_neurons:
+        n, name = evidence.n_neurons, name_of(explainer)
+        with (
+            random_numbers(seed),
+            self.setting.subject.watching() as seen,
+            opened_files() as opened,
+            told("explain"),
+            isolated(name, "while it explains"),
+        ):
+            found: Any = explainer.explain(given, self.subject)
+            answers = list(itertools.islice(found, n + 1))
+        if len(answers) != n:
+            count = f"more than {n}" if len(answers) > n else str(len(answers))
             raise WrongError(
-                f"explain gave {len(answers)} answers for {evidence.n_neurons} neurons; give one "
-                "explanation or Failure per neuron, in the order of evidence.neurons."
+                f"explain gave {count} answers for {n} neurons; give one explanation or Failure "
+                "per neuron, in the order of evidence.neurons."
             )
         for row, answer in enumerate(answers):
             if not isinstance(answer, Explanation | Failure):
@@ -96,6 +118,11 @@ class Trial:
                     "has simulate, describe, to_dict and from_dict, anything else is a Failure."
                 )
         return Asked(answers, seen, opened, given, evidence)
+
+    @cached_property
+    def subject(self) -> SubjectModel:
+        """The subject as explainers are handed it."""
+        return handed(self.setting.subject)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -148,19 +175,7 @@ class Trial:
         Raises:
             WrongError: it raises, changes the tokens, or does not give a number per token.
         """
-        given = tokens.clone()
-        with torch.no_grad():
-            try:
-                found: Any = explanation.simulate(given)
-            except Exception as error:
-                raise WrongError(
-                    f"simulate raised {named(error)} for tokens of shape {list(tokens.shape)}."
-                ) from error
-        check_numbers(found, tuple(tokens.shape), "simulate", "[batch, pos]")
-        if not torch.equal(given, tokens):
-            raise WrongError("simulate changes the tokens that it is given; work on a copy.")
-        result: Tensor = found.to("cpu", torch.float32)
-        return result
+        return self._numbers(explanation.simulate, tokens, "simulate", tuple(tokens.shape))
 
     def jointly(
         self, explanations: Sequence[Explanation], tokens: Int[Tensor, "batch pos"]
@@ -169,21 +184,22 @@ class Trial:
         joint = getattr(self.explainer, "simulate_block", None)
         if joint is None:
             return None
-        given = tokens.clone()
-        with torch.no_grad():
-            try:
-                found: Any = joint(list(explanations), given)
-            except Exception as error:
-                raise WrongError(
-                    f"simulate_block raised {named(error)} for {len(explanations)} explanations "
-                    f"and tokens of shape {list(tokens.shape)}."
-                ) from error
-        shape = (*tokens.shape, len(explanations))
-        check_numbers(found, shape, "simulate_block", "[batch, pos, number of explanations]")
-        if not torch.equal(given, tokens):
-            raise WrongError("simulate_block changes the tokens that it is given; work on a copy.")
-        result: Tensor = found.to("cpu", torch.float32)
-        return result
+        shape, asked = (*tokens.shape, len(explanations)), list(explanations)
+        return self._numbers(lambda given: joint(asked, given), tokens, "simulate_block", shape)
+
+    def _numbers(
+        self, simulation: Callable[[Tensor], Any], tokens: Tensor, what: str, shape: tuple[int, ...]
+    ) -> Tensor:
+        given, name = tokens.clone(), name_of(self.explainer)
+        about = f" for tokens of shape {list(tokens.shape)}"
+        with told(what, about), isolated(name, "while it simulates"), torch.no_grad():
+            found = simulation(given)
+        values, problem = numbers_of(found, shape)
+        if values is None:
+            raise WrongError(f"{what} gave {problem}; return {WANTED[what]}.")
+        if not is_unchanged(given, tokens):
+            raise WrongError(f"{what} changes the tokens that it is given; work on a copy.")
+        return values
 
     def differing(
         self, ours: Sequence[Answer], theirs: Sequence[Answer], rows: Sequence[int]
@@ -202,31 +218,40 @@ def text_of(answer: Answer) -> str:
     if isinstance(answer, Failure):
         return "failure"
     try:
-        return explanation_text(answer.to_dict())
+        with contained():
+            return explanation_text(answer.to_dict())
     except Exception as error:
-        raise WrongError(f"to_dict cannot be saved: {named(error)}") from error
+        raise WrongError(f"to_dict cannot be saved: {reason_of(error)}") from error
 
 
-def check_numbers(found: object, shape: tuple[int, ...], what: str, wanted: str) -> None:
-    """Check type and shape of a simulation.
+@contextlib.contextmanager
+def told(what: str, about: str = "") -> Iterator[None]:
+    """Tell in words what an explainer's code raises inside.
 
     Raises:
-        WrongError: it is something else.
+        WrongError: it raised something; only memory that runs out stays what it is.
     """
-    if not isinstance(found, Tensor):
-        raise WrongError(f"{what} gave a {type(found).__name__}; return a torch tensor, {wanted}.")
-    if tuple(found.shape) != shape:
+    try:
+        yield
+    except MemoryError:
+        raise
+    except SharedStateError as error:
+        raise WrongError(str(error)) from error
+    except Exception as error:
         raise WrongError(
-            f"{what} gave shape {list(found.shape)} where {list(shape)} is due; return {wanted}, "
-            "also for no contexts and for contexts of one token."
-        )
-    if not found.is_floating_point():
-        raise WrongError(f"{what} gave {found.dtype}; return floating point numbers in raw units.")
+            f"{what} raised {reason_of(error)}{about}. {_advice(error, what)}"
+        ) from error
 
 
-def named(error: BaseException) -> str:
-    """An error on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _advice(error: Exception, what: str) -> str:
+    if is_of_surroundings(error):
+        return "In a run this ends it with one message, and the same command tries again."
+    if what != "explain":
+        return "In a run the neuron fails, and scores as zero."
+    return (
+        "For a neuron that cannot be explained return Failure('why') in its place: an exception "
+        "costs the whole block a second explaining, neuron by neuron."
+    )
 
 
 @contextlib.contextmanager

@@ -329,7 +329,7 @@ class EvidenceStore:
         maximum = profile.max_activation[block.neurons]
         return Evidence(
             layer=block.layer,
-            neurons=block.neurons,
+            neurons=block.neurons.clone(),  # nothing of it is shared with the runner
             bos=self.explain.bos,
             max_activation=maximum,
             mean_activation=profile.mean_activation[block.neurons],

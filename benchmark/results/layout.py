@@ -13,6 +13,8 @@ EXPLANATIONS = "explanations.jsonl"
 SCORES = "scores.parquet"
 UNFINISHED = "unfinished"
 IDENTITY = "identity.json"
+# In the folder of an unfinished run: why each neuron failed, when all did.
+DISCARDED = "failures.jsonl"
 # The folder in a run's that exists while it is scored again.
 RESCORED = "rescored"
 

@@ -33,6 +33,7 @@ from benchmark.results.blocks import (
 )
 from benchmark.results.encoding import compact, plain
 from benchmark.results.layout import (
+    DISCARDED,
     EXPLANATIONS,
     IDENTITY,
     RECORD,
@@ -152,6 +153,25 @@ class RunWriter:
             self._blocks[block] = store_block(
                 self._unfinished, block, self._identity, checked_rows, lines
             )
+
+    def discard(self) -> Path:
+        """Forget every block, so that the run begins again the next time.
+
+        Returns:
+            The file that keeps what was saved of each neuron, to be looked at.
+
+        Raises:
+            BenchmarkError: the folder cannot be written.
+        """
+        path = self._unfinished / DISCARDED
+        with storage_errors(self.folder):
+            with replacing(path) as file:
+                for line in explanation_lines(list(self._blocks.values())):
+                    file.write(line)
+            for block in self._unfinished.glob("block-*.jsonl"):
+                block.unlink()
+        self._blocks.clear()
+        return path
 
     def finish(self, record: RunRecord) -> RunRecord:
         """Write the run's files, `run.json` last, and remove what was kept to continue it.

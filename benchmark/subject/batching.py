@@ -14,8 +14,6 @@ from benchmark.errors import BenchmarkError
 CPU_BATCH_TOKENS = 2048
 CUDA_BATCH_TOKENS = 1 << 17
 SHARE_OF_MEMORY = 0.25
-# On CPU a failed allocation is an ordinary RuntimeError, told apart by its text alone.
-CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad alloc", "bad_alloc")
 
 
 def first_batch_tokens(
@@ -38,14 +36,6 @@ def first_batch_tokens(
     while tokens * 2 <= min(fitting, CUDA_BATCH_TOKENS):
         tokens *= 2
     return tokens
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on whichever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(part in text for part in CPU_OUT_OF_MEMORY)
 
 
 class BatchSize:

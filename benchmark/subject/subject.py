@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from benchmark.errors import BenchmarkError
-from benchmark.subject.batching import BatchSize, is_out_of_memory, rows_by_length
+from benchmark.errors import BenchmarkError, is_out_of_memory
+from benchmark.subject.batching import BatchSize, rows_by_length
 from benchmark.subject.checks import (
     checked_layer,
     checked_neurons,

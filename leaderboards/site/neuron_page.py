@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.errors import named
 from benchmark.interface import Explanation
+from benchmark.isolation import contained
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
 from leaderboards.site.neuron_scores import ScoreCell
@@ -132,9 +134,10 @@ def _described(explanation: Explanation | None) -> str:
     if explanation is None:
         return ""
     try:
-        return str(explanation.describe())
+        with contained():
+            return str(explanation.describe())
     except Exception as error:
-        return f"(it cannot be described: {type(error).__name__}: {error})"
+        return f"(it cannot be described: {named(error)})"
 
 
 def _statistics(of: Statistics) -> list[tuple[str, str, str]]:

@@ -17,7 +17,6 @@ from benchmark.subject.batching import (
     CPU_BATCH_TOKENS,
     BatchSize,
     first_batch_tokens,
-    is_out_of_memory,
     rows_by_length,
 )
 from tests.subject.checkpoints import D_VOCAB

@@ -11,7 +11,7 @@ import metrics
 from benchmark.causal.columns import CAUSAL, FIRING, causal_columns
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import CALIBRATED_SETS, UNIFORM
-from benchmark.labels import labels
+from benchmark.labels import run_labels
 from benchmark.results import Run
 
 HEADLINE = ("pearson", "auprc", "f1")
@@ -108,7 +108,7 @@ def compare_runs(
                     f"python -m benchmark score {run.folder} "
                     f"metrics={'causal' if column in causal_columns() else 'all'}"
                 )
-    named = dict(zip(map(id, runs), labels([run.record for run in runs]), strict=True))
+    named = dict(zip(map(id, runs), run_labels(runs), strict=True))
     layers = runs[0].scores.column("layer")
     settings: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     standings = [

@@ -103,7 +103,7 @@ def open_experiment(config: RunConfig) -> Experiment:
     Raises:
         BenchmarkError: for a layer, a neuron or a context length that the subject does not have.
     """
-    subject = _subject(_key(config.model), config.device, config.dtype)
+    subject = open_subject(config)
     subject.limit_batch(config.batch_tokens)
     if config.metrics.causal is not None:
         from benchmark.subject.intervene import check_continuations
@@ -116,9 +116,7 @@ def open_experiment(config: RunConfig) -> Experiment:
         )
     layers = _layers(config, subject)
     cache = TensorCache(cache_folder(config), writes=not config.dry_run)
-    corpus = _corpus(
-        _key(config.dataset), subject, config.context_length, cache.folder, cache.writes
-    )
+    corpus = open_corpus(config, subject)
     contexts = config.contexts
     settings = EvidenceSettings(
         explain=contexts.explain,
@@ -133,6 +131,25 @@ def open_experiment(config: RunConfig) -> Experiment:
     )
     store = EvidenceStore(subject, corpus, settings, cache)
     return Experiment(config, subject, corpus, store, layers)
+
+
+def open_subject(config: RunConfig) -> Subject:
+    """Load the subject of a configuration; the last one is kept.
+
+    Raises:
+        BenchmarkError: it cannot be loaded.
+    """
+    return _subject(_key(config.model), config.device, config.dtype)
+
+
+def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
+    """Load the corpus of a configuration as a subject reads it; the last one is kept.
+
+    Raises:
+        BenchmarkError: it cannot be loaded.
+    """
+    folder, writes = cache_folder(config), not config.dry_run
+    return _corpus(_key(config.dataset), subject, config.context_length, folder, writes)
 
 
 def cache_folder(config: RunConfig) -> Path:

@@ -52,7 +52,7 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
     label = f"'{target}'"
     if config.get("name") not in (None, target.rpartition(".")[2]):
         label = f"'{config['name']}' ({target})"
-    _import_target(target, label)
+    imported_class(target, label)
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:
         with isolated(target, "while it is made", warn=True):
@@ -62,11 +62,16 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
         raise BenchmarkError(
             f"explainer {label} could not be made: {described(reason or error)}"
         ) from error
-    _check_explainer(explainer, target)
+    check_explainer(explainer, target)
     return cast(Explainer, explainer)
 
 
-def _import_target(target: str, label: str) -> None:
+def imported_class(target: str, label: str) -> Any:
+    """Import the class that `package.module.Class` names; `label` is what messages call it.
+
+    Raises:
+        BenchmarkError: there is none, or its module cannot be imported.
+    """
     module_name, _, class_name = target.rpartition(".")
     if not module_name:
         raise BenchmarkError(
@@ -82,9 +87,15 @@ def _import_target(target: str, label: str) -> None:
         ) from error
     if not known:
         raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
+    return getattr(module, class_name)
 
 
-def _check_explainer(explainer: Any, target: str) -> None:
+def check_explainer(explainer: Any, target: str) -> None:
+    """Check that an object has what an explainer needs.
+
+    Raises:
+        BenchmarkError: something is missing, or it asks for evidence that there is not.
+    """
     for name in ("explain", "evidence", "explanation_class"):
         try:
             with contained():

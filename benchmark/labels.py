@@ -6,9 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.results import DESCRIPTIVE, RunRecord
+from benchmark.results import DESCRIPTIVE, Run, RunRecord
 
 ABSENT = "unset"
+UNVERIFIED = "unverified"
+
+
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """Return the labels of runs; the ones whose numbers nobody has verified say so."""
+    named = labels([run.record for run in runs])
+    return [marked_label(label, run.unverified) for label, run in zip(named, runs, strict=True)]
+
+
+def marked_label(label: str, unverified: str) -> str:
+    """Return a label with a mark, where there is a reason why the run is unverified."""
+    return f"{label} ({UNVERIFIED})" if unverified else label
 
 
 def labels(records: Sequence[RunRecord]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,15 @@ import numpy as np
 from benchmark.causal.harness import replace_together
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import CALIBRATED_SETS, Block
-from benchmark.experiment import Experiment, open_experiment
-from benchmark.explaining import build_explainer, restore
+from benchmark.evidence import CALIBRATED_SETS
 from benchmark.progress import progress
 from benchmark.recording import summarise
+from benchmark.reopening import ReopenedRun, blocks_of
 from benchmark.results import Run, RunWriter, Scores, load_run
 from benchmark.results.atomic import storage_errors
+from benchmark.results.digests import digest_of
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
+from benchmark.results.reader import read_record_of
 from benchmark.runner import score_explanations
 
 KEPT_COSTS = ("cost/subject_tokens", "cost/explain_seconds")
@@ -42,19 +43,21 @@ class Rescored:
     largest_difference: float
 
 
-def rescore(run: Run, config: RunConfig) -> Rescored:
+def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescored:
     """Simulate and score the explanations of a run again and put the new scores in its place.
 
     Args:
         run: a finished run.
         config: its configuration; metrics and what does not change the numbers may differ.
+        trust: classes that may be imported besides built-in explainers and installed plug-ins.
 
     Raises:
-        BenchmarkError: subject or corpus are not those of the run.
+        BenchmarkError: subject, corpus or a file of the run are not those of the run, or its
+            explainer is of a class that is not accepted.
     """
-    experiment = open_experiment(config)
-    check_same(run, experiment)
-    explainer = build_explainer(config.explainer)
+    reopened = ReopenedRun(run, trust)
+    explainer = reopened.explainer
+    experiment = reopened.open(config)
     blocks = blocks_of(run, experiment)
     experiment.store.prepare(blocks, calibrate=config.calibrated)
     saved = {(line.layer, line.neuron): line for line in run.explanations()}
@@ -71,7 +74,7 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
         with progress(len(saved), "score", "neurons") as bar:
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
-                explanations = [restore(saved[key], explainer, experiment.subject) for key in keys]
+                explanations = [reopened.restored(saved[key], experiment.subject) for key in keys]
                 costs = [
                     {name: old[key][name] for name in KEPT_COSTS if name in old[key]}
                     for key in keys
@@ -94,47 +97,38 @@ def rescore(run: Run, config: RunConfig) -> Rescored:
     return Rescored(load_run(run.folder), compared, difference)
 
 
-def find_run(path: Path) -> Run:
-    """The finished run in a folder; new scores that a killed `score` was putting there are put.
+def run_to_score(path: Path) -> Run:
+    """Return the finished run in a folder; a replacement that a killed `score` began is completed.
 
     Raises:
-        BenchmarkError: there is no finished run, or it is damaged.
+        BenchmarkError: there is no finished run, a file of it is not the one that was written, or
+            run.json has no digests, so that nobody can tell.
     """
     folder = path.parent if path.name == RECORD and path.is_file() else path
-    if (folder / RESCORED / RECORD).is_file():
+    if (folder / RESCORED / RECORD).is_file() and _is_whole(folder):
         _put(folder)
-    return load_run(folder)
-
-
-def check_same(run: Run, experiment: Experiment) -> None:
-    """Check that subject and corpus are still those of the run.
-
-    Raises:
-        BenchmarkError: one of them is another.
-    """
-    record = run.record
-    for what, then, now in (
-        ("subject", record.subject.fingerprint, experiment.subject.fingerprint),
-        ("corpus", record.corpus.fingerprint, experiment.corpus.fingerprint),
-    ):
-        if then != now:
+    run = load_run(folder)
+    for name in (SCORES, EXPLANATIONS):
+        if name not in run.record.files:
             raise BenchmarkError(
-                f"the {what} is not the one of run '{run.folder}': its fingerprint is now "
-                f"{now[:12]}, in the run {then[:12]}. The scores would not be comparable; "
-                "run the explainer again instead."
+                f"'{folder / RECORD}' has no digest of {name}, so nobody can tell whether it is "
+                "the file that the run wrote; it is not scored again."
             )
+    return run
 
 
-def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
-    """The neurons of a run in the blocks that they were explained in."""
-    import torch
-
-    blocks: list[Block] = []
-    for layer, neurons in sorted(run.record.neurons.per_layer.items()):
-        for part in torch.tensor(neurons).split(experiment.config.neurons.block_size):
-            if len(part):
-                blocks.append(Block(len(blocks), layer, part))
-    return blocks
+def _is_whole(folder: Path) -> bool:
+    """Whether the new files, moved already or not, are those that `score` wrote for this run."""
+    record = read_record_of(folder / RESCORED)
+    if record.run_id != read_record_of(folder).run_id:
+        return False
+    for name in (SCORES, EXPLANATIONS):
+        new = folder / RESCORED / name
+        path = new if new.exists() else folder / name
+        written = record.files.get(name)
+        if written is None or not path.is_file() or digest_of(path) != written.sha256:
+            return False
+    return True
 
 
 def _difference(old: Scores, new: Scores, without: Sequence[str]) -> tuple[int, float]:

@@ -10,9 +10,8 @@ import torch
 import metrics
 from benchmark.config import RunConfig
 from benchmark.evidence import TOP_AND_RANDOM, UNIFORM, Truth
-from benchmark.experiment import open_experiment
 from benchmark.progress import progress
-from benchmark.rescoring import blocks_of, check_same
+from benchmark.reopening import ReopenedRun, blocks_of
 from benchmark.results import Run
 
 # Neurons spoilt together: three predictions of them in double precision exist at once.
@@ -52,8 +51,7 @@ def check_metrics(
     Raises:
         BenchmarkError: subject or corpus are not those of the run.
     """
-    experiment = open_experiment(config)
-    check_same(run, experiment)
+    experiment = ReopenedRun(run).open(config)
     blocks = blocks_of(run, experiment)
     experiment.store.prepare(blocks)
     on_uniform: list[metrics.SanityScores] = []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from benchmark.comparison import ranking_column
 from benchmark.evidence import SCORING_SETS
-from benchmark.labels import labels
+from benchmark.labels import run_labels
 from benchmark.results import Run
 from leaderboards.grouping import Group, by_subject_and_corpus, comparable_groups, why_apart
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Apart, Leaderboard, Row
@@ -24,7 +24,8 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
 
     The runs of a subject and a corpus that can be compared (same neurons, same text, same schema)
     share a board; the largest group of them comes first and names all the others as kept apart.
-    A further group of at least two runs has boards of its own.
+    A further group of at least two runs has boards of its own. Unverified runs stand below the
+    others of their board, without a rank, and do not count for the size of a group.
 
     Args:
         runs: finished runs, in any order; the order does not matter.
@@ -37,7 +38,7 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
     found: list[Leaderboard] = []
     ordered = sorted(runs, key=lambda run: (run.record.finished, run.record.run_id))
     for members in by_subject_and_corpus(ordered).values():
-        names = dict(zip(map(id, members), labels([run.record for run in members]), strict=True))
+        names = dict(zip(map(id, members), run_labels(members), strict=True))
         groups = comparable_groups(members, column)
         usable = [group for group in groups if column in group.runs[0].scores.metric_columns]
         if not usable:
@@ -59,7 +60,7 @@ def _boards(
     group: Group, number: int, differs: str, apart: list[Apart], column: str
 ) -> list[Leaderboard]:
     """The boards of one group, one for each scoring set, with the same rows in the same order."""
-    named = labels([run.record for run in group.runs])
+    named = run_labels(group.runs)
     rows = [row_of(run, label, column) for run, label in zip(group.runs, named, strict=True)]
     tests = PairedTests(column)
     rows = ranked(_with_fronts(_causal_alike(rows), column), tests)
@@ -117,13 +118,13 @@ def _apart(first: Group, run: Run, names: dict[int, str], column: str) -> Apart:
 
 
 def _causal_alike(rows: Sequence[Row]) -> list[Row]:
-    """Rows without the causal scores that were measured by other settings than most rows' were."""
+    """Rows without the causal scores that were measured by other settings than most rows' were.
+
+    What is unverified has no say in it.
+    """
     settings = [_causal_settings(row) for row in rows]
-    measured = [
-        setting
-        for row, setting in zip(rows, settings, strict=True)
-        if any(map(_is_causal, row.scores))
-    ]
+    verified = [row for row in rows if not row.unverified] or rows
+    measured = [_causal_settings(row) for row in verified if any(map(_is_causal, row.scores))]
     usual = max(measured, key=lambda setting: (measured.count(setting), setting), default="")
     return [
         row
@@ -147,10 +148,13 @@ def _causal_settings(row: Row) -> str:
 
 
 def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:
-    """Rows with the Pareto fronts that they are on; a control neither is on one nor bounds one."""
+    """Rows with the Pareto fronts that they are on.
+
+    Controls and unverified rows neither are on one nor bound one.
+    """
     sign = 1.0 if get(column.rpartition("/")[2]).higher_is_better else -1.0
     fronts: dict[int, set[str]] = {}
-    candidates = [row for row in rows if not row.control]
+    candidates = [row for row in rows if not row.control and not row.unverified]
     quality = [None if row.key.mean is None else sign * row.key.mean for row in candidates]
     for name in (BYTES, SUBJECT_TOKENS, SECONDS):
         on_it = pareto_front(quality, [row.cost(name) for row in candidates])

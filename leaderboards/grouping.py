@@ -25,7 +25,7 @@ def by_subject_and_corpus(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run
 
 
 def comparable_groups(runs: Sequence[Run], column: str) -> list[Group]:
-    """Runs in groups of comparable ones, the largest group first.
+    """Runs in groups of comparable ones, the one with most verified runs first.
 
     Of groups with equally many runs the one with more neurons is first, then the one that was
     finished last.
@@ -54,6 +54,7 @@ def why_apart(first: Run, run: Run, column: str) -> str | None:
     return mismatch(first, run, TRUTH_KEYS + FIRING_KEYS)
 
 
-def _size(runs: Sequence[Run]) -> tuple[int, int, str, str]:
-    finished = max(run.record.finished for run in runs)
-    return len(runs), len(runs[0].scores), finished, runs[0].record.run_id
+def _size(runs: Sequence[Run]) -> tuple[int, int, int, str, str]:
+    verified = [run for run in runs if not run.unverified]
+    finished = max((run.record.finished for run in verified), default="")
+    return len(verified), len(runs), len(runs[0].scores), finished, runs[0].record.run_id

@@ -46,7 +46,8 @@ class Row:
     """One run in a table.
 
     Attributes:
-        rank: its place among the explainers that are no controls; None for a control.
+        rank: its place among the explainers that are no controls; None for a control and for a
+            row that is unverified.
         label: what the table calls it: the explainer's name, and the options in which runs of one
             name differ.
         explainer: the explainer's name.
@@ -72,7 +73,10 @@ class Row:
         layers: per layer, the mean of every column over its neurons, and the counts `neurons`,
             `failed` and `<scoring set>/undefined`.
         fronts: those of `bytes`, `subject_tokens` and `explain_seconds` against which no other
-            explainer is both at least as good and at least as cheap; controls are left out.
+            explainer is both at least as good and at least as cheap; controls and what is
+            unverified are left out.
+        unverified: why nobody has computed its numbers again; empty where it was verified, and for
+            the reader's own runs.
     """
 
     rank: int | None
@@ -98,6 +102,7 @@ class Row:
     largest_bytes: float | None = None
     layers: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
     fronts: frozenset[str] = frozenset()
+    unverified: str = ""
 
     def score(self, column: str) -> Score | None:
         """A column such as `top/f1`, None if the run has no such one."""

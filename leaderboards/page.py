@@ -61,6 +61,8 @@ class Page:
             found += [
                 tables.track_table(track, first.ranked_by) for track in first.tracks if track.rows
             ]
+        if any(row.unverified for row in first.rows):
+            found.append(tables.unverified_table(first))
         if first.apart:
             found.append(tables.apart_table(first))
         return found

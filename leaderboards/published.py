@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
 from benchmark.reading import read_bytes
+from benchmark.results import find_runs
 from benchmark.results.atomic import storage_errors, write_text
+from benchmark.results.layout import SUBMISSION
+from benchmark.results.submission import read_submission
+from leaderboards.agreement import check_date
 from leaderboards.formats import render
 from leaderboards.page import PARTS, page_of
 from leaderboards.reading import Results, read_results
@@ -68,10 +73,45 @@ def _submissions(folder: Path) -> Results:
     """The runs in a folder; none yet is no error, one that cannot be read is."""
     if not any(folder.rglob("run.json")):
         return Results([], [], [])
-    results = read_results([folder])
+    results = read_results([folder], submissions=True)
     if results.unread:
         raise BenchmarkError(
             f"the submission in '{results.unread[0].folder}' cannot be read: "
             f"{results.unread[0].reason}"
         )
     return results
+
+
+def check_submissions(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    """Check the submissions in a folder as far as their files allow: nothing is simulated again.
+
+    Yields:
+        The folder of each, what is wrong with it (empty if nothing is), and why it is unverified.
+
+    Raises:
+        BenchmarkError: there is no such folder, or no submission in it.
+    """
+    from leaderboards.published_record import published_record
+    from leaderboards.submitting import place_of_run
+    from leaderboards.validation import validated
+
+    places = find_runs([folder])
+    if not places:
+        raise BenchmarkError(f"there is no submission in '{folder}'.")
+    for place in places:
+        try:
+            run = validated(place, published=True)
+            if place.relative_to(folder).as_posix() != place_of_run(run.record):
+                raise BenchmarkError(
+                    f"'{place}' is not where its run belongs: {folder / place_of_run(run.record)}."
+                )
+            if published_record(run.record) != run.record:
+                raise BenchmarkError(
+                    f"'{place}': run.json names folders of the machine that the run was made on."
+                )
+            note = place / SUBMISSION
+            check_date(read_submission(note).submitted, f"'{note}': submitted")
+        except BenchmarkError as error:
+            yield place, str(error), ""
+        else:
+            yield place, "", run.unverified

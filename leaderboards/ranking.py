@@ -41,10 +41,16 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
 
     Controls stand where their score puts them and have no rank. The p-values are those of the
     paired sign-flip permutation test, corrected by Holm's method over the rows given here.
+    Unverified rows stand below all others, without rank and without a difference, and are in no
+    test.
     """
     metric = metrics.get(tests.column.rpartition("/")[2])
     sign = 1 if metric.higher_is_better else -1
-    ordered = sorted(rows, key=lambda row: (_place(row.key.mean, sign), row.label, row.run_id))
+
+    def place(row: Row) -> tuple[float, str, str]:
+        return _place(row.key.mean, sign), row.label, row.run_id
+
+    ordered = sorted((row for row in rows if not row.unverified), key=place)
     pairs = [tests.of(above, row) for above, row in itertools.pairwise(ordered)]
     adjusted = metrics.holm([pair.p for pair in pairs])
     above: list[Difference | None] = [None]
@@ -53,7 +59,8 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
     for row, difference in zip(ordered, above, strict=False):
         rank += not row.control
         found.append(dataclasses.replace(row, rank=None if row.control else rank, above=difference))
-    return found
+    unverified = sorted((row for row in rows if row.unverified), key=place)
+    return found + [dataclasses.replace(row, rank=None, above=None) for row in unverified]
 
 
 def _place(mean: float | None, sign: int) -> float:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
-from benchmark.rescoring import find_run
-from benchmark.results import Run, find_runs
-from benchmark.results.layout import SCORES
+from benchmark.results import Run, find_runs, load_run
+from benchmark.results.layout import SCORES, SUBMISSION
 from benchmark.visible import one_line
 
 
@@ -37,8 +37,13 @@ class Results:
     repeated: list[Path]
 
 
-def read_results(folders: Iterable[Path | str]) -> Results:
+def read_results(folders: Iterable[Path | str], *, submissions: bool = False) -> Results:
     """Read every finished run at or below some folders.
+
+    Args:
+        folders: folders of runs.
+        submissions: whether these are folders of submissions, so that a run without
+            `submission.json` is nobody's own.
 
     Raises:
         BenchmarkError: a folder does not exist, or there is no finished run in any of them.
@@ -48,7 +53,10 @@ def read_results(folders: Iterable[Path | str]) -> Results:
     unread: list[Unread] = []
     for folder in find_runs(places):
         try:
-            runs.append(find_run(folder))
+            run = load_run(folder)
+            if submissions and not (folder / SUBMISSION).exists():
+                run = dataclasses.replace(run, unverified=f"it has no {SUBMISSION}")
+            runs.append(run)
         except BenchmarkError as error:
             unread.append(Unread(folder, str(error)))
     if not runs and not unread:

@@ -1,10 +1,10 @@
-"""Some of a run's saved explanations simulated and scored again, where the subject is at hand."""
+"""Some of a run's saved explanations simulated and scored again, where all of it is available."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import SCORING_SETS, Block
 from benchmark.evidence.truth import CALIBRATED_SUFFIX
-from benchmark.experiment import Experiment, open_experiment
-from benchmark.explaining import build_explainer, restore
-from benchmark.rescoring import blocks_of, check_same
+from benchmark.experiment import Experiment, open_corpus, open_subject
+from benchmark.reopening import ReopenedRun, blocks_of, check_fingerprint, config_of
 from benchmark.results import OK, Run
+from benchmark.results.layout import RECORD
 from benchmark.runner import score_explanations
 from benchmark.subject.loading import place_of
-from leaderboards.validation import config_of
+from benchmark.trusted import UntrustedError, built_in_config
 from metrics import METRICS
 
 NEURONS = 16
@@ -52,35 +52,40 @@ class Resimulation:
 
 
 def resimulate(
-    run: Run, *, n_neurons: int = NEURONS, seed: int = 0, cache_dir: str | None = None
+    run: Run,
+    *,
+    n_neurons: int = NEURONS,
+    seed: int = 0,
+    cache_dir: str | None = None,
+    trust: Collection[str] = (),
 ) -> Resimulation:
     """Simulate the explanations of some neurons again and hold their scores against the saved ones.
 
-    Nothing is downloaded: a subject of the hub is at hand where the local cache has it. What the
+    No subject is downloaded: one of the hub is available where the local cache has it. What the
     subject truly does is read where the cache still has the run's blocks, under the fingerprints
-    of subject and corpus as they are now, and measured anew elsewhere.
+    of subject and corpus as they are now, and measured again elsewhere. What is available must be
+    what the run says; only what is missing here is a reason not to simulate.
 
     Args:
         run: a validated run.
         n_neurons: how many neurons are drawn.
         seed: what draws them.
         cache_dir: where activations are kept; None takes the user's cache folder.
+        trust: classes that may be imported besides built-in explainers and installed plug-ins.
 
     Raises:
-        BenchmarkError: a score or the choice of neurons does not reproduce.
+        BenchmarkError: subject, corpus or explainer are others than the run says, or a score or
+            the choice of neurons does not reproduce.
     """
     config = dataclasses.replace(
         config_of(run), cache_dir=cache_dir, device=None, batch_tokens=None, tracking={}
     )
-    missing = not_at_hand(config)
+    reopened = ReopenedRun(run, trust)
+    missing = [reason for reason in (_no_explainer(reopened), _no_text(run, config)) if reason]
     if missing:
-        return Resimulation([], seed, reason=missing)
-    try:
-        explainer = build_explainer(config.explainer)
-        experiment = open_experiment(config)
-        check_same(run, experiment)
-    except BenchmarkError as error:
-        return Resimulation([], seed, reason=str(error))
+        return Resimulation([], seed, reason="; ".join(missing))
+    experiment = reopened.open(config)
+    check_described(run, experiment)
     keys = run.scores.neurons()
     drawn = sorted(random.Random(seed).sample(keys, min(n_neurons, len(keys))))
     saved = {
@@ -95,13 +100,84 @@ def resimulate(
     again: dict[tuple[int, int], Mapping[str, Any]] = {}
     for block in blocks:
         lines = [saved[block.layer, neuron] for neuron in block.neurons.tolist()]
-        explanations = [restore(line, explainer, experiment.subject) for line in lines]
-        rows, _ = score_explanations(experiment, explainer, block, explanations, {})
+        explanations = [reopened.restored(line, experiment.subject) for line in lines]
+        rows, _ = score_explanations(experiment, reopened.explainer, block, explanations, {})
         again.update({(row["layer"], row["neuron"]): row for row in rows})
     before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
     pairs = [(key, before[key], again[key]) for key in drawn]
     columns, largest = _compare(run, pairs, SMOOTH[config.dtype])
     return Resimulation(drawn, seed, columns, largest)
+
+
+def _no_explainer(reopened: ReopenedRun) -> str:
+    """Why the run's explainer is not available, empty if it is.
+
+    Raises:
+        BenchmarkError: a built-in class refuses its options, or saw other evidence than is said.
+    """
+    explainer = reopened.run.record.explainer
+    try:
+        evidence = reopened.explainer.evidence
+    except BenchmarkError as error:
+        if built_in_config(explainer.target) is not None and not isinstance(error, UntrustedError):
+            raise
+        return str(error)
+    if evidence != explainer.evidence:
+        raise BenchmarkError(
+            f"'{reopened.run.folder / RECORD}' says that {explainer.target} saw the evidence "
+            f"'{explainer.evidence}', but with these options it sees '{evidence}'."
+        )
+    return ""
+
+
+def _no_text(run: Run, config: RunConfig) -> str:
+    """Why subject or corpus are not available, empty if they are.
+
+    Raises:
+        BenchmarkError: one is available and is not the one of the run.
+    """
+    missing = not_at_hand(config)
+    if missing:
+        return missing
+    try:
+        subject = open_subject(config)
+    except BenchmarkError as error:
+        return str(error)
+    check_fingerprint(run, "subject", run.record.subject.fingerprint, subject.fingerprint)
+    try:
+        corpus = open_corpus(config, subject)
+    except BenchmarkError as error:
+        return str(error)
+    check_fingerprint(run, "corpus", run.record.corpus.fingerprint, corpus.fingerprint)
+    return ""
+
+
+def check_described(run: Run, experiment: Experiment) -> None:
+    """Check what the record says of subject and corpus besides their fingerprints.
+
+    Raises:
+        BenchmarkError: it is not so.
+    """
+    record, subject, corpus = run.record, experiment.subject, experiment.corpus
+    pairs: list[tuple[str, object, object]] = [
+        ("subject.name", record.subject.name, subject.name),
+        ("subject.site", record.subject.site, subject.site),
+        ("subject.n_layers", record.subject.n_layers, subject.n_layers),
+        ("subject.d_mlp", record.subject.d_mlp, subject.d_mlp),
+        ("subject.layers", record.subject.layers, experiment.layers),
+        ("corpus.name", record.corpus.name, corpus.name),
+    ]
+    pairs += [
+        (f"corpus.counts.{name}", count, corpus.counts[name])
+        for name, count in record.corpus.counts.items()
+        if name in corpus.counts
+    ]
+    for name, stated, found in pairs:
+        if stated != found:
+            raise BenchmarkError(
+                f"'{run.folder / RECORD}' does not describe the run: {name} is {stated}, what is "
+                f"available here has {found}."
+            )
 
 
 def not_at_hand(config: RunConfig) -> str:
@@ -165,7 +241,13 @@ def _compare(
         BenchmarkError: a score lies farther away than the tolerance allows.
     """
     largest = 0.0
-    columns = [name for name in run.scores.metric_columns if name in pairs[0][2]]
+    columns = run.scores.metric_columns
+    for name in columns:
+        if name not in pairs[0][2]:
+            raise BenchmarkError(
+                f"the run in '{run.folder}' does not reproduce: it has scores '{name}', which its "
+                "configuration does not compute."
+            )
     for key, before, now in pairs:
         if before["status"] == OK != now["status"]:
             raise _no_reproduction(run, key, "status", before["status"], now["error"])

@@ -48,6 +48,7 @@ def row_of(run: Run, label: str, column: str) -> Row:
         simulate_seconds=_cost(run, "simulate_seconds"),
         bytes=_cost(run, "bytes"),
         largest_bytes=_largest_bytes(run),
+        unverified=run.unverified,
         layers={
             int(layer): layer_metrics(scores, int(layer))
             for layer in np.unique(scores.column("layer"))

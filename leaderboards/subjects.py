@@ -46,13 +46,16 @@ def across(boards: Sequence[Leaderboard]) -> Across:
     """The means of every explainer over subjects and corpora, best first.
 
     Of each subject and corpus the first group of comparable runs counts. Several runs of one
-    explainer with the same options count as their mean. Rows without a mean stand last.
+    explainer with the same options count as their mean. Rows without a mean stand last. What is
+    unverified counts nowhere.
     """
     main = [board for board in boards if board.group == 1 and board.scoring_set == UNIFORM]
     places = [(board.subject, board.corpus) for board in main]
     found: dict[str, list[list[Row]]] = {}
     for place, board in enumerate(main):
         for row in board.rows:
+            if row.unverified:
+                continue
             key = identity(row.run.record)
             found.setdefault(key, [[] for _ in main])[place].append(row)
     first = [next(row for rows in cells for row in rows) for cells in found.values()]

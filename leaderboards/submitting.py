@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -16,40 +15,10 @@ from benchmark.errors import BenchmarkError
 from benchmark.results import Run, RunRecord, benchmark_version
 from benchmark.results.atomic import TEMPORARY_SUFFIX, storage_errors, sync_folder, write_bytes
 from benchmark.results.encoding import plain
-from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES
+from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
+from benchmark.results.submission import SubmissionRecord, why_unverified
+from leaderboards.published_record import published_record, without_folders
 from leaderboards.resimulation import Resimulation
-
-SUBMISSION = "submission.json"
-# Words of the command that say where its files were, which is nobody's business.
-_FOLDERS = ("results_dir=", "cache_dir=", "tracking.dir=")
-_NEUTRAL = {
-    "results_dir": "results",
-    "cache_dir": None,
-    "tracking": {"name": "none", "kind": "none"},
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubmissionRecord:
-    """How a submission was checked, as `submission.json` holds it.
-
-    Attributes:
-        submitted: when, ISO 8601 in UTC.
-        benchmark_version: the version that checked it.
-        resimulated: (layer, neuron) of those simulated again.
-        seed: what drew them.
-        columns: how many columns of scores were compared.
-        largest_difference: the largest difference of a score that does not hang on a threshold.
-        reason: why none was simulated again; empty where some were.
-    """
-
-    submitted: str
-    benchmark_version: str
-    resimulated: list[list[int]]
-    seed: int
-    columns: int
-    largest_difference: float
-    reason: str
 
 
 def submission_files(run: Run, checked: Resimulation) -> dict[str, bytes]:
@@ -58,6 +27,8 @@ def submission_files(run: Run, checked: Resimulation) -> dict[str, bytes]:
     The explanations are needed to check a run and not to rebuild a table; their digest stays in
     the record.
     """
+    scores = (run.folder / SCORES).read_bytes()
+    record = _json(published_record(run.record).to_dict())
     note = SubmissionRecord(
         submitted=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         benchmark_version=benchmark_version(),
@@ -65,13 +36,14 @@ def submission_files(run: Run, checked: Resimulation) -> dict[str, bytes]:
         seed=checked.seed,
         columns=checked.columns,
         largest_difference=float(f"{checked.largest_difference:.3g}"),
-        reason=checked.reason,
+        reason=without_folders(checked.reason),
+        verified=bool(checked.neurons) and not checked.reason,
+        files={
+            name: hashlib.sha256(data).hexdigest()
+            for name, data in ((RECORD, record), (SCORES, scores))
+        },
     )
-    return {
-        SCORES: (run.folder / SCORES).read_bytes(),
-        SUBMISSION: _json(plain(note)),
-        RECORD: _json(_without_folders(run.record).to_dict()),
-    }
+    return {SCORES: scores, SUBMISSION: _json(plain(note)), RECORD: record}
 
 
 def place_of_run(record: RunRecord) -> str:
@@ -84,14 +56,14 @@ def place(run: Run, files: dict[str, bytes], folder: Path) -> tuple[Path, bool]:
     """Put a submission into a folder as a whole; nothing is there if the process is killed.
 
     Returns:
-        Where it lies, and whether it is new there.
+        Where it lies, and whether it is new there or only now verified.
 
     Raises:
         BenchmarkError: another submission lies there, or the folder cannot be written.
     """
     target = folder / place_of_run(run.record)
     if target.exists():
-        return _same(target, files), False
+        return target, _same(target, files)
     with storage_errors(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(f".{target.name}.*{TEMPORARY_SUFFIX}"):  # of a killed process
@@ -110,24 +82,29 @@ def place(run: Run, files: dict[str, bytes], folder: Path) -> tuple[Path, bool]:
     return target, True
 
 
-def _same(target: Path, files: dict[str, bytes]) -> Path:
-    try:
-        there = (target / SCORES).read_bytes()
-    except OSError:
-        there = b""
-    if there != files[SCORES]:
-        raise BenchmarkError(
-            f"'{target}' holds another submission of that run; remove it first if the new one is "
-            "to take its place."
-        )
-    return target
+def _same(target: Path, files: dict[str, bytes]) -> bool:
+    """Hold a submission against the one that lies there; returns whether its note is replaced.
 
+    It is where the note there does not say that the run was verified and the new one does.
 
-def _without_folders(record: RunRecord) -> RunRecord:
-    config = {**record.config}
-    config |= {key: value for key, value in _NEUTRAL.items() if key in config}
-    command = [word for word in record.command if not word.startswith(_FOLDERS)]
-    return dataclasses.replace(record, config=config, command=command)
+    Raises:
+        BenchmarkError: another submission lies there.
+    """
+    for name in (SCORES, RECORD):
+        try:
+            there = (target / name).read_bytes()
+        except OSError:
+            there = b""
+        if there != files[name]:
+            raise BenchmarkError(
+                f"'{target}' holds another submission of that run: its {name} is another; remove "
+                "it first if the new one is to take its place."
+            )
+    if not json.loads(files[SUBMISSION])["verified"] or not why_unverified(target):
+        return False
+    with storage_errors(target):
+        write_bytes(target / SUBMISSION, files[SUBMISSION])
+    return True
 
 
 def _json(data: object) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.cli.table import interval, marked, marks_legend, nulls, number, ranges
 from benchmark.evidence import TOP, UNIFORM
+from benchmark.labels import UNVERIFIED
 from benchmark.visible import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
@@ -127,7 +128,7 @@ def front_table(board: Leaderboard) -> Table:
             ),
         ]
         for row in board.rows
-        if not row.control
+        if not row.control and not row.unverified
     ]
     caption = (
         f"{ON_FRONT}: on the Pareto front, that is, no other explainer is at least as good and at "
@@ -166,6 +167,16 @@ def apart_table(board: Leaderboard) -> Table:
     """The runs that cannot be compared, and why."""
     rows = [[one.label, one.run_id, one.reason] for one in board.apart]
     return Table("not comparable", 3, ["explainer", "run", "reason"], rows, 3)
+
+
+def unverified_table(board: Leaderboard) -> Table:
+    """The rows that nobody has verified, and why."""
+    rows = [[row.label, row.run_id, row.unverified] for row in board.rows if row.unverified]
+    caption = (
+        "Submissions of which nothing was simulated again, so that nobody but their submitters "
+        "vouches for their numbers: they have no rank, are on no front and in no test."
+    )
+    return Table(UNVERIFIED, 3, ["explainer", "run", "reason"], rows, 3, caption)
 
 
 def unread_table(unread: Sequence[Unread]) -> Table:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import UNIFORM
+from benchmark.reopening import config_of
 from benchmark.results import Run
 from benchmark.tracking import Extras, ExtraTable
 from leaderboards.formats.separated import records_of
@@ -20,13 +21,12 @@ from leaderboards.plots.spectrum import measure, spectrum
 from leaderboards.reading import Results, read_results
 from leaderboards.resimulation import not_at_hand
 from leaderboards.submitting import place_of_run
-from leaderboards.validation import config_of
 
 TABLES = ("leaderboard", "layers", "tracks")
 BEST, WORST = "spectrum_best", "spectrum_worst"
 
 
-def extras_of(run: Run) -> Extras:
+def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
     """Tables `leaderboard`, `layers` and `tracks`, and the plots under `plots/<name>`.
 
     The leaderboard is that of all comparable runs beside the run: of the same subject and corpus in
@@ -44,7 +44,7 @@ def extras_of(run: Run) -> Extras:
             for name in PLOTS:
                 for _, figure in plots_of([board], [name]):
                     pictures[f"plots/{name}"] = encoded(figure, "png")
-    return Extras(tables, {**pictures, **_spectra(run)})
+    return Extras(tables, {**pictures, **_spectra(run, trust)})
 
 
 def _beside(run: Run) -> list[Run]:
@@ -67,7 +67,7 @@ def _table(records: list[Mapping[str, object]]) -> ExtraTable:
     return ExtraTable(columns, [[record.get(name) for name in columns] for record in records])
 
 
-def _spectra(run: Run) -> dict[str, bytes]:
+def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:
     """The spectra of the best and the worst neuron by what ranks; none without the subject."""
     column = f"{UNIFORM}/pearson"
     if column not in run.scores.metric_columns:
@@ -83,7 +83,7 @@ def _spectra(run: Run) -> dict[str, bytes]:
         for name, row in ((BEST, order[0]), (WORST, order[-1])):
             layer, neuron = neurons[row]
             label = f"{run.record.explainer.name}, r = {values[row]:.3f}"
-            figure = spectrum(f"{layer}.{neuron}", measure([(label, run)], layer, neuron))
+            figure = spectrum(f"{layer}.{neuron}", measure([(label, run)], layer, neuron, trust))
             found[f"plots/{name}"] = encoded(figure, "png")
     except BenchmarkError:
         return {}

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from benchmark.config import RunConfig, check_config
+from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import SCORING_SETS
 from benchmark.evidence.truth import CALIBRATED_SUFFIX
-from benchmark.literal import literal
-from benchmark.reading import lines, opened, parse_json_line, read_json
+from benchmark.reading import lines, parse_json_line, read_json
 from benchmark.recording import summarise
+from benchmark.reopening import config_of
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
 from benchmark.results.lines import parse_line
 from leaderboards import schema
+from leaderboards.agreement import check_agreement
 from metrics import METRICS
 
 FILES = (RECORD, SCORES, EXPLANATIONS)
@@ -29,8 +28,12 @@ FILES = (RECORD, SCORES, EXPLANATIONS)
 MEAN_TOLERANCE, INTERVAL_TOLERANCE = 1e-9, 1e-6
 
 
-def validated(folder: Path) -> Run:
-    """A run whose record fits its schema and whose files fit the record and each other.
+def validated(folder: Path, *, published: bool = False) -> Run:
+    """A run whose record fits its schema and itself, and whose files fit it and each other.
+
+    Args:
+        folder: the run's folder.
+        published: whether it lies among submissions, where explanations are not kept.
 
     Raises:
         BenchmarkError: naming the first thing that is wrong.
@@ -42,31 +45,21 @@ def validated(folder: Path) -> Run:
     if not isinstance(version, int) or isinstance(version, bool):
         raise BenchmarkError(f"'{folder / RECORD}' has no schema_version: it is no run's record.")
     schema.validate(data, schema.RUN, version, f"'{folder / RECORD}'")
-    for name in FILES:
+    for name in (RECORD, SCORES) if published else FILES:
         if not (folder / name).is_file():
             raise BenchmarkError(
                 f"'{folder}' has no {name}: a submission is the whole folder of a run."
             )
     run = load_run(folder)
-    _check_explanations_file(run)
+    _check_digests(run)
+    config = config_of(run)
     _check_neurons(run)
     _check_values(run)
-    _check_lines(run, version)
-    _check_summary(run)
+    if not published or (folder / EXPLANATIONS).is_file():
+        _check_lines(run, version)
+    check_agreement(run, config)
+    _check_summary(run, config)
     return run
-
-
-def config_of(run: Run) -> RunConfig:
-    """The configuration of a run, free of the folders that it was made in.
-
-    Raises:
-        BenchmarkError: this version cannot read it.
-    """
-    composed: Any = OmegaConf.create(literal({**run.record.config, "dry_run": False}))
-    try:
-        return check_config(composed)
-    except BenchmarkError as error:
-        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {error}") from error
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -87,20 +80,11 @@ def _record(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _check_explanations_file(run: Run) -> None:
-    """That the explanations are those that the run wrote; `load_run` checks the scores."""
+def _check_digests(run: Run) -> None:
+    """That the record has digests of all files; `load_run` holds the files against them."""
     for name in (SCORES, EXPLANATIONS):
         if name not in run.record.files:
             raise BenchmarkError(f"'{run.folder / RECORD}' has no digest of {name} in 'files'.")
-    digest = hashlib.sha256()
-    with opened(run.folder / EXPLANATIONS) as file:
-        for chunk in iter(lambda: file.read(1 << 20), b""):
-            digest.update(chunk)
-    if digest.hexdigest() != run.record.files[EXPLANATIONS].sha256:
-        raise BenchmarkError(
-            f"'{run.folder / EXPLANATIONS}' is not the file that the run wrote (its SHA-256 "
-            "differs from run.json): it is damaged or of another run."
-        )
 
 
 def _check_neurons(run: Run) -> None:
@@ -143,9 +127,10 @@ def _check_values(run: Run) -> None:
             )
     for column in (name for name in run.scores.columns if name.startswith("cost/")):
         values = run.scores.column(column)
-        if (np.isnan(values) | (values < 0)).any():
+        if (~np.isfinite(values) | (values < 0)).any():
             raise BenchmarkError(
-                f"'{run.folder / SCORES}': column '{column}' holds a negative cost or none."
+                f"'{run.folder / SCORES}': column '{column}' holds a negative cost, an infinite "
+                "one or none."
             )
 
 
@@ -186,9 +171,8 @@ def _lines(run: Run) -> Iterator[tuple[int, Any]]:
         yield number, parse_json_line(line, f"'{path}' line {number}")
 
 
-def _check_summary(run: Run) -> None:
+def _check_summary(run: Run, config: RunConfig) -> None:
     """That the means in run.json are those of the scores."""
-    config = config_of(run)
     try:
         again = summarise(config, run.scores)
     except KeyError as error:

@@ -100,8 +100,7 @@ def _cells(paired: PairedDifference) -> list[str]:
 
 
 def _load(words: Sequence[str]) -> list[Run]:
-    from benchmark.rescoring import find_run
-    from benchmark.results import find_runs
+    from benchmark.results import find_runs, load_run
 
     folders: list[Path] = []
     for word in words:
@@ -112,7 +111,7 @@ def _load(words: Sequence[str]) -> list[Run]:
     runs: list[Run] = []
     for folder in dict.fromkeys(folders):
         try:
-            runs.append(find_run(folder))
+            runs.append(load_run(folder))
         except BenchmarkError as error:
             # Named by the user it must be there; found below a folder it stops no other.
             if not several:

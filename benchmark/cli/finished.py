@@ -89,12 +89,15 @@ def print_table(runs: Sequence[Run]) -> None:
             f"{dead} dead neurons; corpus {one_line(corpus.name)}, "
             f"contexts of {corpus.context_length} tokens"
         )
-    columns, rows = score_table(records)
+    unverified = [run for run in runs if run.unverified]
+    columns, rows = score_table(records, {id(run.record) for run in unverified})
     print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)
     if "causal" in columns:
         _say(CAUSAL_LEGEND)
-    best = max(runs, key=lambda run: _headline(run))
+    for run in unverified:
+        _say(f"unverified, {run.record.explainer.name} {run.record.run_id}: {run.unverified}")
+    best = max(runs, key=lambda run: (not run.unverified, _headline(run)))
     where = shown_path(best.folder)
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")

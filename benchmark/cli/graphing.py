@@ -11,7 +11,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.isolation import isolated
 
 if TYPE_CHECKING:
-    from benchmark.interface import Explainer
+    from benchmark.reopening import ReopenedRun
     from benchmark.results import Run
 
 HOW = "python -m benchmark run explainer={name}"
@@ -30,16 +30,17 @@ def run_in(word: str) -> Run:
     return load_run(below[0] if len(below) == 1 else folder)
 
 
-def explainer_with_graphs(run: Run) -> Explainer:
-    """The run's explainer.
+def opened_with_graphs(run: Run, trust: Sequence[str] = ()) -> ReopenedRun:
+    """The run with its explainer.
 
     Raises:
-        BenchmarkError: its explanations have no graphs; the message names explainers that do.
+        BenchmarkError: its explanations have no graphs; the message names explainers that do. Or
+            its explainer is of a class that is not accepted.
     """
-    from benchmark.graphs.collect import NoGraphsError, graph_explainer
+    from benchmark.graphs.collect import NoGraphsError, reopen_with_graphs
 
     try:
-        return graph_explainer(run)
+        return reopen_with_graphs(run, trust)
     except NoGraphsError as error:
         raise with_hint(error) from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.flags import Flags
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ the Pareto front, and score against layer.
                            text, split by whether an explanation predicts firing; simulates the
                            saved explanations, so it needs the subject
   --rank-by NAME           the metric on uniform text that ranks, default pearson
+  --trust CLASS            with --neuron: read explanations of this class, package.module.Class,
+                           although it is neither built in nor an installed plug-in: its code is
+                           imported and run; repeatable
 
 The same results give the same file, byte for byte.
 """
@@ -39,6 +43,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words)
     flags = Flags("plot")
     flags.add_argument("results", nargs="*", default=["results"])
     flags.add_argument("--format", default="svg")
@@ -58,7 +63,7 @@ def command(words: Sequence[str]) -> int:
         name_unread(results)
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
-        drawn = _spectra(results, given.neuron)
+        drawn = _spectra(results, given.neuron, trust)
     else:
         from leaderboards.building import build
 
@@ -78,7 +83,7 @@ def command(words: Sequence[str]) -> int:
     return 0
 
 
-def _spectra(results: Results, word: str) -> list[tuple[str, Figure]]:
+def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tuple[str, Figure]]:
     """The spectrum of one neuron by every run of the first leaderboard that has it."""
     from benchmark.cli.imports import import_whole
     from benchmark.cli.show import parse_neuron
@@ -101,7 +106,7 @@ def _spectra(results: Results, word: str) -> list[tuple[str, Figure]]:
             name = file_name(board.subject, board.corpus, "spectrum", word)
             if board.group > 1:
                 name += f"-{board.group}"
-            found.append((name, spectrum(word, measure(runs, layer, neuron))))
+            found.append((name, spectrum(word, measure(runs, layer, neuron, trust))))
     if not found:
         known = results.runs[0].scores.neurons() if results.runs else []
         shown = ", ".join(f"{at}.{one}" for at, one in known[:8])

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.visible import one_line
 
@@ -22,6 +23,9 @@ keys docs/wandb.md lists, and the run's files. <run> is a folder under results/,
 several runs. Without credentials, or with tracking.mode=offline, they are recorded offline, to be
 sent by `wandb sync`.
 
+  trust=package.module.Class   draw spectra of explanations of this class, although it is neither
+                               built in nor an installed plug-in: its code is run; repeatable
+
   tracking.project=...  tracking.entity=...  tracking.group=...  tracking.tags=[a,b]
   tracking.mode=auto|online|offline          tracking.dir=...
   "tracking.links='https://example.org/site/neurons/{layer}.{neuron}.html'"
@@ -33,6 +37,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words, key=True)
     folders = [word for word in words if not _is_option(word)]
     if not folders:
         raise BenchmarkError("publish takes the folder of a run first; see publish --help.")
@@ -47,7 +52,7 @@ def command(words: Sequence[str]) -> int:
         tracker = make_tracker({**options, "group": options.get("group") or _own_group(run)})
         tracker.start(_name(run), run.record.config)
         try:
-            messages = tracker.finish(run, extras_of)
+            messages = tracker.finish(run, lambda done: extras_of(done, trust))
         except BaseException:
             tracker.abandon()
             raise

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.cli.imports import import_whole
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
 from benchmark.visible import one_line
 
@@ -20,6 +21,8 @@ replaced when the new one is whole.
 
   -o, --out <folder>   where the pages go; `site` unless you say
   device=...  batch_tokens=...  cache_dir=...   how the subject is run, where it must be
+  --trust <class>      read explanations of this class, package.module.Class, although it is
+                       neither built in nor an installed plug-in: its code is run; repeatable
 """
 
 CHANGEABLE = ("device", "batch_tokens", "cache_dir")
@@ -30,6 +33,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words, key=True)
     places, out, changes = _parsed(words)
     import_whole("benchmark.rescoring", "benchmark.subject.assemble")
     from benchmark.cli.finished import shown_path
@@ -41,7 +45,7 @@ def command(words: Sequence[str]) -> int:
     name_unread(found)
     for repeated in found.repeated:
         sys.stderr.write(f"left out: '{one_line(repeated)}' is a copy of another run\n")
-    report = build_report(found.runs, out, lambda run: config_of(run, changes))
+    report = build_report(found.runs, out, lambda run: config_of(run, changes), trust)
     runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
     sys.stdout.write(
         f"{report.n_pages:,} pages about {report.n_neurons:,} neurons and {runs}, "

@@ -40,10 +40,10 @@ def command(words: Sequence[str]) -> int:
         raise BenchmarkError("sanity takes the folder of a run first; see sanity --help.")
     names, seed, changes = _options(words[1:])
     from benchmark.cli.score import config_of
-    from benchmark.rescoring import find_run
+    from benchmark.results import load_run
     from benchmark.sanity import check_metrics
 
-    run = find_run(Path(words[0]))
+    run = load_run(Path(words[0]))
     print_verdicts(check_metrics(run, config_of(run, changes), names, seed=seed))
     return 0
 

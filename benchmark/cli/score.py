@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.catalogue import find
 from benchmark.cli.imports import import_whole
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ metrics=<name>, calibration=none|linear|isotonic, bootstrap.resamples=..., devic
 batch_tokens=..., cache_dir=...
 
 metrics=causal adds what the explanations carry of what their neurons do to the output.
+Files that are not those that the run wrote are refused.
+
+  trust=package.module.Class   read explanations of this class, although it is neither built in
+                               nor an installed plug-in: its code is imported and run; repeatable
 """
 
 CHANGEABLE = ("metrics", "calibration", "bootstrap", "device", "batch_tokens", "cache_dir")
@@ -34,14 +39,15 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words, key=True)
     if not words or "=" in words[0]:
         raise BenchmarkError("score takes the folder of a run first; see score --help.")
     import_whole("benchmark.rescoring", "benchmark.subject.assemble")
     from benchmark.cli.finished import print_table
-    from benchmark.rescoring import find_run, rescore
+    from benchmark.rescoring import rescore, run_to_score
 
-    run = find_run(Path(words[0]))
-    result = rescore(run, config_of(run, words[1:]))
+    run = run_to_score(Path(words[0]))
+    result = rescore(run, config_of(run, words[1:]), trust)
     sys.stdout.write(
         f"{result.compared} columns of scores compared with those saved before: "
         f"largest difference {result.largest_difference:.2g}\n"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ Lists, alone or together with tokens:
 
   --above 0           count only patterns of at least this activation (1: the neuron's largest)
   --top 50            how many neurons to list; 0 for all
+  --trust CLASS       read explanations of this class, package.module.Class, although it is neither
+                      built in nor an installed plug-in: its code is imported and run
 
 examples:
   python -m benchmark search results/<run> "import" --as activating
@@ -52,7 +55,7 @@ WIDTH = 72
 PARTS = 3
 FLAGS = ("--exact", "--ignore-case", "--contains", "--repeats")
 VALUED = ("--as", "--combine", "--above", "--top", "--token")
-OPTIONS = (*VALUED, "--parts", *FLAGS)
+OPTIONS = (*VALUED, "--parts", *FLAGS, "--trust")
 
 
 def command(words: Sequence[str]) -> int:
@@ -60,13 +63,14 @@ def command(words: Sequence[str]) -> int:
     if not words or any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0 if words else 1
+    words, trust = take_trust(words)
     folder, query, top = parse(words)
-    from benchmark.cli.graphing import explainer_with_graphs, run_in
+    from benchmark.cli.graphing import opened_with_graphs, run_in
     from benchmark.graphs.collect import run_graphs
     from benchmark.graphs.search import search
 
     run = run_in(folder)
-    print_found(search(run_graphs(run, explainer_with_graphs(run)), query), query, top)
+    print_found(search(run_graphs(opened_with_graphs(run, trust)), query), query, top)
     return 0
 
 

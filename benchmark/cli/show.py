@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, named, unknown
 from benchmark.isolation import isolated
 from benchmark.visible import one_line
@@ -33,6 +34,8 @@ runs, which are then listed in one table.
   --graph <folder>  the same into another folder, which is made if need be
   --graph <file>    one file, by its ending: .svg, .png or .dot (Graphviz)
   --dot             write DOT as well
+  --trust <class>   read explanations of this class, package.module.Class, although it is neither
+                    built in nor an installed plug-in: its code is imported and run; repeatable
 
 docs/graphs.md says how to read a graph.
 """
@@ -47,6 +50,7 @@ def command(words: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
+    words, trust = take_trust(words, key=True)
     direct = [DIRECT[word] for word in words if word in DIRECT]
     places, drawing = parse_drawing([word for word in words if word not in DIRECT])
     if not 1 <= len(places) <= 2 or len(direct) > 1:
@@ -60,13 +64,13 @@ def command(words: Sequence[str]) -> int:
         layer, neuron = parse_neuron(places[1])
         run = load_run(folder)
         files = drawing.files(run, f"{layer}.{neuron}") if drawing is not None else []
-        explanation = show_neuron(run, layer, neuron)
+        explanation = show_neuron(run, layer, neuron, trust)
         if all(direct):
             from benchmark.cli.direct import print_direct
 
             print_direct(run, layer, neuron)
         if files:
-            draw_neuron(run, f"{layer}.{neuron}", explanation, files)
+            draw_neuron(run, f"{layer}.{neuron}", explanation, files, trust)
         return 0
     folders = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
     if len(folders) > 1:
@@ -127,7 +131,7 @@ def parse_drawing(words: Sequence[str]) -> tuple[list[str], Drawing | None]:
         if name == "--graph":
             after, target = len(places), value if equals else target
         elif word.startswith("--") and word != "--dot":
-            raise unknown("option of show", word, ("--graph", "--dot", "--help"))
+            raise unknown("option of show", word, ("--graph", "--dot", "--trust", "--help"))
         elif word != "--dot":
             places.append(word)
     if after is not None and target is None and after < len(places) == 3:
@@ -195,12 +199,12 @@ def show_run(run: Run) -> None:
         )
 
 
-def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
+def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) -> Explanation | None:
     """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
     from benchmark.cli.calibration import print_neuron_calibration
     from benchmark.cli.causal import print_causal_neuron
     from benchmark.cli.table import marked, marks_legend, print_rows
-    from benchmark.explaining import build_explainer, load_explanation
+    from benchmark.reopening import ReopenedRun
 
     saved = run.explanation(layer, neuron)
     record = run.record
@@ -208,12 +212,10 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
         f"neuron {layer}.{neuron} of {one_line(record.subject.name)}, "
         f"explained by {one_line(record.explainer.name)}\n"
     )
-    explanation = None
-    if saved.explanation is None:
+    explanation = ReopenedRun(run, trust).explanation(saved)
+    if explanation is None:
         sys.stdout.write(f"failed: {one_line(saved.error)}\n")
     else:
-        explainer = build_explainer(record.explainer.options)
-        explanation = load_explanation(explainer, saved.explanation, f"{layer}.{neuron}")
         try:
             with isolated(record.explainer.target, "while it describes"):
                 description = str(explanation.describe())
@@ -243,18 +245,22 @@ def show_neuron(run: Run, layer: int, neuron: int) -> Explanation | None:
 
 
 def draw_neuron(
-    run: Run, neuron: str, explanation: Explanation | None, files: Sequence[Path]
+    run: Run,
+    neuron: str,
+    explanation: Explanation | None,
+    files: Sequence[Path],
+    trust: Sequence[str] = (),
 ) -> None:
     """Write the graph of a neuron that was shown, and say where it is.
 
     Raises:
         BenchmarkError: the neuron has no graph, or a file could not be drawn or written.
     """
-    from benchmark.cli.graphing import explainer_with_graphs
+    from benchmark.cli.graphing import opened_with_graphs
     from benchmark.graphs.collect import graph_of
     from benchmark.graphs.files import write_graph
 
-    explainer_with_graphs(run)
+    opened_with_graphs(run, trust)
     if explanation is None:
         raise BenchmarkError(f"neuron {neuron} has no explanation, so it has no graph.")
     record = run.record

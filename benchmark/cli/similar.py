@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ at its distance.
   --threshold 0.9   above 0, at most 1
   --top 20          how many pairs of each kind to list; the counts are of all
   --above 0         count only patterns of at least this activation (1: the neuron's largest)
+  --trust CLASS     read explanations of this class, package.module.Class, although it is neither
+                    built in nor an installed plug-in: its code is imported and run
 """
 
 LEGEND = """\
@@ -35,7 +38,7 @@ similarity: shared items as a part of all that either graph holds. pattern: the 
 of each that shares most with the other; items: of the first and of the second graph.
 """
 
-OPTIONS = ("--threshold", "--top", "--above")
+OPTIONS = ("--threshold", "--top", "--above", "--trust")
 WIDTH = 36
 
 
@@ -54,16 +57,17 @@ def command(words: Sequence[str]) -> int:
     if not words or any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0 if words else 1
+    words, trust = take_trust(words)
     options = parse(words)
-    from benchmark.cli.graphing import counts_of, explainer_with_graphs, run_in
+    from benchmark.cli.graphing import counts_of, opened_with_graphs, run_in
     from benchmark.graphs.collect import run_graphs
     from benchmark.graphs.features import features
     from benchmark.graphs.similar import similar_pairs
 
     run = run_in(options.folder)
-    explainer = explainer_with_graphs(run)
+    reopened = opened_with_graphs(run, trust)
     names, items, n_failed, n_empty = [], [], 0, 0
-    for saved in run_graphs(run, explainer):
+    for saved in run_graphs(reopened):
         if saved.graph is None:
             n_failed += 1
             continue
@@ -76,7 +80,7 @@ def command(words: Sequence[str]) -> int:
     # Only those listed are read again: the graphs of a whole model need not fit into memory.
     graphs = {
         saved.name: saved.graph.above(options.above)
-        for saved in (run_graphs(run, explainer, listed) if listed else ())
+        for saved in (run_graphs(reopened, listed) if listed else ())
         if saved.graph is not None
     }
     print_pairs("near-equal graphs", found.near, names, graphs)

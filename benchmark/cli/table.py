@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from benchmark.labels import labels
+from benchmark.labels import labels, marked_label
 from benchmark.results import MetricSummary, RunRecord
 from benchmark.terminal import write_styled
 from benchmark.visible import one_line
@@ -52,8 +52,15 @@ def print_rows(
         write_styled(f"{line.rstrip()}\n")
 
 
-def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of the table that ends a run, best correlation first."""
+def score_table(
+    records: Sequence[RunRecord], unverified: Collection[int] = ()
+) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the table that ends a run, best correlation first.
+
+    Args:
+        records: of the runs.
+        unverified: ids of the records whose numbers nobody has verified; they are marked and last.
+    """
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
     columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval", "undef."]
     columns += ["AUPRC", "F1", "null", "top F1", "tokens/n.", "s/n.", "bytes"]
@@ -64,10 +71,10 @@ def score_table(records: Sequence[RunRecord]) -> tuple[list[str], list[list[str]
         columns.insert(1, "subject")
     named = _named(records)
     rows = []
-    for record in sorted(records, key=_rank):
+    for record in sorted(records, key=lambda one: (id(one) in unverified, _rank(one))):
         r = record.metric("uniform/pearson")
         row = [
-            named[id(record)],
+            marked_label(named[id(record)], "yes" if id(record) in unverified else ""),
             record.explainer.evidence,
             str(record.neurons.asked),
             f"{record.neurons.coverage or 0:.0%}",

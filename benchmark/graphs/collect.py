@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from benchmark.errors import BenchmarkError
-from benchmark.explaining import build_explainer, load_explanation
 from benchmark.graphs.graph import NeuronGraph
-from benchmark.interface import Explainer, Explanation
+from benchmark.interface import Explanation
 from benchmark.progress import progress
+from benchmark.reopening import ReopenedRun
 from benchmark.results import Run
 
 
@@ -50,16 +50,16 @@ def graph_of(explanation: Explanation, neuron: str) -> NeuronGraph:
     return graph
 
 
-def graph_explainer(run: Run) -> Explainer:
-    """The explainer of a run whose explanations offer graphs.
+def reopen_with_graphs(run: Run, trust: Collection[str] = ()) -> ReopenedRun:
+    """Open a run whose explanations offer graphs.
 
     Raises:
-        BenchmarkError: they offer none, or the explainer cannot be made.
+        BenchmarkError: they offer none, or the explainer cannot be made or is not accepted.
     """
-    explainer = build_explainer(run.record.explainer.options)
-    if not offers_graphs(explainer.explanation_class):
+    reopened = ReopenedRun(run, trust)
+    if not offers_graphs(reopened.explainer.explanation_class):
         raise no_graphs(run.record.explainer.name)
-    return explainer
+    return reopened
 
 
 def offers_graphs(explanation_class: type) -> bool:
@@ -76,29 +76,27 @@ class NoGraphsError(BenchmarkError):
     """The explainer offers no graphs; others may."""
 
 
-def run_graphs(
-    run: Run, explainer: Explainer, only: Collection[str] | None = None
-) -> Iterator[SavedGraph]:
+def run_graphs(reopened: ReopenedRun, only: Collection[str] | None = None) -> Iterator[SavedGraph]:
     """Every neuron's graph by layer and neuron, one at a time, with a progress bar.
 
     Args:
-        run: a finished run.
-        explainer: what `graph_explainer` gave for it.
+        reopened: what `reopen_with_graphs` gave for a run.
         only: names of neurons, such as `3.400`; all by default.
 
     Raises:
         BenchmarkError: a line of the run is damaged.
     """
+    run = reopened.run
     with progress(len(run.scores), "graphs", "neurons") as bar:
         for saved in run.explanations():
             bar.update()
             name = f"{saved.layer}.{saved.neuron}"
             if only is not None and name not in only:
                 continue
-            if saved.explanation is None:
+            explanation = reopened.explanation(saved)
+            if explanation is None:
                 yield SavedGraph(saved.layer, saved.neuron, error=saved.error)
                 continue
-            explanation = load_explanation(explainer, saved.explanation, name)
             try:
                 yield SavedGraph(saved.layer, saved.neuron, graph_of(explanation, name))
             except BenchmarkError as error:

@@ -11,6 +11,7 @@ from benchmark.reading import read_json
 RECORD = "run.json"
 EXPLANATIONS = "explanations.jsonl"
 SCORES = "scores.parquet"
+SUBMISSION = "submission.json"
 UNFINISHED = "unfinished"
 IDENTITY = "identity.json"
 # In the folder of an unfinished run: why each neuron failed, when all did.

@@ -10,19 +10,30 @@ from pathlib import Path
 from benchmark.errors import BenchmarkError
 from benchmark.reading import LARGEST_TABLE, lines, parse_json_line, read_bytes, read_json
 from benchmark.results.atomic import TEMPORARY_SUFFIX
+from benchmark.results.digests import check_digest, differs
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES, UNFINISHED
 from benchmark.results.lines import SavedExplanation, parse_line
 from benchmark.results.records import RunRecord
 from benchmark.results.scores import Scores
+from benchmark.results.submission import why_unverified
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its record and scores; explanations are read when they are asked for."""
+    """A finished run: its record and scores; explanations are read when they are asked for.
+
+    Attributes:
+        folder: where its files are.
+        record: what `run.json` holds.
+        scores: one row per neuron.
+        unverified: why nobody has computed its numbers again, where it is somebody's submission;
+            empty for one that was verified and for the reader's own.
+    """
 
     folder: Path
     record: RunRecord
     scores: Scores
+    unverified: str = ""
 
     def explanations(self) -> Iterator[SavedExplanation]:
         """Every neuron's explanation or failure by layer and neuron, one at a time.
@@ -80,23 +91,30 @@ class Run:
         )
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        return lines(self.folder / EXPLANATIONS)
+        path = self.folder / EXPLANATIONS
+        check_digest(path, self.record)
+        return lines(path)
 
 
 def load_run(path: Path | str) -> Run:
-    """Read a finished run.
+    """Read a finished run, whose files must be those that it wrote.
+
+    The explanations may be missing, as they are in a folder of submissions.
 
     Args:
         path: the run's folder, or the `run.json` in it.
 
     Raises:
         BenchmarkError: there is no finished run, it was written by a later version, or a file of
-            it is missing or damaged.
+            it is missing, damaged or another than the run wrote.
     """
     path = Path(path)
     folder = path.parent if path.name == RECORD and not path.is_dir() else path
-    record = _read_record(folder)
-    return Run(folder, record, _read_scores(folder, record))
+    record = read_record_of(folder)
+    scores = _read_scores(folder, record)
+    if (folder / EXPLANATIONS).exists():
+        check_digest(folder / EXPLANATIONS, record)
+    return Run(folder, record, scores, why_unverified(folder))
 
 
 def find_runs(folders: Iterable[Path | str]) -> list[Path]:
@@ -125,7 +143,12 @@ def _is_record(path: Path) -> bool:
     return folder != RESCORED and not folder.endswith(TEMPORARY_SUFFIX)
 
 
-def _read_record(folder: Path) -> RunRecord:
+def read_record_of(folder: Path) -> RunRecord:
+    """Read the `run.json` in a folder.
+
+    Raises:
+        BenchmarkError: there is none, it is damaged, or it was written by a later version.
+    """
     path = folder / RECORD
     try:
         data = read_json(path)
@@ -142,10 +165,7 @@ def _read_scores(folder: Path, record: RunRecord) -> Scores:
         raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
     written = record.files.get(SCORES)
     if written is not None and hashlib.sha256(data).hexdigest() != written.sha256:
-        raise BenchmarkError(
-            f"'{path}' is not the table that the run wrote (its SHA-256 differs from run.json): "
-            "it is damaged or of another run."
-        )
+        raise differs(path)
     try:
         scores = Scores.from_parquet(data)
         if not len(scores):

@@ -64,7 +64,13 @@ def _board(board: Leaderboard) -> dict[str, Any]:
         "context_length": board.context_length,
         "rows": [_row(row, board) for row in board.rows],
         "apart": [
-            {"label": one.label, "run_id": one.run_id, "reason": one.reason} for one in board.apart
+            {
+                "label": one.label,
+                "run_id": one.run_id,
+                "reason": one.reason,
+                "unverified": one.run.unverified or None,
+            }
+            for one in board.apart
         ],
         "tracks": [
             {
@@ -78,6 +84,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                         "run_id": row.run_id,
                         "tied": row.tied(),
                         "above": _above(row),
+                        "unverified": row.unverified or None,
                     }
                     for row in track.rows
                 ],
@@ -104,6 +111,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
             for layer, found in row.layers.items()
         },
         "fronts": sorted(row.fronts),
+        "unverified": row.unverified or None,
     }
 
 

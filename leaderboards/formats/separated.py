@@ -79,6 +79,7 @@ def _leaderboard(page: Page) -> Iterator[Record]:
                 "evidence": record.explainer.evidence,
                 "run_id": one.run_id,
                 "apart": one.reason,
+                "unverified": one.run.unverified or None,
             }
 
 
@@ -113,6 +114,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> R
         "largest_bytes": row.largest_bytes,
         "fronts": " ".join(sorted(row.fronts)),
         "apart": None,
+        "unverified": row.unverified or None,
     }
 
 
@@ -128,6 +130,7 @@ def _layers(page: Page) -> Iterator[Record]:
                     "layer": layer,
                     "neurons": found.get("neurons"),
                     "failed": found.get("failed"),
+                    "unverified": row.unverified or None,
                     "undefined": found.get(f"{board.scoring_set}/undefined"),
                     **{
                         name: found.get(f"{board.scoring_set}/{name}")
@@ -169,6 +172,7 @@ def _tracks(page: Page) -> Iterator[Record]:
                     "holm_p_above": row.above.adjusted_p if row.above else None,
                     "bytes": row.bytes,
                     "largest_bytes": row.largest_bytes,
+                    "unverified": row.unverified or None,
                 }
 
 

@@ -89,12 +89,12 @@ def markers(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def measured(rows: Sequence[Row]) -> list[Row]:
-    """The rows that have a score.
+    """The rows that have a score which may be compared: what is unverified is not drawn.
 
     Raises:
         BenchmarkError: none has.
     """
-    found = [row for row in rows if row.key.mean is not None]
+    found = [row for row in rows if row.key.mean is not None and not row.unverified]
     if not found:
         raise BenchmarkError("there is nothing to plot: no run has a score.")
     return found

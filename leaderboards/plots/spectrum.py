@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,31 +116,30 @@ def _panel(axis: Any, found: Spectrum, edges: NDArray[np.float64]) -> None:
     )
 
 
-def measure(runs: Sequence[tuple[str, Run]], layer: int, neuron: int) -> list[Spectrum]:
+def measure(
+    runs: Sequence[tuple[str, Run]], layer: int, neuron: int, trust: Collection[str] = ()
+) -> list[Spectrum]:
     """Truth and simulations of one neuron on the `uniform` set, by runs of one experiment.
 
     Args:
         runs: labels and runs that can be compared with each other.
         layer: the neuron's layer.
         neuron: its number there.
+        trust: classes that may be imported besides built-in explainers and installed plug-ins.
 
     Raises:
         BenchmarkError: a run has no such neuron, or its subject or corpus is not at hand.
     """
     from benchmark.evidence import UNIFORM
-    from benchmark.experiment import open_experiment
-    from benchmark.explaining import build_explainer, restore
-    from benchmark.rescoring import blocks_of, check_same
+    from benchmark.reopening import ReopenedRun, blocks_of, config_of
     from benchmark.simulation import simulate
-    from leaderboards.validation import config_of
 
     spectra = []
     for label, run in runs:
         saved = run.explanation(layer, neuron)
-        config = config_of(run)
-        experiment = open_experiment(config)
-        check_same(run, experiment)
-        explainer = build_explainer(config.explainer)
+        reopened, config = ReopenedRun(run, trust), config_of(run)
+        explainer = reopened.explainer
+        experiment = reopened.open(config)
         # The block that the run measured, whose truth the cache still has.
         block = next(
             block
@@ -151,7 +150,7 @@ def measure(runs: Sequence[tuple[str, Run]], layer: int, neuron: int) -> list[Sp
         experiment.store.prepare_truth([block])
         truth = experiment.store.truth(block)
         maximum = experiment.store.profiles([layer])[layer].max_activation[neuron]
-        explanation = restore(saved, explainer, experiment.subject)
+        explanation = reopened.restored(saved, experiment.subject)
         tokens = truth.tokens[truth.uniform]
         predicted = simulate(explainer, [explanation], tokens).predictions[0]
         text = tokens != truth.bos

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ class Report:
     n_bytes: int
 
 
-def build_report(runs: Sequence[Run], folder: Path, configure: Configure) -> Report:
+def build_report(
+    runs: Sequence[Run], folder: Path, configure: Configure, trust: Collection[str] = ()
+) -> Report:
     """Write a report of finished runs as pages that open from the disk.
 
     The explanations are simulated again on the runs' own text, so subject and corpus must be at
@@ -58,6 +60,7 @@ def build_report(runs: Sequence[Run], folder: Path, configure: Configure) -> Rep
         folder: where the report goes.
         configure: the configuration to measure a run with: its own, but for what changes no
             number.
+        trust: classes that may be imported besides built-in explainers and installed plug-ins.
 
     Raises:
         BenchmarkError: no runs, another folder in the way, or a subject or corpus that is not
@@ -73,7 +76,7 @@ def build_report(runs: Sequence[Run], folder: Path, configure: Configure) -> Rep
     with new_report(folder, about) as made:
         copy_assets(made)
         for group in groups:
-            _write_group(made / group.slug, group, renderer, configure(group.first))
+            _write_group(made / group.slug, group, renderer, configure(group.first), trust)
         _write(made / "index.html", overview_page(renderer, runs, groups))
         _write(made / "search.html", _search_page(renderer, groups))
     paths = [path for path in folder.rglob("*") if path.is_file()]
@@ -175,8 +178,10 @@ class _Pages:
             )
 
 
-def _write_group(folder: Path, group: Group, renderer: Renderer, config: RunConfig) -> None:
-    measured = Measured(group, config)
+def _write_group(
+    folder: Path, group: Group, renderer: Renderer, config: RunConfig, trust: Collection[str]
+) -> None:
+    measured = Measured(group, config, trust)
     vocabulary = Vocabulary(measured.subject.tokenizer)
     pages = _Pages(folder, group, renderer, vocabulary, measured.neighbours())
     number, layer = 0, -1

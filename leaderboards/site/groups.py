@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS
 from benchmark.errors import BenchmarkError
-from benchmark.labels import labels
+from benchmark.labels import run_labels
 from benchmark.results import Run
 
 
@@ -132,9 +132,12 @@ def _setting(config: dict[str, Any], key: str) -> Any:
 
 def _methods(runs: Sequence[Run]) -> list[Method]:
     """Runs with their names, in the order of every table."""
-    ordered = sorted(runs, key=lambda run: (run.record.explainer.control, -headline(run)))
+    ordered = sorted(
+        runs,
+        key=lambda run: (run.record.explainer.control, bool(run.unverified), -headline(run)),
+    )
     methods: list[Method] = []
-    for run, label in zip(ordered, labels([run.record for run in ordered]), strict=True):
+    for run, label in zip(ordered, run_labels(ordered), strict=True):
         slug = _unique(slugged(label), [method.slug for method in methods])
         methods.append(Method(label, slug, run, len(methods)))
     return methods

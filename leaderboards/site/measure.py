@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from benchmark.config import RunConfig
 from benchmark.evidence import Block, Truth, dead_neurons
-from benchmark.experiment import Experiment, open_experiment
+from benchmark.experiment import Experiment
 from benchmark.interface import Evidence, Explanation, Failure
-from benchmark.rescoring import check_same
+from benchmark.reopening import ReopenedRun, check_same
 from leaderboards.site.effects import Effects, effects_of
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.neuron_scores import (
@@ -108,15 +108,15 @@ class NeuronData:
 class Measured:
     """The neurons of a group on the subject and the text that their runs scored."""
 
-    def __init__(self, group: Group, config: RunConfig) -> None:
+    def __init__(self, group: Group, config: RunConfig, trust: Collection[str] = ()) -> None:
         self.group = group
-        self.experiment: Experiment = open_experiment(config)
+        self.experiment: Experiment = ReopenedRun(group.first).open(config)
         for method in group.methods:
             check_same(method.run, self.experiment)
         self.subject = self.experiment.subject
         self.blocks = self._blocks(config.neurons.block_size)
         self.experiment.store.prepare(self.blocks)
-        self._predictors = [Predictor(method, self.subject) for method in group.shown]
+        self._predictors = [Predictor(method, self.subject, trust) for method in group.shown]
         self._rows = {
             method.slug: {(row["layer"], row["neuron"]): row for row in method.run.scores.rows()}
             for method in group.shown

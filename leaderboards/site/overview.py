@@ -90,6 +90,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
                 "front": row["front"],
             }
             for row in rows
+            if not row["unverified"]
         ],
         "layer_rows": [
             {
@@ -102,10 +103,11 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
                 "n": values.get("neurons"),
             }
             for row in rows
-            if not row["control"]
+            if not row["control"] and not row["unverified"]
             for layer, values in row["layers"].items()
         ],
         "apart": board.apart,
+        "unverified": [row for row in board.rows if row.unverified],
     }
 
 
@@ -139,6 +141,7 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "href": f"{group.slug}/explainers/{method.slug}.html",
         "colour": method.colour,
         "control": row.control,
+        "unverified": row.unverified,
         "evidence": row.evidence,
         "tied": row.tied() and difference is not None,
         "difference": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.evidence import Block
-from benchmark.explaining import build_explainer, restore
-from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
+from benchmark.interface import Explanation, Failure, SubjectModel
+from benchmark.reopening import ReopenedRun
 from benchmark.results import SavedExplanation
 from benchmark.simulation import simulate
 from leaderboards.site.groups import Method
@@ -37,10 +37,10 @@ class Predictions:
 class Predictor:
     """A method's explainer with its saved explanations."""
 
-    def __init__(self, method: Method, subject: SubjectModel) -> None:
+    def __init__(self, method: Method, subject: SubjectModel, trust: Collection[str] = ()) -> None:
         self.method = method
         self._subject = subject
-        self._explainer: Explainer = build_explainer(method.run.record.explainer.options)
+        self._reopened = ReopenedRun(method.run, trust)
         self._saved: dict[Key, SavedExplanation] = {
             (line.layer, line.neuron): line for line in method.run.explanations()
         }
@@ -51,7 +51,7 @@ class Predictor:
         """Simulate a block; a neuron without explanation is predicted to be zero everywhere."""
         found = [self._restored((block.layer, neuron)) for neuron in block.neurons.tolist()]
         asked = [one if one is not None else Failure("not asked about") for one in found]
-        jointly = simulate(self._explainer, asked, shared)
+        jointly = simulate(self._reopened.explainer, asked, shared)
         known: list[Explanation | Failure | None] = [
             None if one is None else now
             for one, now in zip(found, jointly.explanations, strict=True)
@@ -65,11 +65,11 @@ class Predictor:
         predicted = torch.zeros(own.shape)
         for row, one in enumerate(explanations):
             if not isinstance(one, Failure):
-                predicted[row] = simulate(self._explainer, [one], own[row]).predictions[0]
+                predicted[row] = simulate(self._reopened.explainer, [one], own[row]).predictions[0]
         return predicted
 
     def _restored(self, key: Key) -> Explanation | Failure | None:
         line = self._saved.get(key)
         if line is None:
             return None
-        return restore(line, self._explainer, self._subject)
+        return self._reopened.restored(line, self._subject)

@@ -1,0 +1,61 @@
+"""Digests of a run's files, held against `run.json` wherever the files are read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from benchmark.errors import BenchmarkError
+from benchmark.reading import check_regular, opened
+from benchmark.results.layout import RECORD, RESCORED
+from benchmark.results.records import RunRecord
+
+CHUNK = 1 << 20
+# A file that has not changed since is read once by a process.
+_known: dict[tuple[str, int, int, int], str] = {}
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        BenchmarkError: the file cannot be read, or is a pipe, a device or a folder.
+    """
+    try:
+        check_regular(path)
+        about = path.stat()
+        key = (str(path.resolve()), about.st_size, about.st_mtime_ns, about.st_ino)
+        if key not in _known:
+            digest = hashlib.sha256()
+            with opened(path) as file:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+            _known[key] = digest.hexdigest()
+    except OSError as error:
+        raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
+    return _known[key]
+
+
+def check_digest(path: Path, record: RunRecord) -> None:
+    """Check that a file is the one that the run wrote; one that run.json does not list passes.
+
+    Raises:
+        BenchmarkError: the file cannot be read, or its SHA-256 is another.
+    """
+    written = record.files.get(path.name)
+    if written is not None and digest_of(path) != written.sha256:
+        raise differs(path)
+
+
+def differs(path: Path) -> BenchmarkError:
+    """Make the error for a file that is not the one that the run wrote."""
+    hint = ""
+    if (path.parent / RESCORED / RECORD).is_file():
+        hint = (
+            " If `score` was stopped here, it completes its work: "
+            f"python -m benchmark score {path.parent}"
+        )
+    return BenchmarkError(
+        f"'{path}' is not the file that the run wrote (its SHA-256 differs from run.json): "
+        f"it is damaged or of another run.{hint}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,10 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
             raise BenchmarkError(f"the folder '{folder}' does not exist.")
         if folder.name == RECORD and not folder.is_dir():
             found.add(folder.parent)
-        found.update(path.parent for path in folder.rglob(RECORD) if _is_record(path))
+        # A walk also meets links to nowhere and pipes, which a pattern passes over.
+        for place, folders_in_it, files in os.walk(folder):
+            if RECORD in files or RECORD in folders_in_it:
+                found.update(path.parent for path in [Path(place, RECORD)] if _is_record(path))
     return sorted(found)
 
 

@@ -259,8 +259,8 @@ def _check_names(config: RunConfig) -> None:
         if key not in MODEL_KEYS:
             raise unknown_key(f"model.{key}", [f"model.{name}" for name in MODEL_KEYS])
     for name in config.metrics.metrics:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
+        if not isinstance(name, str) or name not in METRICS:
+            raise unknown("metric", str(name)[:60], METRICS)
     if not config.metrics.metrics:
         raise BenchmarkError("metrics.metrics is empty; name at least one, as in [pearson].")
     for key, folder in (("results_dir", config.results_dir), ("cache_dir", config.cache_dir)):

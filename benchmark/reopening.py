@@ -10,6 +10,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.explaining import check_explainer, imported_class, load_explanation, restore
 from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
 from benchmark.literal import literal
+from benchmark.reading import first_line
 from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
 from benchmark.trusted import TARGET, canonical, check_options
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from benchmark.config import RunConfig
     from benchmark.evidence import Block
     from benchmark.experiment import Experiment
+
+
+# What values of any kind in any place of somebody's configuration can make a check raise.
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class ReopenedRun:
@@ -91,13 +96,22 @@ def config_of(run: Run) -> RunConfig:
     """
     from omegaconf import OmegaConf
 
+    return checked_config(run, OmegaConf.create({**literal(run.record.config), "dry_run": False}))
+
+
+def checked_config(run: Run, composed: Any) -> RunConfig:
+    """Return the configuration of a run, or one made from it, with every value checked.
+
+    Raises:
+        BenchmarkError: this version cannot read it.
+    """
     from benchmark.config import check_config
 
-    composed: Any = OmegaConf.create({**literal(run.record.config), "dry_run": False})
     try:
         return check_config(composed)
-    except BenchmarkError as error:
-        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {error}") from error
+    except (BenchmarkError, *MISFITS) as error:
+        reason = str(error) if isinstance(error, BenchmarkError) else f"{first_line(error)}."
+        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {reason}") from error
 
 
 def check_same(run: Run, experiment: Experiment) -> None:

@@ -9,7 +9,7 @@ SUBJECT ?= solu-tiny
 EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types perf train clean
+.PHONY: help setup run test lint types fuzz perf train clean
 
 help: ## show this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -33,6 +33,9 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+fuzz: setup ## hostile inputs for every verb, a hundred times as many as in the tests
+	OMP_NUM_THREADS=1 FUZZ_CASES=$(or $(CASES),300) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest -n $(JOBS) tests/fuzz $(ARGS)
 
 perf: setup ## measure speed and memory, as ratios of one run
 	$(BIN)/python -m tests.perf $(ARGS)

@@ -14,6 +14,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.literal import literal
 
 NO_CALIBRATION = "none"
 CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
@@ -151,6 +152,8 @@ def check_config(composed: DictConfig) -> RunConfig:
         BenchmarkError: for an unknown key, or a value of the wrong type or out of range.
     """
     try:
+        # Resolved once: what comes out may hold `${` itself, as a folder of that name does.
+        composed = OmegaConf.create(literal(OmegaConf.to_container(composed, resolve=True)))
         _check_sections(composed)
         _lists_of_one(composed)
         merged = OmegaConf.merge(OmegaConf.structured(RunConfig), composed)
@@ -316,8 +319,8 @@ def _check_names(config: RunConfig) -> None:
         if key not in MODEL_KEYS:
             raise unknown_key(f"model.{key}", [f"model.{name}" for name in MODEL_KEYS])
     for name in config.metrics.metrics:
-        if name not in METRICS:
-            raise unknown("metric", name, METRICS)
+        if not isinstance(name, str) or name not in METRICS:
+            raise unknown("metric", str(name)[:60], METRICS)
     if not config.metrics.metrics:
         raise BenchmarkError("metrics.metrics is empty; name at least one, as in [pearson].")
     for key, folder in (("results_dir", config.results_dir), ("cache_dir", config.cache_dir)):
@@ -401,7 +404,7 @@ def listed_neurons(values: Any) -> list[tuple[int, int]]:
             )
         parts = re.split("[./]", value) if isinstance(value, str) else value
         if not _is_pair(parts):
-            raise BenchmarkError(f"neurons.list holds {value!r}; {example}")
+            raise BenchmarkError(f"neurons.list holds {value!r:.80}; {example}")
         pairs.add((int(parts[0]), int(parts[1])))
     if not pairs:
         raise BenchmarkError("neurons.list is empty; leave it out or name neurons: [[0,12]].")
@@ -412,8 +415,8 @@ def _is_pair(parts: Any) -> bool:
     if not isinstance(parts, list | tuple) or len(parts) != 2:
         return False
     return all(
-        part.strip().isdecimal()
+        re.fullmatch(r"\s*[0-9]{1,9}\s*", part)
         if isinstance(part, str)
-        else isinstance(part, int) and not isinstance(part, bool)
+        else isinstance(part, int) and not isinstance(part, bool) and abs(part) <= LARGEST
         for part in parts
     )

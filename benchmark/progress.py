@@ -7,6 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from benchmark.visible import one_line
+
 SECONDS_BETWEEN_LINES_OF_A_LOG = 15.0
 SECONDS_BEFORE_A_BAR = 0.5
 
@@ -19,7 +21,7 @@ def progress(total: int, description: str, unit: str, *, inner: bool = False) ->
     """
     return tqdm(
         total=total,
-        desc=description,
+        desc=one_line(description),
         unit=f" {unit}",
         unit_scale=True,
         smoothing=0.05,

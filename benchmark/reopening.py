@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from benchmark.errors import BenchmarkError
 from benchmark.explaining import check_explainer, imported_class, load_explanation, restore
 from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
+from benchmark.literal import literal
+from benchmark.reading import first_line
 from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
 from benchmark.trusted import TARGET, UntrustedError, canonical, check_options
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from benchmark.config import RunConfig
     from benchmark.evidence import Block
     from benchmark.experiment import Experiment
+
+
+# What values of any kind in any place of somebody's configuration can make a check raise.
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class ReopenedRun:
@@ -105,27 +110,25 @@ def config_of(run: Run) -> RunConfig:
     Raises:
         BenchmarkError: this version cannot read it.
     """
-    from benchmark.config import check_config, recorded_config
+    from benchmark.config import recorded_config
 
-    composed: Any = recorded_config({**literal(run.record.config), "dry_run": False})
+    recorded = recorded_config({**literal(run.record.config), "dry_run": False})
+    return checked_config(run, recorded)
+
+
+def checked_config(run: Run, composed: Any) -> RunConfig:
+    """Return the configuration of a run, or one made from it, with every value checked.
+
+    Raises:
+        BenchmarkError: this version cannot read it.
+    """
+    from benchmark.config import check_config
+
     try:
         return check_config(composed)
-    except BenchmarkError as error:
-        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {error}") from error
-
-
-def literal(value: Any) -> Any:
-    r"""Return data in which `${...}` stands for itself, also for OmegaConf: it becomes `\${...}`.
-
-    Otherwise a run.json could ask for variables of the reader's environment.
-    """
-    if isinstance(value, str):
-        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
-    if isinstance(value, Mapping):
-        return {key: literal(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [literal(entry) for entry in value]
-    return value
+    except (BenchmarkError, *MISFITS) as error:
+        reason = str(error) if isinstance(error, BenchmarkError) else f"{first_line(error)}."
+        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {reason}") from error
 
 
 def check_same(run: Run, experiment: Experiment) -> None:

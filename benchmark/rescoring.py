@@ -75,7 +75,10 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
                 explanations = [reopened.restored(saved[key], experiment.subject) for key in keys]
-                costs = [{name: old[key][name] for name in KEPT_COSTS} for key in keys]
+                costs = [
+                    {name: old[key][name] for name in KEPT_COSTS if name in old[key]}
+                    for key in keys
+                ]
                 rows, lines = score_explanations(experiment, explainer, block, explanations, costs)
                 writer.write_block(block.index, rows, lines)
                 bar.update(len(keys))

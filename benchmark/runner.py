@@ -43,6 +43,7 @@ from benchmark.results import (
     load_run,
 )
 from benchmark.results.resampled import RESAMPLED
+from benchmark.results.writer import remove_unfinished
 from benchmark.scoring import score_block, score_firing
 from benchmark.simulation import Simulation, simulate
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
@@ -116,6 +117,7 @@ def _reused(experiment: Experiment, blocks: Sequence[Block], folder: Path) -> Ou
         raise BenchmarkError(
             f"{error} Remove '{folder}' to run again, or keep it and give fresh=true."
         ) from error
+    remove_unfinished(folder)
     store = experiment.store
     hits = 2 * sum(store.is_cached(block) for block in blocks)
     return Outcome(run, True, 0, hits, store.cache.misses)

@@ -8,7 +8,9 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO, cast
+
+from benchmark.terminal import VisibleStream
 
 TITLES = {"stdout": "standard output", "stderr": "standard error"}
 DESCRIPTORS = {"stdout": 1, "stderr": 2}
@@ -123,7 +125,10 @@ class Stream:
         stream = self._stream
         if stream is not None and getattr(stream, "closed", False):
             changed = True
-            stream = _again(stream, self._descriptor)
+            if isinstance(stream, VisibleStream):
+                stream.stream = cast(TextIO, _again(stream.stream, self._descriptor))
+            else:
+                stream = _again(stream, self._descriptor)
         setattr(sys, self._name, stream)
         return changed
 

@@ -1,11 +1,15 @@
-"""Tokens and counts as a person can read them.
+"""Tokens, texts of others and counts as a person can read them.
 
-Of tokens whitespace is visible, and bytes that are no text are named.
+Of tokens whitespace is visible, and bytes that are no text are named. In names, errors, docstrings
+and commands that come from files or plug-ins, what steers a terminal is spelt out: control
+characters (ESC, C1, BEL), letters that turn the direction of writing or are invisible, and halves
+of letters.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +19,15 @@ _WHITESPACE = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
 _STAND_INS = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "·↵→␍"})
 # Characters of a token that are shown.
 WIDTH = 40
+# Characters that show nothing and act on a terminal or on the order of letters: controls but for
+# line ends and tabs, formatting characters, separators of lines and paragraphs, surrogates.
+_ACTING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f]"
+)
+_LINE_ENDS = re.compile(r"[\t\n]")
 _RUN = re.compile(r"(.)\1{4,}")
 _SENTENCEPIECE_SPACE = "▁"
 
@@ -33,6 +46,33 @@ def visible(text: str, width: int = WIDTH) -> str:
     )
     shown = shortened(shown, width)
     return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def printable(text: str) -> str:
+    r"""Text of any number of lines with every character that would act on a terminal spelt out.
+
+    Lines and tabs stay. ESC becomes `\x1b`, a right-to-left override `\u202e`.
+    """
+    return _ACTING.sub(_escape, text)
+
+
+def one_line(text: object) -> str:
+    """A name, an error or a command of others on one line: as `printable`, line ends spelt too."""
+    return _LINE_ENDS.sub(_escape, printable(str(text)))
+
+
+def json_text(text: str) -> str:
+    """JSON with what would act on a terminal as JSON's own escapes, so that it means the same."""
+    return _ACTING.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\u{number:04x}" if number < 0x10000 else json.dumps(found[0])[1:-1]
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def shortened(shown: str, width: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmark.errors import unknown
+from benchmark.visible import one_line
 from leaderboards import tables
 from leaderboards.building import build
 from leaderboards.model import Leaderboard
@@ -73,6 +74,10 @@ class Section:
 
     title: str
     tables: list[Table] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Spell out what would act on a terminal or a page, as `Table` does."""
+        object.__setattr__(self, "title", one_line(self.title))
 
 
 def page_of(

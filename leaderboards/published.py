@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import read_bytes
 from benchmark.results import find_runs
 from benchmark.results.atomic import storage_errors, write_text
 from benchmark.results.layout import SUBMISSION
@@ -50,7 +51,7 @@ def stale(folder: Path) -> list[str]:
     return [
         name
         for name, text in tables_of(folder).items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
+        if not (folder / name).is_file() or read_bytes(folder / name) != text.encode()
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from benchmark.errors import BenchmarkError
 from benchmark.results import Run, find_runs, load_run
 from benchmark.results.layout import SCORES, SUBMISSION
+from benchmark.visible import one_line
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ def read_results(folders: Iterable[Path | str], *, submissions: bool = False) ->
     kept = _each_once(runs)
     same = {id(run) for run in kept}
     return Results(kept, unread, [run.folder for run in runs if id(run) not in same])
+
+
+def name_unread(results: Results) -> None:
+    """Say on stderr which runs could not be read, and why.
+
+    Raises:
+        BenchmarkError: none could be read.
+    """
+    for unread in results.unread:
+        sys.stderr.write(f"left out: {one_line(unread.reason)}\n")
+    if not results.runs:
+        raise BenchmarkError("none of the runs there can be read.")
 
 
 def _each_once(runs: Sequence[Run]) -> list[Run]:

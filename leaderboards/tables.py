@@ -20,6 +20,7 @@ from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.corpus.copies import copies
 from benchmark.evidence import NOVEL, TOP, UNIFORM
 from benchmark.labels import UNVERIFIED
+from benchmark.visible import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across
@@ -66,6 +67,17 @@ class Table:
     rows: Sequence[Sequence[str]]
     text_columns: int = 1
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        """Spell out what would act on a terminal or a page: names are those of others' files."""
+        spelt = {
+            "title": one_line(self.title),
+            "columns": [one_line(column) for column in self.columns],
+            "rows": [[one_line(cell) for cell in row] for row in self.rows],
+            "caption": one_line(self.caption),
+        }
+        for name, value in spelt.items():
+            object.__setattr__(self, name, value)
 
 
 def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:

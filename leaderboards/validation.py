@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from benchmark.config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import SCORING_SETS, base_set
+from benchmark.reading import lines, parse_json_line, read_json
 from benchmark.recording import summarise
 from benchmark.reopening import config_of
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
@@ -64,8 +64,8 @@ def validated(folder: Path, *, published: bool = False) -> Run:
 def _record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     try:
-        data = json.loads(path.read_bytes(), parse_constant=_no_constant)
-    except OSError:
+        data = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
         unfinished = (folder / UNFINISHED).is_dir()
         what = (
             "is unfinished: repeat the command that began it" if unfinished else "has no run.json"
@@ -74,15 +74,9 @@ def _record(folder: Path) -> dict[str, Any]:
             f"'{folder}' {what}; a submission is the folder of one finished run, such as "
             "results/solu-tiny/stdlib/n2g/<run>."
         ) from None
-    except ValueError as error:
-        raise BenchmarkError(f"'{path}' is damaged: {error}.") from error
     if not isinstance(data, dict):
         raise BenchmarkError(f"'{path}' is damaged: it holds no object.")
     return data
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _check_digests(run: Run) -> None:
@@ -171,13 +165,9 @@ def _check_lines(run: Run, version: int) -> None:
 
 
 def _lines(run: Run) -> Iterator[tuple[int, Any]]:
-    with open(run.folder / EXPLANATIONS, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield number, json.loads(line)
-            except ValueError as error:
-                path = run.folder / EXPLANATIONS
-                raise BenchmarkError(f"'{path}' line {number} is damaged: {error}.") from error
+    path = run.folder / EXPLANATIONS
+    for number, line in lines(path):
+        yield number, parse_json_line(line, f"'{path}' line {number}")
 
 
 def _check_summary(run: Run, config: RunConfig) -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import unknown
+from benchmark.errors import BenchmarkError, unknown
+from benchmark.reading import read_yaml
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUPS = ("model", "dataset", "explainer", "metrics", "tracking")
 PLUGINS = "neuron_simulator_benchmark.explainers"
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 NAME = r"[\w.-]+"  # what can be typed as explainer=<name>
 
 
@@ -44,9 +46,9 @@ def entries(group: str) -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry:
-    import yaml
-
-    config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    config = read_yaml(path) or {}
+    if not isinstance(config, Mapping):
+        raise BenchmarkError(f"'{path}' is damaged: it holds no keys.")
     return Entry(path.stem, str(config.get("description", "")), config)
 
 
@@ -65,9 +67,11 @@ def plugins() -> list[Entry]:
     own = {path.stem for path in (config_folder() / "explainer").glob("*.yaml")}
     found: dict[str, Entry] = {}
     for point in plugin_points():
+        target = target_of(point)
         if point.name in own or point.name in found or not re.fullmatch(NAME, point.name):
             continue
-        target = f"{point.module}.{point.attr}"
+        if target is None:
+            continue
         description = f"plug-in {target}"
         config = {"name": point.name, "description": description, "control": False}
         found[point.name] = Entry(point.name, description, {**config, "_target_": target})
@@ -76,9 +80,39 @@ def plugins() -> list[Entry]:
 
 def plugin_points() -> list[EntryPoint]:
     """The entry points of all plug-ins, by name and then by what they name."""
-    from importlib.metadata import entry_points
+    points, _ = read_plugin_points()
+    return points
 
-    return sorted(entry_points(group=PLUGINS), key=lambda point: (point.name, point.value))
+
+def read_plugin_points() -> tuple[list[EntryPoint], list[tuple[str, str]]]:
+    """The entry points of all plug-ins, and the packages whose entry points cannot be read.
+
+    Packages are read one by one, since what is wrong with one must not hide the others. Of several
+    copies of a package the first on the path counts.
+    """
+    from importlib.metadata import distributions
+
+    points: list[EntryPoint] = []
+    problems: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        path = getattr(distribution, "_path", None)
+        name = Path(path).name.partition("-")[0] if path is not None else str(id(distribution))
+        name = re.sub(r"[-_.]+", "-", name).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            points += [point for point in distribution.entry_points if point.group == PLUGINS]
+        except Exception as error:  # an encoding, a syntax, a permission, a pipe in its place
+            problems.append((name, f"{type(error).__name__}: {error}"))
+    return sorted(points, key=lambda point: (str(point.name), str(point.value))), problems
+
+
+def target_of(point: EntryPoint) -> str | None:
+    """The class that an entry point names, None where its value is not `module:Class`."""
+    found = re.fullmatch(rf"({_DOTTED})\s*:\s*({_DOTTED})\s*(\[.*\])?", str(point.value).strip())
+    return f"{found[1]}.{found[2]}" if found else None
 
 
 def write_configs(explainers: Iterable[Entry], folder: Path) -> None:
@@ -93,9 +127,7 @@ def write_configs(explainers: Iterable[Entry], folder: Path) -> None:
 
 def defaults() -> dict[str, str]:
     """The name that is chosen of each group where the command line names none."""
-    import yaml
-
-    config = yaml.safe_load((config_folder() / "config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(config_folder() / "config.yaml")
     chosen: dict[str, str] = {}
     for entry in config["defaults"]:
         if isinstance(entry, dict):

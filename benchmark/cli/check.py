@@ -12,6 +12,7 @@ from benchmark.cli.compose import compose_and_call
 from benchmark.cli.imports import import_whole
 from benchmark.cli.overrides import prepare_overrides
 from benchmark.errors import BenchmarkError
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.conformance import Result
@@ -90,7 +91,7 @@ def _results(composed: Any) -> list[Result]:
     from benchmark.conformance import check_explainer
 
     name, subject = config.explainer["name"], config.model["name"]
-    sys.stdout.write(f"explainer {name} on neurons of subject {subject}\n")
+    sys.stdout.write(f"explainer {one_line(name)} on neurons of subject {one_line(subject)}\n")
     sys.stdout.flush()
     return list(check_explainer(config))
 

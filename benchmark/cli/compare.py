@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.comparison import Comparison
@@ -38,6 +39,7 @@ stands for what rests on them; {tied}: not significant. null: neurons of which o
 does not exist, left out."""
 
 INTERVALS = ("95 % interval", "over neurons", "over layers")
+LONGEST_NUMBER = 18  # digits
 KEYS = ("metrics", "rank_by", "resamples", "confidence", "seed")
 
 
@@ -115,7 +117,17 @@ def _load(words: Sequence[str]) -> list[Run]:
         folder = Path(word)
         below = find_runs([folder]) if folder.is_dir() else []
         folders += below if len(below) > 1 else below or [folder]
-    return [load_run(folder) for folder in folders]
+    several = len(folders) > len(words)
+    runs: list[Run] = []
+    for folder in dict.fromkeys(folders):
+        try:
+            runs.append(load_run(folder))
+        except BenchmarkError as error:
+            # Named by the user it must be there; found below a folder it stops no other.
+            if not several:
+                raise
+            sys.stderr.write(f"left out: {one_line(error)}\n")
+    return runs
 
 
 def _is_option(word: str) -> bool:
@@ -123,6 +135,8 @@ def _is_option(word: str) -> bool:
 
 
 def _options(words: Sequence[str]) -> dict[str, Any]:
+    from benchmark.config import MOST_RESAMPLES
+
     options: dict[str, Any] = {}
     for word in words:
         key, _, value = word.partition("=")
@@ -140,6 +154,10 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
             options[key] = _parsed(key, value, int)
     if not 0.0 < options.get("level", 0.95) < 1.0:
         raise BenchmarkError(f"confidence={options['level']} is not between 0 and 1.")
+    if options.get("resamples", 1) > MOST_RESAMPLES:
+        raise BenchmarkError(
+            f"resamples={options['resamples']} is too large; the largest is {MOST_RESAMPLES}."
+        )
     for key, least in (("resamples", 1), ("seed", 0)):
         if options.get(key, least) < least:
             raise BenchmarkError(f"{key}={options[key]} is too small; the smallest is {least}.")
@@ -148,10 +166,12 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
 
 def _parsed(key: str, value: str, kind: type[int] | type[float]) -> float:
     try:
+        if len(value) > LONGEST_NUMBER:
+            raise ValueError
         return kind(value)
     except ValueError:
         what = "a whole number" if kind is int else "a number"
-        raise BenchmarkError(f"{key}={value} must be {what}.") from None
+        raise BenchmarkError(f"{key}={value:.60} must be {what}.") from None
 
 
 def _number(value: float | None, form: str) -> str:

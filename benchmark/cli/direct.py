@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.table import print_rows
 from benchmark.errors import BenchmarkError
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run, RunRecord
@@ -33,7 +34,7 @@ def print_direct(run: Run, layer: int, neuron: int) -> None:
         subject = _subject_of(run.record)
         found = direct_effects(subject, layer, [neuron])
     except BenchmarkError as error:
-        sys.stdout.write(f"\ndirect effect on the output: not known here: {error}\n")
+        sys.stdout.write(f"\ndirect effect on the output: not known here: {one_line(error)}\n")
         return
 
     def shown(tokens: Any, values: Any) -> list[list[str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.cli.table import intervals_legend, print_rows, ranges, score_table
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
@@ -42,8 +43,10 @@ def print_started(config: RunConfig) -> None:
     if subject == "local":
         subject = config.model["source"]
     _say(
-        f"explainer {config.explainer['name']} on subject {subject}, "
-        f"corpus {config.dataset['name']}"
+        one_line(
+            f"explainer {config.explainer['name']} on subject {subject}, "
+            f"corpus {config.dataset['name']}"
+        )
     )
 
 
@@ -53,7 +56,7 @@ def print_finished(outcome: Outcome) -> None:
     where = shown_path(run.folder)
     if outcome.reused:
         _say(
-            f"  finished before, on {run.record.finished}: nothing was computed "
+            f"  finished before, on {one_line(run.record.finished)}: nothing was computed "
             "(fresh=true runs it again)"
         )
     if outcome.cache_hits or outcome.cache_misses:
@@ -76,7 +79,8 @@ def _say_failures(run: Run) -> None:
         first = failed[0]
         _say(
             f"  {len(failed)} of {len(run.scores)} neurons failed and score as zero; the first, "
-            f"{first['layer']}.{first['neuron']}: {' '.join(str(first['error']).split())[:200]}"
+            f"{first['layer']}.{first['neuron']}: "
+            f"{one_line(' '.join(str(first['error']).split()))[:200]}"
         )
 
 
@@ -88,8 +92,8 @@ def print_table(runs: Sequence[Run]) -> None:
         neurons, corpus = record.neurons, record.corpus
         dead = sum(neurons.dead.values())
         _say(
-            f"subject {record.subject.name}, layers {ranges(record.subject.layers)}, "
-            f"{dead} dead neurons; corpus {corpus.name}, "
+            f"subject {one_line(record.subject.name)}, layers {ranges(record.subject.layers)}, "
+            f"{dead} dead neurons; corpus {one_line(corpus.name)}, "
             f"contexts of {corpus.context_length} tokens"
         )
         if sentence := copies(corpus.counts):
@@ -122,7 +126,7 @@ def named_dead(neurons: Mapping[int, Sequence[int]]) -> str:
 def shown_path(path: Path) -> str:
     """A path as a person would type it from here."""
     relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
+    return one_line(path if relative.startswith("..") else relative)
 
 
 def _headline(run: Run) -> float:

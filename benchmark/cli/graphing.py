@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,8 +103,8 @@ def whole_number(option: str, value: str, least: int) -> int:
     Raises:
         BenchmarkError: it is no whole number, or too small.
     """
-    if not value.isdecimal() or int(value) < least:
-        raise BenchmarkError(f"{option} {value} must be a whole number, at least {least}.")
+    if not re.fullmatch("[0-9]{1,9}", value) or int(value) < least:
+        raise BenchmarkError(f"{option} {value:.60} must be a whole number, at least {least}.")
     return int(value)
 
 

@@ -50,15 +50,17 @@ def command(words: Sequence[str]) -> int:
         return _published(given.results, check=given.check)
     from leaderboards.formats import render
     from leaderboards.page import PARTS, page_of
-    from leaderboards.reading import read_results
+    from leaderboards.reading import name_unread, read_results
 
+    results = read_results(given.results)
     page = page_of(
-        read_results(given.results),
+        results,
         rank_by=given.rank_by,
         metrics=[name.strip() for name in given.metrics.split(",") if name.strip()],
         parts=given.table.split(",") if given.table else PARTS,
     )
     text = render(page, given.format)
+    name_unread(results)
     if given.output is None:
         sys.stdout.write(text)
         return 0

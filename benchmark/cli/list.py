@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.cli.catalogue import Entry, entries
 from benchmark.cli.plugins import usable
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.visible import json_text, one_line
 
 HELP = """\
 usage: python -m benchmark list explainers|models|datasets|metrics [--json]
@@ -38,7 +39,7 @@ def command(words: Sequence[str]) -> int:
     found = {kind: rows(kind) for kind in kinds}
     if "--json" in words:
         content: Any = found[names[0]] if names else found
-        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(json.dumps(content, indent=2, ensure_ascii=False)) + "\n")
         return 0
     for kind in kinds:
         if len(kinds) > 1:
@@ -46,7 +47,8 @@ def command(words: Sequence[str]) -> int:
         width = max((len(row["name"]) for row in found[kind]), default=0)
         for row in found[kind]:
             mark = MARK if row.get("sound") is False else ""
-            sys.stdout.write(f"  {row['name']:<{width}}  {mark}{row['description']}\n")
+            description = one_line(row["description"])
+            sys.stdout.write(f"  {row['name']:<{width}}  {mark}{description}\n")
         if any(row.get("sound") is False for row in found[kind]):
             sys.stdout.write(f"  {MARK}fails the sanity tests: nothing is ranked by it.\n")
     return 0
@@ -62,7 +64,7 @@ def rows(kind: str) -> list[dict[str, Any]]:
     if kind == "explainers":
         found, problems = usable(found)
         for problem in problems:
-            sys.stderr.write(f"warning: {problem}\n")
+            sys.stderr.write(f"warning: {one_line(problem)}\n")
     # `custom` is how the command line reaches a class of one's own, not something to choose.
     return [_row(entry) for entry in found if entry.name != "custom"]
 

@@ -14,6 +14,8 @@ from benchmark.cli.values import check_words
 from benchmark.errors import named, unknown
 from benchmark.own_packages import find_own_packages
 from benchmark.streams import lasting_output
+from benchmark.terminal import visible_output
+from benchmark.visible import one_line
 
 # The status of a program whose reader went away, as a shell tells it of others (128 + SIGPIPE).
 CUT_OFF = 141
@@ -60,7 +62,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with lasting_output() as outputs:
+    with lasting_output() as outputs, visible_output():
         status = _run(words)
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -104,7 +106,7 @@ def _run(words: Sequence[str]) -> int:
         message = message_of(error)
         if message is None:
             raise
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {one_line(message)}\n")
         return 1
 
 

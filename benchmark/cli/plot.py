@@ -55,13 +55,13 @@ def command(words: Sequence[str]) -> int:
     given = flags.parse_intermixed_args(list(words))
     from leaderboards.plots.drawing import FORMATS, encoded
     from leaderboards.plots.gallery import PLOTS, plots_of
-    from leaderboards.reading import read_results
+    from leaderboards.reading import name_unread, read_results
 
     if given.format not in FORMATS:
         raise unknown("format", given.format, FORMATS)
     results = read_results(given.results)
-    for unread in results.unread:
-        sys.stderr.write(f"left out: {unread.reason}\n")
+    if not results.runs:
+        name_unread(results)
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
         drawn = _spectra(results, given.neuron, trust)
@@ -70,6 +70,7 @@ def command(words: Sequence[str]) -> int:
 
         names = given.plot.split(",") if given.plot else PLOTS
         drawn = list(plots_of(build(results.runs, given.rank_by), names))
+    name_unread(results)
     if not drawn:
         raise BenchmarkError("there is nothing to plot: no run has the scores for it.")
     from benchmark.results.atomic import storage_errors, write_bytes

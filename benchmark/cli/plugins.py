@@ -9,8 +9,16 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmark.cli.catalogue import NAME, Entry, plugin_points, plugins
+from benchmark.cli.catalogue import (
+    NAME,
+    Entry,
+    plugin_points,
+    plugins,
+    read_plugin_points,
+    target_of,
+)
 from benchmark.isolation import isolated, reason_of
+from benchmark.visible import one_line
 
 Problem = tuple[str, str]
 
@@ -36,7 +44,11 @@ def usable(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
         else:
             kept.append(replace(entry, description=described or entry.description))
     lines = [f"explainer '{name}' is left out: {problem}" for name, problem in sorted(problems)]
-    return kept, lines
+    lines += [
+        f"the entry points of the installed package '{name}' cannot be read: {problem}"
+        for name, problem in read_plugin_points()[1]
+    ]
+    return kept, [one_line(line) for line in lines]
 
 
 def _not_reachable() -> list[Problem]:
@@ -44,7 +56,11 @@ def _not_reachable() -> list[Problem]:
     reached = {entry.name: entry.config["_target_"] for entry in plugins()}
     problems: list[Problem] = []
     for point in plugin_points():
-        target = f"{point.module}.{point.attr}"
+        target = target_of(point)
+        if target is None:
+            why = f"its entry point {str(point.value)!r:.60} is not module:Class"
+            problems.append((point.name, why))
+            continue
         if reached.get(point.name) == target:
             continue
         if not re.fullmatch(NAME, point.name):
@@ -66,5 +82,5 @@ def _description(target: str) -> str:
         contextlib.redirect_stdout(sys.stderr),
     ):
         found = getattr(importlib.import_module(module_name), class_name)
-    text = (getattr(found, "__doc__", None) or "").strip()
+        text = str(getattr(found, "__doc__", None) or "").strip()
     return " ".join(text.splitlines()[0].split()).rstrip(".") if text else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -64,7 +65,7 @@ def command(words: Sequence[str]) -> int:
 
 def _name(run: Run) -> str:
     record = run.record
-    return f"{record.explainer.name}-{record.subject.name}-{record.run_id}"
+    return one_line(f"{record.explainer.name}-{record.subject.name}-{record.run_id}")
 
 
 def _own_group(run: Run) -> str | None:
@@ -82,8 +83,10 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
     """The configuration of `tracking=wandb` with changes such as `tracking.mode=offline`."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from benchmark.cli.catalogue import find
+    from benchmark.reading import first_line
 
     config: Any = OmegaConf.create({"tracking": dict(find("tracking", "wandb").config)})
     keys = [f"tracking.{key}" for key in config.tracking if key not in ("name", "kind")]
@@ -93,7 +96,9 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
             raise unknown("key", key, [one for one in keys if one != "tracking.description"])
         try:
             config = OmegaConf.merge(config, OmegaConf.from_dotlist([word]))
-        except OmegaConfBaseException as error:
-            raise BenchmarkError(f"{word}: {error}") from None
+        except (OmegaConfBaseException, YAMLError, ValueError) as error:
+            raise BenchmarkError(
+                f"the value of {word} cannot be read: {first_line(error)}"
+            ) from None
     chosen: Any = OmegaConf.to_container(config.tracking)
     return dict(chosen)

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
+from benchmark.visible import one_line
 
 HELP = """\
 usage: python -m benchmark report <run> [<run> ...] [-o site] [key=value ...]
@@ -38,14 +39,13 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
     from benchmark.reopening import acceptable
-    from leaderboards.reading import read_results
+    from leaderboards.reading import name_unread, read_results
     from leaderboards.site import build_report
 
     found = read_results(places)
-    for unread in found.unread:
-        sys.stderr.write(f"left out: {unread.reason}\n")
+    name_unread(found)
     for repeated in found.repeated:
-        sys.stderr.write(f"left out: '{repeated}' is a copy of another run\n")
+        sys.stderr.write(f"left out: '{one_line(repeated)}' is a copy of another run\n")
     # What a control predicts stands on no page, so nothing of it is imported.
     methods = [run for run in found.runs if not run.record.explainer.control]
     accepted, refused = acceptable(methods, trust)

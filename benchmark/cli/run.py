@@ -15,6 +15,7 @@ from benchmark.cli.messages import message_of
 from benchmark.cli.overrides import prepare_overrides
 from benchmark.errors import BenchmarkError
 from benchmark.trusted import targets_of
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -100,7 +101,7 @@ class _Session:
         except Exception as error:
             self._errors.append(error)
             if self._sweep and (message := message_of(error)):
-                sys.stderr.write(f"error: {message}\n")
+                sys.stderr.write(f"error: {one_line(message)}\n")
 
     def _run(self, composed: Any) -> None:
         from benchmark.config import check_config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,8 +107,8 @@ def _options(words: Sequence[str]) -> tuple[list[str], int, list[str]]:
             if not names:
                 raise BenchmarkError("metrics is empty; name at least one: metrics=[pearson].")
         elif key == "seed":
-            if not value.isdecimal():
-                raise BenchmarkError(f"seed={value} must be a whole number, at least 0.")
+            if not re.fullmatch("[0-9]{1,18}", value):
+                raise BenchmarkError(f"seed={value:.60} must be a whole number, at least 0.")
             seed = int(value)
         elif key.split(".")[0] in ("device", "batch_tokens", "cache_dir"):
             changes.append(word)

@@ -67,8 +67,9 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from benchmark.config import check_config, recorded_config
-    from benchmark.reopening import literal
+    from benchmark.config import recorded_config
+    from benchmark.literal import literal
+    from benchmark.reopening import checked_config
 
     composed: Any = recorded_config(literal(run.record.config))
     for change in changes:
@@ -87,4 +88,4 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
             raise BenchmarkError(
                 f"the value of {change[:200]} cannot be read: {described(error)[:200]}"
             ) from None
-    return check_config(composed)
+    return checked_config(run, composed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, named, unknown
 from benchmark.isolation import isolated
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.interface import Explanation
@@ -74,10 +76,29 @@ def command(words: Sequence[str]) -> int:
     if len(folders) > 1:
         from benchmark.cli.finished import print_table
 
-        print_table([load_run(found) for found in folders])
+        print_table(_readable(folders))
         return 0
     show_run(load_run(folders[0] if folders else folder))
     return 0
+
+
+def _readable(folders: Sequence[Path]) -> list[Run]:
+    """The runs in some folders; one that cannot be read is named and stops no other.
+
+    Raises:
+        BenchmarkError: none can be read.
+    """
+    from benchmark.results import load_run
+
+    runs: list[Run] = []
+    for folder in folders:
+        try:
+            runs.append(load_run(folder))
+        except BenchmarkError as error:
+            sys.stderr.write(f"left out: {one_line(error)}\n")
+    if not runs:
+        raise BenchmarkError("none of the runs there can be read.")
+    return runs
 
 
 @dataclass(frozen=True)
@@ -129,8 +150,10 @@ def parse_neuron(word: str) -> tuple[int, int]:
         BenchmarkError: the word is something else.
     """
     parts = word.split(".")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise BenchmarkError(f"'{word}' is no neuron; write <layer>.<neuron>, for example 3.400.")
+    if len(parts) != 2 or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
+        raise BenchmarkError(
+            f"'{word:.60}' is no neuron; write <layer>.<neuron>, for example 3.400."
+        )
     return int(parts[0]), int(parts[1])
 
 
@@ -229,7 +252,8 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
     saved = run.explanation(layer, neuron)
     record = run.record
     sys.stdout.write(
-        f"neuron {layer}.{neuron} of {record.subject.name}, explained by {record.explainer.name}\n"
+        f"neuron {layer}.{neuron} of {one_line(record.subject.name)}, "
+        f"explained by {one_line(record.explainer.name)}\n"
     )
     if neuron in record.neurons.named_dead.get(layer, []):
         from benchmark.evidence import DEAD_MEANS
@@ -237,7 +261,7 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
         sys.stdout.write(f"it is dead: {DEAD_MEANS}\n")
     explanation = ReopenedRun(run, trust).explanation(saved)
     if explanation is None:
-        sys.stdout.write(f"failed: {saved.error}\n")
+        sys.stdout.write(f"failed: {one_line(saved.error)}\n")
     else:
         try:
             with isolated(record.explainer.target, "while it describes"):
@@ -310,7 +334,7 @@ def _overview(record: RunRecord) -> str:
             if name in environment.packages
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def _by_score(run: Run, column: str) -> list[int]:

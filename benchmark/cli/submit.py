@@ -12,6 +12,7 @@ from benchmark.cli.flags import Flags
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -135,5 +136,5 @@ def _check(folder: Path) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{one_line(text)}\n")
     sys.stdout.flush()

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from benchmark.labels import labels, marked_label
 from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
+from benchmark.terminal import write_styled
+from benchmark.visible import one_line
 
 WIDEST_TABLE = 100_000
 MARK = "†"
@@ -30,15 +32,17 @@ def print_rows(
 
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=title or None,
+        title=one_line(title) or None,
         title_justify="left",
         pad_edge=False,
         collapse_padding=True,
     )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < text_columns else "right", no_wrap=True)
+        table.add_column(
+            one_line(column), justify="left" if number < text_columns else "right", no_wrap=True
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(one_line, row))
     # Nothing in a cell means anything but itself, be it [bold] or :smile:.
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     # Never narrower than the table: a number cut short would be worse than a wrapped line.
@@ -47,7 +51,7 @@ def print_rows(
     with console.capture() as drawn:
         console.print(table, soft_wrap=True)
     for line in drawn.get().splitlines():
-        sys.stdout.write(f"{line.rstrip()}\n")
+        write_styled(f"{line.rstrip()}\n")
 
 
 def score_table(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmark.errors import BenchmarkError
+from benchmark.literal import literal
 
 MOST_DIGITS = 1000
 # Names of files and folders may hold anything, and stand for nothing but themselves.
@@ -60,7 +61,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def quoted(word: str, *, sweep: bool) -> str:
-    """The override with a path in quotes, so that `~`, `=`, `(`, `ü` or a space are just letters.
+    """The override with a path in quotes: `~`, `=`, `(`, `${`, `ü` or a space are just letters.
 
     In a sweep a comma stands between paths. What is quoted already, a list, or null stays.
     """
@@ -68,7 +69,7 @@ def quoted(word: str, *, sweep: bool) -> str:
     if key.lstrip("+") not in PATHS or value in ("", "null", "???") or value[0] in "'\"[":
         return word
     parts = value.split(",") if sweep else [value]
-    return f"{key}={','.join(_quote(_here(part)) for part in parts)}"
+    return f"{key}={','.join(_quote(literal(_here(part))) for part in parts)}"
 
 
 def _here(path: str) -> str:

@@ -84,9 +84,10 @@ def main(question: str, answer: str) -> None:
     from omegaconf import OmegaConf
 
     from benchmark.config import check_config
+    from benchmark.literal import literal
 
     data = json.loads(Path(question).read_text(encoding="utf-8"))
-    trial = Trial(make_setting(check_config(OmegaConf.create(data))))
+    trial = Trial(make_setting(check_config(OmegaConf.create(literal(data)))))
     Path(answer).write_text(json.dumps(digests(trial)), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from benchmark.corpus.documents import Document
 from benchmark.corpus.options import DatasetOptions
 from benchmark.corpus.tables import jsonl_documents, parquet_documents
 from benchmark.errors import BenchmarkError
+from benchmark.reading import check_regular, opened
 
 PLAIN = (".txt", ".md", ".py")
 READABLE = (*PLAIN, ".jsonl", ".parquet")
@@ -33,6 +34,8 @@ def text_files(path: Path) -> list[Path]:
                 f"readable: {', '.join(READABLE)}"
             )
         return [path]
+    if path.exists() and not path.is_dir():
+        check_regular(path)
     if not path.is_dir():
         raise BenchmarkError(f"dataset.path '{path}' does not exist{_nearest(path)}")
     found, others = [], Counter[str]()
@@ -90,7 +93,8 @@ def read_plain(path: Path, encoding_errors: str = "strict") -> str:
     Raises `BenchmarkError` for other encodings, unless `encoding_errors` is `replace`, which puts
     U+FFFD where a byte is not UTF-8.
     """
-    content = path.read_bytes()
+    with opened(path) as file:
+        content = file.read()
     try:
         text = content.decode("utf-8-sig", encoding_errors)
     except UnicodeDecodeError as error:

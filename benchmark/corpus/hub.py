@@ -214,7 +214,7 @@ def _commit_in_cache(repo: str, revision: str | None, cached: dict[str, Any]) ->
     folder = repo_folder_name(repo_id=repo, repo_type="dataset")
     note = Path(constants.HF_HUB_CACHE, folder, "refs", revision or DEFAULT_REVISION)
     if note.is_file():
-        return note.read_text(encoding="utf-8").strip()
+        return note.read_text(encoding="utf-8", errors="replace").strip()
     # Without a note of what `main` means, a single cached version leaves no doubt.
     if revision is None and len(cached) == 1:
         return next(iter(cached))

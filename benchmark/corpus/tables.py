@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.corpus.columns import choose_column, text_of
 from benchmark.corpus.documents import Document
 from benchmark.errors import BenchmarkError
+from benchmark.reading import check_regular, first_line, opened
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ROWS_AT_ONCE = 256
@@ -18,7 +19,7 @@ ROWS_AT_ONCE = 256
 def jsonl_documents(path: Path, name: str, wanted: str | None) -> Iterator[Document]:
     """A document per line; blank lines are skipped and a null is an empty text."""
     column: str | None = None
-    with path.open("rb") as lines:
+    with opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             if number == 1:
                 line = line.removeprefix(BYTE_ORDER_MARK)
@@ -37,6 +38,7 @@ def parquet_documents(path: Path, name: str, wanted: str | None) -> Iterator[Doc
     import pyarrow.parquet as pq
 
     try:
+        check_regular(path)
         with pq.ParquetFile(path, pre_buffer=False) as file:
             column = choose_column(file.schema_arrow.names, wanted, str(path))
             number = 0
@@ -50,21 +52,17 @@ def parquet_documents(path: Path, name: str, wanted: str | None) -> Iterator[Doc
                     where = f"{path}, row {number}"
                     yield Document(f"{name}:{number}", text_of(value, where, column))
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"{path} cannot be read as parquet: {_first_line(error)}") from error
+        raise BenchmarkError(f"{path} cannot be read as parquet: {first_line(error)}") from error
 
 
 def _json_object(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise BenchmarkError(f"{where} is not valid JSON: {_first_line(error)}") from error
+        raise BenchmarkError(f"{where} is not valid JSON: {first_line(error)}") from error
     if not isinstance(row, dict):
         raise BenchmarkError(
             f"{where} holds a {type(row).__name__}; every line must be a JSON object with a text "
             "column"
         )
     return row
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from benchmark.cache import TensorCache
+from benchmark.cache import Expected, TensorCache
 from benchmark.corpus.documents import Document
 from benchmark.corpus.tokenise import tokenise
 
@@ -28,8 +28,13 @@ def tokenise_once(
     for document in documents:
         digest.update(bytes.fromhex(document.digest))
     key = {"tokenizer": tokenizer_fingerprint, "bos": bos, "documents": digest.hexdigest()}
-    stored = cache.read("tokens", key)
-    if stored is not None:
+    expected = {
+        "ids": Expected(torch.int32, (None,), 0),
+        "lengths": Expected(torch.int64, (len(documents),), 0),
+        "removed": Expected(torch.int64, (None,)),
+    }
+    stored = cache.read("tokens", key, expected)
+    if stored is not None and int(stored["lengths"].sum()) == len(stored["ids"]):
         ends = stored["lengths"].cumsum(0)[:-1].numpy()
         return np.split(stored["ids"].numpy(), ends), stored["removed"].tolist()
     cache.check_writable()

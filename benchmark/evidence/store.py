@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.cache import TensorCache
+from benchmark.cache import Expected, TensorCache
 from benchmark.corpus import Contexts, Corpus
 from benchmark.corpus.overlap import seen_windows
 from benchmark.errors import BenchmarkError
@@ -128,7 +128,7 @@ class EvidenceStore:
         """Profiles of all neurons of the layers, missing ones made in one pass."""
         missing = [layer for layer in layers if layer not in self._profiles]
         for layer in list(missing):
-            stored = self.cache.read("profile", self._profile_key(layer))
+            stored = self.cache.read("profile", self._profile_key(layer), self._expected_profile())
             if stored is not None:
                 self._profiles[layer] = _profile_from(stored)
                 self.cache.hits += 1
@@ -162,6 +162,36 @@ class EvidenceStore:
         profile = self.profiles([block.layer])[block.layer]
         chosen = reference or self.settings.firing_reference
         return firing_thresholds(profile, chosen, self.settings.firing)[block.neurons]
+
+    def _expected_profile(self) -> dict[str, Expected]:
+        width, contexts = self.subject.d_mlp, len(self.explain)
+        k = min(self.settings.exemplars, contexts)
+        return {
+            "max_activation": Expected(torch.float32, (width,)),
+            "mean_activation": Expected(torch.float32, (width,)),
+            "mean_square": Expected(torch.float32, (width,)),
+            "top_values": Expected(torch.float32, (width, k)),
+            "top_contexts": Expected(torch.int64, (width, k), -1, contexts),
+            "n_tokens": Expected(torch.int64, (), 0),
+        }
+
+    def _expected(self, kind: str, block: Block) -> dict[str, Expected]:
+        """The tensors that a file of a block holds."""
+        n, length = len(block.neurons), self.corpus.context_length
+        if kind == "evidence":
+            k = self.exemplar_rows(block).shape[1]
+            return {
+                "sample": Expected(torch.float32, (len(self.sample_rows), length, n)),
+                "exemplars": Expected(torch.float32, (n, k, length)),
+            }
+        if kind == "truth":
+            top = min(self.settings.top, len(self.held_out))
+            return {
+                "top": Expected(torch.int64, (n, top), 0, len(self.held_out)),
+                "top_activations": Expected(torch.float32, (n, top, length)),
+                "uniform_activations": Expected(torch.float32, (n, len(self.uniform_rows), length)),
+            }
+        return {"activations": Expected(torch.float32, (n, len(self.calibrate), length))}
 
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
         """Rows of the explain contexts that are the exemplars of each neuron of a block."""
@@ -246,7 +276,7 @@ class EvidenceStore:
         wanted = block.neurons.tolist()
         if whole.layer != block.layer or not places.keys() >= set(wanted):
             return False
-        stored = self.cache.read(kind, key(whole))
+        stored = self.cache.read(kind, key(whole), self._expected(kind, whole))
         if stored is None:
             return False
         self.cache.hits += 1
@@ -369,10 +399,11 @@ class EvidenceStore:
         return CalibrationTruth(self.calibrate.bos, self.calibrate.tokens, stored["activations"])
 
     def _read(self, kind: str, key: Mapping[str, Any], block: Block) -> dict[str, Tensor]:
-        stored = self.cache.read(kind, key)
+        expected = self._expected(kind, block)
+        stored = self.cache.read(kind, key, expected)
         if stored is None:
             self.prepare([block], calibrate=kind == "calibration")
-            stored = self.cache.read(kind, key)
+            stored = self.cache.read(kind, key, expected)
         elif not self.cache.was_written(kind, key):
             self.cache.hits += 1
         if stored is None:

@@ -13,6 +13,8 @@ from typing import BinaryIO
 from benchmark.errors import BenchmarkError
 
 TEMPORARY_SUFFIX = ".partial"
+# What nobody has written to for so long belongs to no process that still works on it.
+LEFTOVER_SECONDS = 24 * 3600
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -20,6 +22,7 @@ _REASONS = {
     errno.EACCES: "there is no permission to write there; choose another folder",
     errno.EPERM: "there is no permission to write there; choose another folder",
     errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOENT: "a folder on the way there was removed meanwhile; choose another folder",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
     errno.EISDIR: "a folder of that name is in the way; choose another folder",
@@ -38,10 +41,16 @@ def storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        raise BenchmarkError(
-            f"cannot write to '{folder}': {reason}, then repeat the same command."
-        ) from error
+        known = _REASONS.get(error.errno or 0)
+        reason = f"{known}, then repeat the same command" if known else _said(error)
+        raise BenchmarkError(f"cannot write to '{folder}': {reason}.") from error
+
+
+def _said(error: OSError) -> str:
+    """What the system says, on one line."""
+    text = " ".join((error.strerror or str(error)).split()).rstrip(".") or type(error).__name__
+    where = f" ('{error.filename}')" if error.filename is not None else ""
+    return f"{text[:1].lower()}{text[1:200]}{where}"
 
 
 def check_writable(folder: Path) -> None:
@@ -119,6 +128,17 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's, or the system cannot tell
+        return True
+    return True
 
 
 def remove_temporary_files(folder: Path) -> None:

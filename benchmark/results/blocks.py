@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from benchmark.errors import BenchmarkError
+from benchmark.reading import opened, parse_json_line
 from benchmark.results.atomic import replacing
 from benchmark.results.encoding import compact
 
@@ -61,7 +62,7 @@ def store_block(
 
 def load_block(path: Path, identity: str) -> StoredBlock | None:
     """Read a block back, None if it is damaged or belongs to another run."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         first, second = file.readline(), file.readline()
         digest, starts, position = hashlib.sha256(second), [], len(first) + len(second)
         for line in file:
@@ -70,12 +71,15 @@ def load_block(path: Path, identity: str) -> StoredBlock | None:
             position += len(line)
     if first != _sealed(digest.hexdigest()):
         return None
-    contents = json.loads(second)
-    number = contents["block"]
-    if contents["identity"] != identity or path.name != block_path(path.parent, number).name:
+    try:
+        contents = parse_json_line(second, f"'{path}'")
+        number = contents["block"]
+        if contents["identity"] != identity or path.name != block_path(path.parent, number).name:
+            return None
+        keys = [(layer, neuron) for layer, neuron in contents["keys"]]
+        return StoredBlock(path, number, contents["rows"], dict(zip(keys, starts, strict=True)))
+    except (BenchmarkError, KeyError, TypeError, ValueError):  # sealed, but not as we write it
         return None
-    keys = [(layer, neuron) for layer, neuron in contents["keys"]]
-    return StoredBlock(path, number, contents["rows"], dict(zip(keys, starts, strict=True)))
 
 
 def _digest_line(body: Sequence[bytes]) -> bytes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import check_regular, opened
 from benchmark.results.layout import RECORD, RESCORED
 from benchmark.results.records import RunRecord
 
@@ -22,13 +22,12 @@ def digest_of(path: Path) -> str:
         BenchmarkError: the file cannot be read, or is a pipe, a device or a folder.
     """
     try:
+        check_regular(path)
         about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise BenchmarkError(f"'{path}' cannot be read: it is no file.")
         key = (str(path.resolve()), about.st_size, about.st_mtime_ns, about.st_ino)
         if key not in _known:
             digest = hashlib.sha256()
-            with open(path, "rb") as file:
+            with opened(path) as file:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
             _known[key] = digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Record = TypeVar("Record", bound="DataclassInstance")
+
+LARGEST_NUMBER = 2**63 - 1
 
 _JSON_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
 
@@ -65,7 +68,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise _wrong(where, "an object", value)
         return {
-            _read_key(arguments[0], key, where): _read(arguments[1], entry, f"{where}.{key}")
+            _read_key(arguments[0], key, where): _read(arguments[1], entry, f"{where}.{key:.60}")
             for key, entry in value.items()
         }
     return _read_scalar(hint, value, where)
@@ -84,17 +87,18 @@ def _read_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
 def _read_key(hint: Any, key: str, where: str) -> Any:
     if hint is not int:
         return key
-    try:
-        return int(key)
-    except ValueError:
-        raise _wrong(f"{where}: the key '{key}'", "a whole number", key) from None
+    if not re.fullmatch("[0-9]{1,18}", key):
+        raise _wrong(f"{where}: the key '{key:.60}'", "a whole number", key)
+    return int(key)
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if hint is int and isinstance(value, bool):
+    if hint is int and (isinstance(value, bool) or not isinstance(value, int)):
         raise _wrong(where, "a whole number", value)
+    if hint is int and abs(value) > LARGEST_NUMBER:
+        raise _wrong(where, "a number of at most 64 bits", value)
     if not isinstance(value, hint):
         raise _wrong(where, _JSON_NAMES.get(hint, "a number"), value)
     return value

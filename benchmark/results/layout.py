@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import read_json
 
 RECORD = "run.json"
 EXPLANATIONS = "explanations.jsonl"
@@ -28,14 +28,14 @@ def read_identity(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / UNFINISHED / IDENTITY
     try:
-        identity = json.loads(path.read_bytes())
+        identity = read_json(path)
         if not isinstance(identity, dict):
-            raise ValueError("not an object")
+            raise BenchmarkError(f"'{path}' is damaged: it is no object.")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except BenchmarkError as error:
         raise BenchmarkError(
-            f"'{path}' cannot be read ({error}), so the unfinished run there cannot be continued; "
-            f"remove '{folder}' and run again."
+            f"{error} The unfinished run there cannot be continued; remove '{folder}' and run "
+            "again."
         ) from error
     return identity

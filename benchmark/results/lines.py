@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.errors import BenchmarkError
 from benchmark.results.blocks import Key
 from benchmark.results.encoding import explanation_text, plain
-from benchmark.results.scores import FAILED, OK
+from benchmark.results.scores import FAILED, LARGEST_INDEX, OK
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,24 @@ def parse_line(data: Any) -> SavedExplanation:
     Raises:
         ValueError: it is no such line.
     """
-    try:
-        layer, neuron, status = int(data["layer"]), int(data["neuron"]), data["status"]
-        if status == OK:
-            return SavedExplanation(layer, neuron, OK, explanation=dict(data["explanation"]))
-        if status == FAILED:
-            return SavedExplanation(layer, neuron, FAILED, error=str(data["error"]))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not the line of an explanation: {error!r}") from error
-    raise ValueError(f"not the line of an explanation: status {status!r}")
+    if not isinstance(data, Mapping):
+        raise ValueError("not the line of an explanation: no object")
+    layer, neuron, status = data.get("layer"), data.get("neuron"), data.get("status")
+    for name, number in (("layer", layer), ("neuron", neuron)):
+        if not is_index(number):
+            raise ValueError(f"not the line of an explanation: {name} {number!r:.60}")
+    assert isinstance(layer, int)
+    assert isinstance(neuron, int)
+    if status == OK and isinstance(data.get("explanation"), Mapping):
+        return SavedExplanation(layer, neuron, OK, explanation=dict(data["explanation"]))
+    if status == FAILED and isinstance(data.get("error"), str):
+        return SavedExplanation(layer, neuron, FAILED, error=data["error"])
+    raise ValueError(f"not the line of an explanation: status {status!r:.60}")
+
+
+def is_index(number: object) -> bool:
+    """Whether a value is the number of a layer or a neuron."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= LARGEST_INDEX
 
 
 def checked_block(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import LARGEST_TABLE, lines, parse_json_line, read_bytes, read_json
 from benchmark.results.atomic import TEMPORARY_SUFFIX
 from benchmark.results.digests import check_digest, differs
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES, UNFINISHED
@@ -41,8 +42,16 @@ class Run:
         Raises:
             BenchmarkError: the file is missing or a line of it is damaged.
         """
+        seen: set[tuple[int, int]] = set()
         for number, line in self._lines():
-            yield self._parsed(number, line)
+            saved = self._parsed(number, line)
+            if (saved.layer, saved.neuron) in seen:
+                raise BenchmarkError(
+                    f"'{self.folder / EXPLANATIONS}' line {number} is damaged: neuron "
+                    f"{saved.layer}.{saved.neuron} is there twice."
+                )
+            seen.add((saved.layer, saved.neuron))
+            yield saved
 
     def explanation(self, layer: int, neuron: int) -> SavedExplanation:
         """The explanation or failure of one neuron.
@@ -64,11 +73,12 @@ class Run:
         raise BenchmarkError(f"'{path}' is damaged: layer {layer}, neuron {neuron} has no line.")
 
     def _parsed(self, number: int, line: bytes) -> SavedExplanation:
+        where = f"'{self.folder / EXPLANATIONS}' line {number}"
+        data = parse_json_line(line, where)
         try:
-            return parse_line(json.loads(line))
+            return parse_line(data)
         except ValueError as error:
-            path = self.folder / EXPLANATIONS
-            raise BenchmarkError(f"'{path}' line {number} is damaged: {error}.") from error
+            raise BenchmarkError(f"{where} is damaged: {error}.") from error
 
     def _unknown_neuron(
         self, layer: int, neuron: int, known: list[tuple[int, int]]
@@ -84,11 +94,7 @@ class Run:
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         path = self.folder / EXPLANATIONS
         check_digest(path, self.record)
-        try:
-            with open(path, "rb") as file:
-                yield from enumerate(file, start=1)
-        except OSError as error:
-            raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
+        return lines(path)
 
 
 def load_run(path: Path | str) -> Run:
@@ -122,16 +128,23 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
     for folder in map(Path, folders):
         if not folder.exists():
             raise BenchmarkError(f"the folder '{folder}' does not exist.")
-        if folder.name == RECORD and folder.is_file():
+        if folder.name == RECORD and not folder.is_dir():
             found.add(folder.parent)
-        found.update(path.parent for path in folder.rglob(RECORD) if _is_record(path))
+        # A walk also meets links to nowhere and pipes, which a pattern passes over.
+        for place, folders_in_it, files in os.walk(folder):
+            if RECORD in files or RECORD in folders_in_it:
+                found.update(path.parent for path in [Path(place, RECORD)] if _is_record(path))
     return sorted(found)
 
 
 def _is_record(path: Path) -> bool:
-    """Not of a copy that a killed `score` or `submit` may have left."""
+    """Not of a copy that a killed `score` or `submit` may have left.
+
+    What is called so and is no file, such as a named pipe, is found too: reading it says what it
+    is, where passing over it would say nothing.
+    """
     folder = path.parent.name
-    return path.is_file() and folder != RESCORED and not folder.endswith(TEMPORARY_SUFFIX)
+    return folder != RESCORED and not folder.endswith(TEMPORARY_SUFFIX)
 
 
 def read_record_of(folder: Path) -> RunRecord:
@@ -142,29 +155,28 @@ def read_record_of(folder: Path) -> RunRecord:
     """
     path = folder / RECORD
     try:
-        data = json.loads(path.read_bytes())
+        data = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise _no_run(folder) from None
-    except OSError as error:
-        raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise BenchmarkError(f"'{path}' is damaged: {error}.") from error
     return RunRecord.from_dict(data, where=str(path))
 
 
 def _read_scores(folder: Path, record: RunRecord) -> Scores:
     path = folder / SCORES
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_TABLE)
     except OSError as error:
         raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
     written = record.files.get(SCORES)
     if written is not None and hashlib.sha256(data).hexdigest() != written.sha256:
         raise differs(path)
     try:
-        return Scores.from_parquet(data)
+        scores = Scores.from_parquet(data)
+        if not len(scores):
+            raise ValueError("it has no rows")
     except ValueError as error:
         raise BenchmarkError(f"'{path}' is damaged: {error}.") from error
+    return scores
 
 
 def _no_run(folder: Path) -> BenchmarkError:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.reading import first_line, parse_table
 from benchmark.results.encoding import plain
 from benchmark.results.resampled import RESAMPLED, Resampled, without_resampled
+from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +36,8 @@ EFFECT_PREFIX = "effect/"
 CAUSAL_PREFIX = "causal/"
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
 WHOLE_NUMBERS = ("cost/bytes",)
+# Of a layer or a neuron; no model comes near.
+LARGEST_INDEX = 2**31 - 1
 
 
 class Scores:
@@ -84,21 +88,15 @@ class Scores:
         """The table that `to_parquet` wrote.
 
         Raises:
-            ValueError: the bytes are no such table.
+            ValueError: the bytes are no such table, or a column holds what it cannot.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            # On threads of its own Arrow now and then aborts a process that ends soon after.
-            table = pq.ParquetFile(io.BytesIO(data), pre_buffer=False).read(use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"not a parquet table: {error}") from error
+        table = parse_table(data)
         missing = [name for name in KEY_COLUMNS if name not in table.column_names]
         if missing:
             raise ValueError(f"column '{missing[0]}' is missing")
         table = _in_order(table)
-        return cls(without_resampled(table), Resampled.from_table(table))
+        checked = _checked_columns(without_resampled(table))
+        return cls(checked, Resampled.from_table(table))
 
     def to_parquet(self) -> bytes:
         """The table as the bytes of a parquet file."""
@@ -180,6 +178,55 @@ class Scores:
         layers: Sequence[int] = self.table.column("layer").to_pylist()
         neurons: Sequence[int] = self.table.column("neuron").to_pylist()
         return list(zip(layers, neurons, strict=True))
+
+
+def _checked_columns(table: pa.Table) -> pa.Table:
+    """The table with every column of the type that it is written with.
+
+    Raises:
+        ValueError: a column is of another kind, a number is not finite, a row has no status.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = []
+    for name in table.column_names:
+        column, wanted = table.column(name), _column_type(name)
+        shown = one_line(name)[:60]
+        if not _convertible(column.type, wanted):
+            raise ValueError(f"column '{shown}' holds {column.type}, not {wanted}")
+        try:
+            column = column.cast(wanted)
+        except pa.ArrowException as error:
+            raise ValueError(f"column '{shown}': {first_line(error)}") from error
+        if pa.types.is_floating(wanted) and pc.all(pc.is_finite(column)).as_py() is False:
+            raise ValueError(f"column '{shown}' holds a number that is not finite")
+        columns.append(column)
+    checked = pa.table(columns, names=table.column_names)
+    for name in ("layer", "neuron"):
+        numbers = checked.column(name).to_pylist()
+        if any(number is not None and not 0 <= number <= LARGEST_INDEX for number in numbers):
+            raise ValueError(f"column '{name}' holds a number that no {name} has")
+    statuses = set(checked.column("status").to_pylist())
+    if not statuses <= {OK, FAILED}:
+        other = next(str(status) for status in statuses if status not in (OK, FAILED))
+        raise ValueError(f"column 'status' holds {one_line(other)[:60]!r}")
+    return checked
+
+
+def _convertible(kind: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a column says the same in the type that it should have."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_null(kind) or kind == wanted:
+        return True
+    if pa.types.is_string(wanted):
+        return bool(pa.types.is_large_string(kind))
+    if pa.types.is_floating(wanted):
+        return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+    return bool(pa.types.is_integer(wanted) and pa.types.is_integer(kind))
 
 
 def _in_order(table: pa.Table) -> pa.Table:

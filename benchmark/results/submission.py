@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import read_json
 from benchmark.results.digests import digest_of
 from benchmark.results.fields import read_record
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
@@ -15,7 +14,6 @@ from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
 # What `leaderboard --rebuild` writes into a folder of submissions.
 TABLES = ("README.md", "leaderboard.csv", "leaderboard.json")
 DEPTH = 4  # subject, corpus, explainer, run
-LARGEST = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +73,10 @@ def read_submission(path: Path) -> SubmissionRecord:
         BenchmarkError: it cannot be read or is damaged.
     """
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            raise ValueError("it is no file of that kind")
-        data: Any = json.loads(path.read_bytes())
-        if not isinstance(data, dict):
-            raise ValueError("it holds no object")
-        return read_record(SubmissionRecord, data, str(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BenchmarkError(f"'{path}' cannot be read: {error}.") from error
+        data = read_json(path)
+    except OSError as error:
+        raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
+    return read_record(SubmissionRecord, data, str(path))
 
 
 def is_among_submissions(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import parse_json_line
 from benchmark.results.atomic import (
     remove_temporary_files,
     replacing,
@@ -120,7 +121,7 @@ class RunWriter:
         """What is saved of every neuron so far, by layer and neuron, one at a time."""
         with storage_errors(self.folder):
             for line in explanation_lines(list(self._blocks.values())):
-                yield parse_line(json.loads(line))
+                yield parse_line(parse_json_line(line, f"a block of '{self.folder}'"))
 
     def write_block(
         self,
@@ -231,6 +232,19 @@ def find_unfinished(parent: Path | str, identity: Mapping[str, Any]) -> Path | N
             if read_identity(folder) == wanted:
                 found.append((len(list(unfinished.glob("block-*.jsonl"))), folder))
     return max(found)[1] if found else None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove from a finished run what a process that was killed at its very end left there.
+
+    Nothing is removed while another process holds it, or where it cannot be.
+    """
+    if not (folder / UNFINISHED).is_dir() or not (folder / RECORD).is_file():
+        return
+    with contextlib.suppress(BenchmarkError, OSError):
+        lock = _acquire(folder)
+        lock.release()
+        shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
 
 
 def _refuse_finished(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import nn
 
 from benchmark.builtin.architecture import BOS_TOKEN
 from benchmark.errors import BenchmarkError
+from benchmark.reading import first_line
 from benchmark.subject import huggingface, native, tl_legacy
 from benchmark.subject.batching import first_batch_tokens
 from benchmark.subject.files import Files, LocalFiles, needed, read_json
@@ -152,8 +154,17 @@ def checked_width(
     """
     layers = range(len(sites.modules))
     cfg = loaded.bridge.cfg
+    if int(cfg.n_ctx) < 2:
+        raise BenchmarkError(
+            f"config.json of '{source}' allows contexts of {cfg.n_ctx} tokens "
+            "(max_position_embeddings, n_positions or n_ctx); a context has at least 2."
+        )
     tokens = trial_tokens(loaded.bos, cfg, device)
-    found = sites.read(tokens, layers, lambda activations: activations.float())
+    try:
+        found = sites.read(tokens, layers, lambda activations: activations.float())
+    except (RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise BenchmarkError(f"'{source}' cannot be run: {first_line(error)}.") from error
+    check_finite(loaded.plain, found, source)
     widths = {activations.shape[-1] for activations in found.values()}
     if len(widths) > 1:
         raise BenchmarkError(f"the layers of '{source}' have different widths: {sorted(widths)}.")
@@ -167,7 +178,8 @@ def checked_width(
             loaded.bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type=None)
     except Exception as error:
         raise BenchmarkError(
-            f"TransformerLens cannot run '{source}': {error}: this architecture is not supported."
+            f"TransformerLens cannot run '{source}': {first_line(error)}: this architecture is not "
+            "supported."
         ) from error
     # Explicit and fused attention round differently; anything structural is far larger.
     tolerance = 0.01 if next(loaded.plain.parameters()).dtype == torch.float32 else 0.2
@@ -181,6 +193,28 @@ def checked_width(
                 f"TransformerLens (by {difference:.3g}): this architecture is not supported."
             )
     return int(widths.pop())
+
+
+def check_finite(model: nn.Module, found: Mapping[int, torch.Tensor], source: str) -> None:
+    """Check that a model computes numbers; where it does not, name the weights that are none.
+
+    Raises:
+        BenchmarkError: an activation is NaN or infinite.
+    """
+    bad = [
+        layer for layer, activations in sorted(found.items()) if not activations.isfinite().all()
+    ]
+    if not bad:
+        return
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise BenchmarkError(
+                f"the weights of '{source}' are damaged: {name} holds NaN or infinite numbers."
+            )
+    raise BenchmarkError(
+        f"the activations of layer {bad[0]} of '{source}' are not finite: its weights are too "
+        f"large for {next(model.parameters()).dtype}."
+    )
 
 
 def trial_tokens(bos: int, cfg: Any, device: torch.device) -> torch.Tensor:
@@ -205,7 +239,9 @@ def _load_builtin(
         try:
             state = load_file(weights)
         except Exception as error:
-            raise BenchmarkError(f"the weights {weights} cannot be read: {error}") from error
+            raise BenchmarkError(
+                f"the weights {weights} cannot be read: {first_line(error)}"
+            ) from error
         architecture = {key: value for key, value in config.items() if key != "bos_token"}
         tokenizer = builtin_tokenizer(tokenizer_file, config.get("bos_token", BOS_TOKEN))
         try:
@@ -214,7 +250,7 @@ def _load_builtin(
             )
         except (TypeError, ValueError, KeyError) as error:
             raise BenchmarkError(
-                f"config.json of '{files.source}' cannot be used: {error}"
+                f"config.json of '{files.source}' cannot be used: {first_line(error)}"
             ) from error
         native.fill(bridge, state, files.source)
     bos = bos_of(tokenizer, config, int(bridge.cfg.d_vocab), files.source)

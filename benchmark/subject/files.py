@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmark import reading
 from benchmark.errors import BenchmarkError
+from benchmark.reading import check_regular
 
 
 class Files(Protocol):
@@ -46,6 +48,11 @@ class LocalFiles:
     def __init__(self, folder: Path, source: str) -> None:
         self.source = source
         self._folder = folder
+        # The library opens further files by itself, and would wait for a pipe for ever.
+        with contextlib.suppress(OSError):
+            for path in sorted(folder.iterdir()):
+                if path.exists() and not path.is_dir():
+                    check_regular(path)
 
     @property
     def folder(self) -> Path:
@@ -55,7 +62,10 @@ class LocalFiles:
     def optional(self, name: str) -> Path | None:
         """A file of the folder, or None."""
         path = self._folder / name
-        return path if path.exists() else None
+        if not path.exists():
+            return None
+        check_regular(path)
+        return path
 
     def names(self) -> list[str]:
         """All files in the folder and below it, sorted."""
@@ -81,11 +91,9 @@ def needed(files: Files, name: str) -> Path:
 def read_json(path: Path, source: str) -> dict[str, Any]:
     """A JSON object. Raises BenchmarkError where the file holds something else."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BenchmarkError(
-            f"{path.name} of '{source}' cannot be read: {error} ({path})"
-        ) from error
+        value = reading.read_json(path, what=f"{path.name} of '{source}'")
+    except FileNotFoundError as error:
+        raise BenchmarkError(f"{path.name} of '{source}' is not there ({path}).") from error
     if not isinstance(value, dict):
         raise BenchmarkError(f"{path.name} of '{source}' is not a JSON object ({path}).")
     return value

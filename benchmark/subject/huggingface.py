@@ -13,6 +13,7 @@ from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import first_line
 from benchmark.subject.files import Files, needed, read_json
 from benchmark.subject.stems import KeysValues
 
@@ -30,11 +31,28 @@ def fetch_weights(files: Files) -> None:
             return
         index = files.optional(f"{name}.index.json")
         if index is not None:
-            parts = read_json(index, files.source).get("weight_map", {})
-            for part in sorted(set(parts.values())):
+            for part in _parts(read_json(index, files.source), index.name, files.source):
                 needed(files, part)
             return
     raise files.missing("weights (" + " or ".join(WEIGHTS) + ")")
+
+
+def _parts(index: Mapping[str, Any], name: str, source: str) -> list[str]:
+    """The files that an index of weights names.
+
+    Raises:
+        BenchmarkError: it names none, or something else than files beside it.
+    """
+    places = index.get("weight_map")
+    parts = list(places.values()) if isinstance(places, dict) else []
+    if not parts:
+        raise BenchmarkError(f"{name} of '{source}' names no files of weights in 'weight_map'.")
+    for part in parts:
+        if not isinstance(part, str) or not part or ".." in part.split("/") or part[0] in "/\\":
+            raise BenchmarkError(
+                f"{name} of '{source}' names {part!r:.60}, which is no file beside it."
+            )
+    return sorted(set(parts))
 
 
 def load_plain(
@@ -60,7 +78,13 @@ def load_plain(
             folder, config=config, output_loading_info=True, weights_only=True, **options
         )
     except Exception as error:
-        text = " ".join(str(error).split())[:250]
+        text = _said(error)
+        if "weights_only" in str(error):
+            # The library goes on to advise that the file be opened all the same.
+            text = (
+                "its weights are a pickle that holds more than tensors, which the benchmark never "
+                "opens; save them as model.safetensors"
+            )
         if "trust_remote_code" in str(error):
             text = "it needs code of its own, which the benchmark does not run"
         raise BenchmarkError(
@@ -69,6 +93,13 @@ def load_plain(
         ) from error
     has_unembedding = _check_complete(model, found, source, folder)
     return cast(nn.Module, model.to(device).eval()), has_unembedding
+
+
+def _said(error: Exception) -> str:
+    """What a library says, in one line; of a key that is missing more than its name."""
+    if isinstance(error, KeyError):
+        return first_line(error)
+    return " ".join(str(error).split())[:250] or type(error).__name__
 
 
 def _check_complete(model: nn.Module, found: Mapping[str, Any], source: str, folder: Path) -> bool:
@@ -108,8 +139,7 @@ def boot(
             source, hf_model=model, tokenizer=tokenizer, device=device, dtype=dtype
         )
     except Exception as error:
-        text = " ".join(str(error).split())[:250]
-        raise BenchmarkError(f"TransformerLens cannot load '{source}': {text}") from error
+        raise BenchmarkError(f"TransformerLens cannot load '{source}': {_said(error)}") from error
     return bridge, plain
 
 

@@ -40,6 +40,12 @@ def load_subject(
     if name == "local":  # two such models are not the same subject
         name = Path(source).expanduser().resolve().name
 
+    if revision is not None and isinstance(source, Path):
+        raise BenchmarkError(
+            f"model.revision={revision} is of a repository on the hub, and model.source={source} "
+            "is a folder, which has no revisions; leave one of the two out."
+        )
+
     import torch
 
     from benchmark.subject.assemble import assemble

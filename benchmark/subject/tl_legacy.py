@@ -22,6 +22,7 @@ from transformer_lens.model_bridge.sources.tl_legacy import (
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import first_line
 from benchmark.subject.files import Files, needed
 from benchmark.subject.hub import HubFiles
 from benchmark.subject.native import boot_native
@@ -47,7 +48,9 @@ def read_config(files: Files) -> Any:
     except KeyError as error:
         raise BenchmarkError(f"config.json of '{files.source}' has no {error}.") from error
     except Exception as error:
-        raise BenchmarkError(f"config.json of '{files.source}' cannot be used: {error}") from error
+        raise BenchmarkError(
+            f"config.json of '{files.source}' cannot be used: {first_line(error)}"
+        ) from error
     if config.tokenizer_name is None:
         config.tokenizer_name = TOKENIZER_OF_VOCABULARY.get(config.d_vocab)
     return config
@@ -118,6 +121,8 @@ def fetch_weights(files: Files) -> str:
 
 
 def _first_lines(error: Exception, characters: int = 300) -> str:
+    if isinstance(error, KeyError):
+        return first_line(error)
     text = " ".join(str(error).split())
     return text if len(text) <= characters else text[:characters] + " ..."
 

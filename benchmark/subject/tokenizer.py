@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.reading import first_line
 
 # Any one of these is a vocabulary. Without one the library may build an empty tokenizer silently.
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
@@ -45,7 +46,7 @@ def load_tokenizer(folder: Path, source: str) -> Any:
         tokenizer = reader.from_pretrained(folder, **options)
     except Exception as error:
         raise BenchmarkError(
-            f"the tokenizer of '{source}' cannot be read: {error} (in {folder})"
+            f"the tokenizer of '{source}' cannot be read: {first_line(error)} (in {folder})"
         ) from error
     if described and tokenizer.bos_token is None and tokenizer.eos_token is None:
         # GPT-2's files, for one, do not name its special tokens; its class does.
@@ -76,7 +77,7 @@ def builtin_tokenizer(file: Path, bos_token: str) -> Any:
             tokenizer_file=str(file), bos_token=bos_token, eos_token=bos_token
         )
     except Exception as error:
-        raise BenchmarkError(f"the tokenizer {file} cannot be read: {error}") from error
+        raise BenchmarkError(f"the tokenizer {file} cannot be read: {first_line(error)}") from error
 
 
 def bos_of(tokenizer: Any, config: Mapping[str, Any], d_vocab: int, source: str) -> int:

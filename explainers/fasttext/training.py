@@ -70,7 +70,7 @@ def trained(text: Text, training: Training, source: str, storage: Storage | None
     }
     fingerprint = hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()
     stored = None if storage is None else storage.read(KIND, determinants)
-    if stored is None:
+    if stored is None or not _fits(stored, training):
         stored = _train(text, training)
         if storage is not None:
             storage.write(KIND, determinants, stored)
@@ -82,6 +82,18 @@ def trained(text: Text, training: Training, source: str, storage: Storage | None
         ngrams=stored["ngrams"].numpy(),
         buckets=training.buckets,
     )
+
+
+def _fits(stored: dict[str, torch.Tensor], training: Training) -> bool:
+    """Whether stored tensors are vectors as this training gives them."""
+    try:
+        words = json.loads(bytes(stored["words"].numpy()))
+        shapes = [tuple(stored[name].shape) for name in ("matrix", "ngrams")]
+        kinds = {stored[name].dtype for name in ("matrix", "ngrams")}
+    except (KeyError, ValueError, TypeError, RuntimeError):
+        return False
+    expected = [(len(words), training.dimensions), (training.buckets, training.dimensions)]
+    return shapes == expected and kinds == {torch.float32}
 
 
 def _train(text: Text, training: Training) -> dict[str, torch.Tensor]:

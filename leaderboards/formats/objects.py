@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from benchmark.evidence import base_set
+from benchmark.visible import json_text
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row, Score
 from leaderboards.page import Page
@@ -48,7 +49,7 @@ def render(page: Page) -> str:
             {"folder": str(one.folder), "reason": one.reason} for one in page.results.unread
         ],
     }
-    return json.dumps(_short(data), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return json_text(json.dumps(_short(data), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
 
 
 def _board(board: Leaderboard) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import NOVEL, TOP
+from benchmark.visible import one_line
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row
 from leaderboards.page import PARTS, Page
@@ -16,6 +17,8 @@ from leaderboards.page import PARTS, Page
 Record = dict[str, Any]
 
 METRICS = ("pearson", "auprc", "f1", "iou")
+# Letters that a formula begins with, in the spreadsheets that people open such a file with.
+FORMULA = ("=", "+", "-", "@")
 
 
 def render(page: Page) -> str:
@@ -33,7 +36,7 @@ def render(page: Page) -> str:
     columns = list(dict.fromkeys(name for record in records for name in record))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(_text, columns))
     for record in records:
         writer.writerow([_cell(record.get(name)) for name in columns])
     return buffer.getvalue()
@@ -51,7 +54,13 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(rounded(value))
-    return str(value)
+    return _text(value) if isinstance(value, str) else str(value)
+
+
+def _text(name: str) -> str:
+    """A name in one line that no spreadsheet takes for a formula: those begin with = + - or @."""
+    text = one_line(name)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _leaderboard(page: Page) -> Iterator[Record]:

@@ -59,7 +59,9 @@ def bars(board: Leaderboard) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         low_end = min(0.0, *(row.key.low or 0.0 for row in rows))
-        axes.set_xlim(low_end * 1.1, max(row.key.high or row.key.mean or 0 for row in rows) * 1.16)
+        high_end = max(row.key.high or row.key.mean or 0 for row in rows)
+        # An axis needs a length, also where every score is 0.
+        axes.set_xlim(low_end * 1.1, high_end * 1.16 if high_end > low_end else low_end + 1)
         axes.set_xlabel(axis_name(board.ranked_by))
         finish(drawn, axes, title_of(board))
     return drawn

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.results.atomic import TEMPORARY_SUFFIX, check_writable, storage_errors
+from benchmark.reading import read_json
+from benchmark.results.atomic import (
+    LEFTOVER_SECONDS,
+    TEMPORARY_SUFFIX,
+    check_writable,
+    is_alive,
+    storage_errors,
+)
 
 # Tells the folder of a report from any other, so that nothing else is ever replaced.
 MARKER = "report.json"
@@ -47,8 +57,9 @@ def new_report(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
     """
     check_output(folder)
     target = folder.absolute()
-    made = target.with_name(f"{target.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    made = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     with storage_errors(folder):
+        remove_leftovers(target)
         made.mkdir(parents=True)
         try:
             yield made
@@ -65,14 +76,40 @@ def new_report(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
             shutil.rmtree(made, ignore_errors=True)
 
 
+def remove_leftovers(target: Path) -> None:
+    """Delete what a killed process left beside a report that stands: parts of a later one.
+
+    Only what is named as `new_report` names it, was last written to more than a day ago, and is
+    not of a process that is alive.
+    """
+    if not target.is_dir():
+        return  # a killed process may have moved the old report away; then it is the only one
+    name = re.compile(rf"{re.escape(target.name)}\.(?:(\d{{1,9}})-)?[0-9a-f]{{8}}\.partial(\.old)?")
+    for path in target.parent.iterdir():
+        found = name.fullmatch(path.name)
+        if found is None or path.is_symlink() or not path.is_dir():
+            continue
+        if found[1] and is_alive(int(found[1])):
+            continue
+        with contextlib.suppress(OSError):
+            latest = max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+            if time.time() - latest > LEFTOVER_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def copy_assets(folder: Path) -> None:
     """The styles, scripts and libraries that every page loads, with their licences."""
-    shutil.copytree(Path(__file__).parent / "assets", folder / "assets")
+    source = Path(__file__).parent / "assets"
+    for path in sorted(source.rglob("*")):  # one by one: a full disk is then one error, not a list
+        if path.is_file():
+            target = folder / "assets" / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
 
 
 def _is_report(folder: Path) -> bool:
     try:
-        data = json.loads((folder / MARKER).read_bytes())
-    except (OSError, ValueError):
+        data = read_json(folder / MARKER)
+    except (OSError, BenchmarkError):
         return False
     return isinstance(data, dict) and data.get("kind") == KIND

@@ -169,6 +169,42 @@ def test_names_that_are_taken_or_cannot_be_typed(example: Path) -> None:
     assert "'two words' is left out" in lines[-1]
 
 
+@pytest.mark.parametrize("value", ["!!!", "", "module", "a b:c", "module:", ":Class", "1:2"])
+def test_an_entry_point_of_nonsense_is_named_and_skipped(value: str, example: Path) -> None:
+    install(example, "nonsense", {}, odd=value)
+    rows, err = listed()
+    assert "odd" not in rows
+    assert {"one_token", "n2g"} <= set(rows)
+    (line,) = err.splitlines()
+    assert "explainer 'odd' is left out: its entry point" in line
+    assert "is not module:Class" in line
+    message = call("run", "explainer=odd", "--dry-run").message
+    assert "explainer 'odd' is not known" in message
+
+
+def test_entry_points_that_cannot_be_decoded_are_named(example: Path) -> None:
+    install(example, "latin", {})
+    (example / "latin-0.1.dist-info" / "entry_points.txt").write_bytes(
+        f"[{GROUP}]\nü = a:b\n".encode("latin-1")
+    )
+    rows, err = listed()
+    assert {"one_token", "n2g"} <= set(rows)
+    (line,) = err.splitlines()
+    assert line.startswith(
+        "warning: the entry points of the installed package 'latin' cannot be read: UnicodeDecode"
+    )
+    assert call("check", "explainer=nowhere").message.startswith("explainer 'nowhere' is not known")
+
+
+def test_a_docstring_does_not_act_on_the_terminal(site: Path) -> None:
+    text = 'class Odd:\n    """\x1b]0;title\x07 \u202e of a neuron"""\n'
+    install(site, "acting", {"acting_module.py": text}, acting="acting_module:Odd")
+    answer = call("list", "explainers")
+    assert r"\x1b]0;title\x07 \u202e of a neuron" in answer.out
+    assert "\x1b" not in answer.out
+    assert listed()[0]["acting"]["description"] == "\x1b]0;title\x07 \u202e of a neuron"
+
+
 def test_what_a_plug_in_prints_is_no_part_of_the_list(site: Path) -> None:
     text = '"""."""\nprint("hello")\nclass Loud:\n    pass\n'
     install(site, "loud", {"loud_module.py": text}, loud="loud_module:Loud")

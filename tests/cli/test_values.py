@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given
+from omegaconf import OmegaConf
 
 from benchmark.cli.values import PATHS, quoted
 from benchmark.config import config_keys
@@ -25,19 +26,26 @@ PATH = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_s
 @example(path="a\\")
 @example(path="a\\'b'")
 @example(path="${x")
+@example(path="${oc.env:HOME}")
+@example(path="a\\\\${seed}'b\\")
 @example(path="1e3")
 @example(path=" a ")
 def test_hydra_reads_a_path_as_it_was_typed(path: str) -> None:
     parsed = PARSER.parse_override(quoted(f"dataset.path={path}", sweep=False))
     assert parsed.key_or_group == "dataset.path"
-    assert parsed.value() == path
+    assert composed(parsed.value()) == path
+
+
+def composed(value: object) -> object:
+    """What a configuration gives for a value that Hydra puts into it."""
+    return OmegaConf.to_container(OmegaConf.create([value]), resolve=True)[0]
 
 
 @given(paths=st.lists(PATH.filter(lambda text: "," not in text), min_size=2, max_size=3))
 def test_in_a_sweep_a_comma_stands_between_paths(paths: list[str]) -> None:
     parsed = PARSER.parse_override(quoted(f"dataset.path={','.join(paths)}", sweep=True))
     assert parsed.is_sweep_override()
-    assert [element.text for element in parsed.value().list] == paths
+    assert [composed(element.text) for element in parsed.value().list] == paths
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,9 @@ def test_paths_are_keys() -> None:
     assert {key for key in PATHS if key.endswith("_dir")} <= set(config_keys())
 
 
-@pytest.mark.parametrize("name", ["a = b, c", "(d) [e] {f}", "ü ~ # % + @ : ; ! ' \" \\", "2024"])
+@pytest.mark.parametrize(
+    "name", ["a = b, c", "(d) [e] {f}", "ü ~ # % + @ : ; ! ' \" \\", "2024", "${seed}"]
+)
 def test_runs_read_and_write_where_they_are_told(
     command: Command, texts: Path, tmp_path: Path, name: str
 ) -> None:

@@ -137,8 +137,7 @@ def test_a_file_that_the_system_refuses(
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / name).write_bytes(b"{}")
-    monkeypatch.setattr(Path, "open", refuse)
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("benchmark.reading.os.open", refuse)
     monkeypatch.setattr(pq, "ParquetFile", refuse)
     assert f"{tmp_path / name} cannot be read: Permission denied" in refused(tmp_path)
 

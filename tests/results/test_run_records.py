@@ -83,10 +83,14 @@ def test_optional_fields_may_be_missing_and_additions_are_passed_over(sample_run
     [
         (("subject",), None, "run.json: subject: expected an object, found None"),
         (("subject", "name"), 3, "run.json: subject: name: expected a string, found 3"),
-        (("subject", "layers"), [0, "1"], r"subject: layers\[1\]: expected a number, found '1'"),
+        (
+            ("subject", "layers"),
+            [0, "1"],
+            r"layers\[1\]: expected a whole number, found '1'",
+        ),
         (("subject", "d_mlp"), True, "d_mlp: expected a whole number, found True"),
         (("neurons", "per_layer"), {"x": []}, "the key 'x': expected a whole number"),
-        (("summary",), {"uniform/f1": "high"}, "uniform/f1: expected a number, found 'high'"),
+        (("summary",), {"uniform/f1": "high"}, "uniform/f1: expected a whole number, found 'high'"),
         (("explainer", "control"), 1, "control: expected true or false, found 1"),
         (("config",), [], r"config: expected an object, found \[\]"),
     ],

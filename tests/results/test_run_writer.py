@@ -165,7 +165,7 @@ def test_another_identity_is_refused_and_named(tmp_path, sample_run):
 def test_a_damaged_identity_is_refused(tmp_path, sample_run):
     RunWriter.open(tmp_path, sample_run.identity).close()
     (tmp_path / "unfinished" / "identity.json").write_text("{")
-    with pytest.raises(BenchmarkError, match=r"identity\.json' cannot be read"):
+    with pytest.raises(BenchmarkError, match=r"identity\.json' is damaged: .* remove"):
         RunWriter.open(tmp_path, sample_run.identity)
 
 

@@ -160,7 +160,7 @@ WEIGHTS, FINAL = "model.safetensors", "SoLU_final.pth"
 
 BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (lambda folder: checkpoints.write(folder, {"a.txt": ""}), "has no config.json"),
-    "not json": (broken(text("config.json", "{"), BUILTIN), "config.json of .* cannot be read"),
+    "not json": (broken(text("config.json", "{"), BUILTIN), "config.json of .* is damaged"),
     "a list": (broken(text("config.json", "[]"), BUILTIN), "is not a JSON object"),
     "no model": (broken(text("config.json", "{}"), BUILTIN), "is not that of a language model"),
     "builtin weights gone": (broken(gone(WEIGHTS), BUILTIN), "has no model.safetensors"),

@@ -1,0 +1,1 @@
+"""Generated hostile inputs for every verb."""

@@ -1,0 +1,5 @@
+"""The small checkpoint of `tests.command`."""
+
+from tests.command import checkpoint
+
+__all__ = ["checkpoint"]

@@ -57,8 +57,12 @@ def correlation_support(
         # A correlation has no threshold.
         units = metrics.Units.of_documents(true, predicted, torch.zeros(len(true)), documents)
         weights = metrics.draw_weights(n_documents, RESAMPLES, seed)
-        scores = metrics.resampled_scores(["pearson"], units, weights)["pearson"]
-        low, high = metrics.percentiles(scores, level)
+        # One by one: a product of matrices has other last digits for other numbers of neurons.
+        scores = [
+            metrics.resampled_scores(["pearson"], units.rows(slice(row, row + 1)), weights)
+            for row in range(len(true))
+        ]
+        low, high = metrics.percentiles(torch.cat([one["pearson"] for one in scores]), level)
     return {
         f"{UNIFORM}/{EFFECTIVE_TOKENS}": metrics.effective_tokens(true),
         f"{UNIFORM}/{PEARSON_LOW}": low,

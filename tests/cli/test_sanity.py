@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.config import RunConfig
 from benchmark.results import Run
+from benchmark.scoring import FIRING_METRICS
 from metrics import METRICS, SanityResult
 from tests.command import Command, call
 
@@ -141,7 +142,8 @@ def test_show_marks_what_fails_and_cuts_no_number_short(run: Run) -> None:
     out = call("show", str(run.folder)).out
     header = next(line for line in out.splitlines() if line.split()[:2] == ["layer", "neurons"])
     assert "recall †" in header
-    assert header.replace(" †", "").split()[2:] == list(METRICS)
+    other = [f"uniform_maximum/{name}" for name in FIRING_METRICS]
+    assert header.replace(" †", "").split()[2:] == [*METRICS, *other]
     assert "…" not in out
     assert "† fails the sanity tests" in out
     layer, neuron = run.scores.neurons()[0]

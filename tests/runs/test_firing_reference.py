@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmark.results import Run, load_run
+from benchmark.recording import summarise
+from benchmark.results import Run, Scores, load_run
+from benchmark.results.encoding import plain
 from leaderboards.building import build
 from leaderboards.site.groups import group_runs
 from leaderboards.validation import config_of, validated
@@ -117,8 +121,10 @@ def test_an_old_run_without_the_new_columns_is_valid_and_has_blanks(old: Run) ->
     assert "novel/pearson" not in run.scores.columns
     answer = call("show", str(run.folder))
     assert answer.status == 0, answer.err
-    (cells,) = (line.split() for line in answer.out.splitlines() if "100%" in line)
-    assert [cells[7], cells[11]] == ["-", "-"]  # novel r, positives; an interval is two words
+    lines = [re.split(r"\s{2,}", line.strip()) for line in answer.out.splitlines()]
+    head = next(number for number, line in enumerate(lines) if "novel r" in line)
+    shown = dict(zip(lines[head], lines[head + 2], strict=True))
+    assert (shown["novel r"], shown["positives"]) == ("-", "-")
     layer, neuron = run.scores.neurons()[0]
     answer = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false")
     assert answer.status == 0, answer.err
@@ -134,22 +140,13 @@ def _is_new(name: str) -> bool:
 
 def _replace(run: Run, columns: list[str]) -> None:
     """Leave only some columns of the scores, with a record that fits."""
-    import hashlib
-
-    from benchmark.results import Scores
-
     rows = [{name: row[name] for name in columns} for row in run.scores.rows()]
-    data = Scores.from_rows(rows).to_parquet()
+    scores = Scores.from_rows(rows)
+    data = scores.to_parquet()
     (run.folder / "scores.parquet").write_bytes(data)
     path = run.folder / "run.json"
     record = json.loads(path.read_text())
-    record["summary"] = {
-        name: {key: value for key, value in entry.items() if key != "median"}
-        if isinstance(entry, dict)
-        else entry
-        for name, entry in record["summary"].items()
-        if not _is_new(name) and not name.startswith("novel/")
-    }
+    record["summary"] = plain(summarise(config_of(run), scores))
     record["files"]["scores.parquet"] = {
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),

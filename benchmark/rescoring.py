@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
             )
     folder = run.folder / RESCORED
     shutil.rmtree(folder, ignore_errors=True)
-    with RunWriter.open(folder, {"rescored": run.record.run_id}) as writer:
+    opened = RunWriter.open(folder, {"rescored": run.record.run_id})
+    with _removed_on_failure(folder), opened as writer:
         with progress(len(saved), "score", "neurons") as bar:
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
@@ -149,6 +151,17 @@ def _difference(old: Scores, new: Scores, without: Sequence[str]) -> tuple[int, 
         gaps = np.abs(before - after)[~np.isnan(before)]
         largest = max(largest, float(gaps.max(initial=0.0)))
     return len(common), largest
+
+
+@contextlib.contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Leave a run as it was if it cannot be scored again; whole new scores stay, to be put."""
+    try:
+        yield
+    except BaseException:
+        if not (folder / RECORD).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _put(folder: Path) -> None:

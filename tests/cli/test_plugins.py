@@ -113,6 +113,7 @@ def test_the_example_is_a_package_that_pip_installs(tmp_path: Path) -> None:
 
 BROKEN = {
     "raises": ("raise RuntimeError('no\\nluck')\n", "RuntimeError: no luck"),
+    "interrupts": ("raise KeyboardInterrupt\n", "KeyboardInterrupt (it would have ended"),
     "exits": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
     "lacks": ("import nowhere_to_be_found\n", "ModuleNotFoundError: No module named 'nowhere"),
     "misspelt": ("def Class(:\n", "SyntaxError: "),

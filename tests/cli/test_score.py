@@ -107,6 +107,7 @@ def test_failures_stay_failures(command: Command) -> None:
         ("metrics.metrics=[foo]", "metric 'foo' is not known"),
         ("bootstrap.resample=3", "did you mean 'bootstrap.resamples'?"),
         ("bootstrap.resamples=0", "bootstrap.resamples=0 is too small"),
+        ("device=[", "the value of device=[ cannot be read: while parsing a flow node"),
         ("device=tpu", "device 'tpu' is not known"),
     ],
 )

@@ -12,7 +12,8 @@ from hypothesis import example, given
 
 from benchmark.cli.values import PATHS, quoted
 from benchmark.config import config_keys
-from tests.command import Command
+from benchmark.errors import BenchmarkError
+from tests.command import Command, call
 
 PARSER = OverridesParser.create()
 PATH = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1).filter(
@@ -107,3 +108,40 @@ def test_what_hydra_cannot_read(command: Command, word: str, message: str) -> No
 def test_an_empty_folder_name(command: Command, key: str) -> None:
     message = command.run("explainer=zero", f"{key}=").message
     assert message == f"{key} is empty; name a folder, or leave it out."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "results", f"0.{'9' * 5000}"),
+        ("run", f"seed={'9' * 5000}"),
+        ("run", f"neurons.list=['0.{'9' * 5000}']"),
+        ("sanity", "results", f"seed={'9' * 5000}"),
+        ("similar", "results", "--top", "9" * 5000),
+    ],
+)
+def test_a_number_beyond_all_use_is_refused(words: tuple[str, ...]) -> None:
+    message = call(*words).message
+    assert "holds a number of 5,000 digits" in message
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("key", ["model.source", "dataset.path", "explainer.name"])
+def test_text_that_no_file_of_results_holds_is_refused(key: str) -> None:
+    from omegaconf import OmegaConf
+
+    from benchmark.config import check_config
+
+    config = OmegaConf.create(
+        {
+            "model": {"name": "m", "source": "x"},
+            "dataset": {"name": "d", "path": "x"},
+            "explainer": {"name": "e", "_target_": "a.B"},
+            "metrics": {"name": "standard", "metrics": ["pearson"]},
+            "tracking": {"name": "none"},
+        }
+    )
+    check_config(config.copy())
+    OmegaConf.update(config, key, "caf\udce9")
+    with pytest.raises(BenchmarkError, match=key.replace(".", r"\.") + r"=caf.* not UTF-8"):
+        check_config(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -236,3 +237,33 @@ def test_an_older_cached_version_is_not_passed_off_as_the_newest(hub: Hub) -> No
     assert f"cannot be loaded at commit {new}" in newest["error"]
     assert f"dataset.revision={old}" in newest["error"]
     assert pinned["source"]["commit"] == old
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.JSONDecodeError("Expecting value", "<html>", 0),
+        KeyError("sha"),
+        SimpleNamespace(sha=None),
+        SimpleNamespace(sha="<html>"),
+    ],
+)
+def test_a_page_to_log_in_to_the_network_is_a_hub_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    """What a captive portal answers in place of the hub is no JSON, or not the hub's."""
+    import datasets
+    import huggingface_hub
+
+    from benchmark.corpus.hub import UnreachableError, commit_on_hub
+
+    def dataset_info(*_arguments: Any, **_options: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+    monkeypatch.setattr(huggingface_hub.HfApi, "hf_hub_download", lambda *_a, **_o: "")
+    with pytest.raises(UnreachableError, match="does not answer as the hub does"):
+        commit_on_hub("some/lines", None)

@@ -146,7 +146,7 @@ def test_what_one_explainer_does_to_its_evidence_and_text_reaches_no_other(
     words = ("contexts.sample=40", "neurons.per_layer=5")
     alone = shared.finished("explainer=token_lookup", *words)
     (shared.folder / "cache").rename(shared.folder / "cache_before")
-    answer = shared.run("-m", f"{METHODS}.SpoilsAll", "explainer.value=1,2", *words, "fresh=true")
+    answer = shared.run("-m", f"{METHODS}.SpoilsAll", "+explainer.value=1,2", *words, "fresh=true")
     assert answer.status == 0, answer.err
     again = shared.finished("explainer=token_lookup", *words, "fresh=true")
     assert table(again) == table(alone)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmark.errors import BenchmarkError
 from benchmark.results import load_run
 from tests.command import Command, call, table
 
@@ -152,6 +153,34 @@ def test_a_folder_that_cannot_be_written(
     message = command.run("explainer=zero", f"{key}={place}").message
     assert "there is no permission to write there; choose another folder" in message
     assert command.files() == set()
+
+
+def test_a_warm_cache_that_cannot_be_written_is_used(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm = command.finished("explainer=zero")
+    cache = command.folder / "cache"
+    before = {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
+    allowed = os.access
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: not Path(path).is_relative_to(cache) and allowed(path, mode),
+    )
+    again = command.finished("explainer=zero", "fresh=true")
+    assert table(again) == table(warm)
+    # What it lacks is told before it is measured.
+    monkeypatch.setattr("benchmark.evidence.store.gather", None)
+    message = command.run("explainer=zero", "contexts.sample=40").message
+    assert "there is no permission to write there; choose another folder" in message
+    assert before == {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
+
+
+def test_a_cache_whose_path_is_no_text_is_refused(tmp_path: Path) -> None:
+    from benchmark.results import check_writable
+
+    with pytest.raises(BenchmarkError, match=r"caf\\xe9' holds bytes that are not UTF-8"):
+        check_writable(tmp_path / "caf\udce9")
 
 
 def test_a_name_that_no_file_system_takes(command: Command) -> None:

@@ -228,6 +228,17 @@ def test_w_and_b_switched_off_by_its_own_settings(tmp_path, run, monkeypatch, ca
     assert not list(tmp_path.glob("w/wandb/*"))
 
 
+@pytest.mark.parametrize("mode", ["", "garbage"])
+def test_a_mode_that_there_is_not_costs_one_warning(tmp_path, run, monkeypatch, caplog, mode):
+    monkeypatch.setenv("WANDB_MODE", mode)
+    one = tracker(tmp_path)
+    one.start("n", {})
+    assert one.finish(run) == []
+    (record,) = caplog.records
+    assert f"WANDB_MODE={mode} is no mode; the modes are online, offline" in record.getMessage()
+    assert "the run goes on without" in record.getMessage()
+
+
 def test_its_own_settings_choose_mode_and_project(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_PROJECT", "mine")

@@ -9,7 +9,7 @@ SUBJECT ?= solu-tiny
 EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types fuzz perf train clean
+.PHONY: help setup run test lint types fuzz perf train clean published
 
 help: ## show this text
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -42,6 +42,9 @@ perf: setup ## measure speed and memory, as ratios of one run
 
 train: setup ## train a built-in subject again, SUBJECT=solu-tiny or gelu-tiny
 	$(BIN)/python -m benchmark.builtin.train --subject $(SUBJECT) $(ARGS)
+
+published: setup ## make every published run, table and picture again (some 40 minutes on two cores)
+	$(BIN)/python -m leaderboards.publishing $(ARGS)
 
 clean: ## remove the environment
 	rm -rf $(VENV)

@@ -10,6 +10,8 @@ so the same command continues after an interruption.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import re
 import shutil
 import subprocess
@@ -18,9 +20,17 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from benchmark.cli.catalogue import find
+from benchmark.cli.finished import print_table
 from benchmark.errors import BenchmarkError
+from benchmark.reopening import ReopenedRun
+from benchmark.results import Run, find_runs, load_run
 from benchmark.results.atomic import storage_errors, write_text
+from leaderboards import n2g_deviations
 
 PROJECT = Path(__file__).parents[1]
 PUBLISHED = PROJECT / "leaderboards" / "published"
@@ -38,6 +48,8 @@ OTHER_EVIDENCE = {
     "exemplars+sample+text": ("fasttext",),
 }
 CAUSAL = (*METHODS, "oracle", "mean")
+# Options of the runs that measure the effects of N2G's options.
+N2G_EFFECTS = ("neurons.per_layer=16",)
 
 
 def runs_of(subject: str, results: str) -> list[list[str]]:
@@ -109,15 +121,93 @@ def printed(words: Sequence[str], output: str) -> str:
     return textwrap.indent(whole, "    ", lambda line: bool(line.strip()))
 
 
+def table(runs: Sequence[Run]) -> str:
+    """Return the table of some runs as `run` and `show` print it."""
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        print_table(runs)
+    return output.getvalue()
+
+
+def made_with(run: Run) -> str:
+    """Return the date and the versions of a run, for a line below its table."""
+    record = run.record
+    packages = ("torch", "transformer-lens", "transformers")
+    versions = [f"Python {record.environment.python}"]
+    versions += [f"{name} {record.environment.packages[name]}" for name in packages]
+    day, cores = record.finished[:10], record.environment.cpu_cores
+    return f"({day}, {', '.join(versions)}, {cores} CPU cores; seconds vary with the machine)"
+
+
+def default_runs(results: Path, subject: str) -> list[Run]:
+    """Return the runs of all explainers with their options as they are by default."""
+    runs = [load_run(folder) for folder in find_runs([results / subject])]
+    changed = ("max_bytes", "evidence")
+    defaults = {name: chosen("explainer", name) for name in (*METHODS, *CONTROLS)}
+    return [
+        run
+        for run in runs
+        if all(
+            run.record.explainer.options.get(option)
+            == defaults[run.record.explainer.name].get(option)
+            for option in changed
+        )
+    ]
+
+
+def chosen(group: str, name: str) -> dict[str, Any]:
+    """Return the configuration of one name of a group, such as the explainer `n2g`."""
+    return dict(find(group, name).config)
+
+
+def neurons_shown(runs: Sequence[Run]) -> list[tuple[int, int]]:
+    """Return two neurons: one that all methods predict, and one that few predict.
+
+    The first has the largest correlation of the method that predicts it worst; in the second the
+    best method is farthest ahead of N2G.
+    """
+    scores = {
+        run.record.explainer.name: run.scores.column("uniform/pearson")
+        for run in runs
+        if run.record.explainer.name in METHODS
+    }
+    every = np.stack([scores[name] for name in METHODS])
+    neurons = runs[0].scores.neurons()
+    worst, lead = every.min(0), every.max(0) - scores["n2g"]
+    return [neurons[int(worst.argmax())], neurons[int(lead.argmax())]]
+
+
+def descriptions(runs: Sequence[Run], layer: int, neuron: int) -> str:
+    """Return what every method says of a neuron, and how well that predicts it, as Markdown."""
+    parts = [f"### Neuron {layer}.{neuron}"]
+    of_name = {run.record.explainer.name: run for run in runs}
+    for name in METHODS:
+        run = of_name[name]
+        saved = run.explanation(layer, neuron)
+        explanation = ReopenedRun(run).explanation(saved)
+        text = f"failed: {saved.error}" if explanation is None else explanation.describe()
+        row = run.scores.neurons().index((layer, neuron))
+        r = float(run.scores.column("uniform/pearson")[row])
+        parts.append(f"**{name}**, r on `uniform` {r:.3f}\n\n```text\n{text.rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m leaderboards.publishing", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m leaderboards.publishing",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--results", default="results/published", help="the folder of the runs")
     parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS))
+    parser.add_argument("--checkpoint", help="a third-party checkpoint for docs/results.md")
+    parser.add_argument("--texts", help="the folder of its texts")
     given = parser.parse_args(arguments)
     started = time.monotonic()
     try:
         publish(given.results, given.subjects)
+        if given.checkpoint is not None:
+            third_party(given.results, given.checkpoint, given.texts)
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -131,10 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def publish(results: str, subjects: Sequence[str]) -> None:
     """Make the runs, then everything that is written from them."""
     for subject in subjects:
-        for words in runs_of(subject, results):
+        for words in (*runs_of(subject, results), *causal_runs(subject, results)):
             call(words)
-        for words in causal_runs(subject, results):
-            call(words)
+    n2g_deviations.update(f"{results}/n2g", subjects, N2G_EFFECTS)
     submit(results, subjects)
     write_documents(results, subjects)
 
@@ -143,16 +232,45 @@ def submit(results: str, subjects: Sequence[str]) -> None:
     """Put the runs of the subjects in the place of those that were published of them."""
     for subject in subjects:
         shutil.rmtree(PUBLISHED / subject, ignore_errors=True)
-    folders = [f"{results}/{subject}" for subject in subjects]
-    call(["submit", *folders, "--to", str(PUBLISHED.relative_to(PROJECT)), "--seed", "0"])
+        runs = [str(folder) for folder in find_runs([PROJECT / results / subject])]
+        call(["submit", *runs, "--to", str(PUBLISHED.relative_to(PROJECT)), "--seed", "0"])
 
 
 def write_documents(results: str, subjects: Sequence[str]) -> None:
     """Write the tables of README and docs and the pictures."""
-    document = PROJECT / "docs" / "results.md"
+    folder, document = PROJECT / results, PROJECT / "docs" / "results.md"
     for subject in subjects:
         words = ["show", f"{results}/{subject}"]
         fill(document, f"table of {subject}", printed(words, call(words)))
+        words = ["show", f"{results}/causal/{subject}"]
+        fill(document, f"causal scores of {subject}", printed(words, call(words)))
+        defaults = default_runs(folder, subject)
+        compared = [
+            str(run.folder.relative_to(PROJECT))
+            for name in METHODS
+            for run in defaults
+            if run.record.explainer.name == name
+        ]
+        output = call(["compare", *compared, "metrics=pearson"])
+        short = ["compare", f"{results}/{subject}/stdlib/<method>/<run>", "...", "metrics=pearson"]
+        fill(document, f"differences on {subject}", printed(short, output))
+        call(["plot", f"{results}/{subject}", "--plot", "size", "-o", "docs/images/results"])
+    defaults = default_runs(folder, subjects[0])
+    block = textwrap.indent(table(defaults).partition("\nmore:")[0].strip("\n"), "    ")
+    fill(PROJECT / "README.md", "table", f"{block}\n\n{made_with(defaults[0])}")
+    shown = [descriptions(defaults, *neuron) for neuron in neurons_shown(defaults)]
+    fill(document, "two neurons", "\n\n".join(shown))
+
+
+def third_party(results: str, checkpoint: str, texts: str) -> None:
+    """Evaluate the explainers on a checkpoint that others trained."""
+    options = ["model=local", f"model.source={checkpoint}", "dataset=text"]
+    options += [f"dataset.path={texts}", "neurons.per_layer=32"]
+    for words in runs_of("local", results)[:2]:
+        call([*(word for word in words if not word.startswith("model=")), *options])
+    name = Path(checkpoint).name
+    words = ["show", f"{results}/{name}/text"]
+    fill(PROJECT / "docs" / "results.md", "table of a checkpoint", printed(words, call(words)))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,21 @@ from benchmark.cli.finished import print_table
 from benchmark.cli.main import VERBS
 from benchmark.config import RunConfig
 from benchmark.results import Run, find_runs, load_run
+from leaderboards.publishing import (
+    BUDGETS,
+    CONTROLS,
+    METHODS,
+    OTHER_EVIDENCE,
+    PUBLISHED,
+    SUBJECTS,
+    default_runs,
+)
 from tests.command import call
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 RESULTS = (PROJECT / "docs" / "results.md").read_text(encoding="utf-8")
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
-PUBLISHED = PROJECT / "leaderboards" / "published" / "solu-tiny" / "stdlib"
 
 
 def commands(program: str) -> list[list[str]]:
@@ -38,30 +46,34 @@ def printed(runs: list[Run], capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.partition("\nmore:")[0].strip("\n")
 
 
-def published(*names: str) -> list[Run]:
-    """The published runs of some explainers."""
-    return [load_run(found) for name in names for found in find_runs([PUBLISHED / name])]
-
-
 def test_the_table_is_that_of_the_published_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """Of all explainers that `make run` runs, with their options as they are by default."""
     line = re.search(r"^EXPLAINERS \?= (.*)$", MAKEFILE, re.MULTILINE)
     assert line is not None
-    names = line.group(1).split(",")
-    runs = [
-        run for run in published(*names) if run.record.explainer.options.get("max_bytes") is None
-    ]
-    assert [run.record.explainer.name for run in runs] == names
+    runs = default_runs(PUBLISHED, "solu-tiny")
+    assert {run.record.explainer.name for run in runs} == set(line.group(1).split(","))
+    assert len(runs) == len((*METHODS, *CONTROLS))
     block = README.partition("<!-- table -->")[2].partition("<!-- end of table -->")[0]
     shown = textwrap.dedent(block.partition("\n(")[0]).strip("\n")
     assert shown == printed(runs, capsys)
 
 
-def test_the_table_of_sizes_is_that_of_the_published_runs(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_the_tables_of_all_runs_are_those_of_the_published_ones(
+    subject: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = textwrap.indent(printed(published("context_tree"), capsys), "    ")
+    runs = [load_run(folder) for folder in find_runs([PUBLISHED / subject])]
+    assert len(runs) == len((*METHODS, *CONTROLS, *BUDGETS)) + sum(
+        map(len, OTHER_EVIDENCE.values())
+    )
+    shown = textwrap.indent(printed(runs, capsys), "    ", lambda line: bool(line.strip()))
     assert f"\n{shown}\n" in RESULTS
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_little_of_the_held_out_text_is_copied(subject: str) -> None:
+    for folder in find_runs([PUBLISHED / subject]):
+        assert 0 <= load_run(folder).record.corpus.counts["copied"]["share"] < 0.01
 
 
 def test_there_are_commands() -> None:

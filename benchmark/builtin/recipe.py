@@ -55,7 +55,10 @@ class Recipe:
 
 
 # Of the weights that are shipped, by the subject's name.
-RECIPES: dict[str, Recipe] = {"solu-tiny": Recipe(), "gelu-tiny": Recipe()}
+RECIPES: dict[str, Recipe] = {
+    "solu-tiny": Recipe(steps=1500),
+    "gelu-tiny": Recipe(steps=1300),
+}
 
 
 def flag(name: str) -> str:

@@ -38,13 +38,32 @@ def compose_and_call(job: Callable[[Any], None], overrides: list[str], *, sweep:
         flags = ["--config-dir", folder] if found else []
         flags += ["--multirun", f"hydra.sweep.dir={folder}"] if sweep else []
         write_configs(found, Path(folder))
-        sys.argv = [arguments[0], *flags, *overrides]
+        words = [_of_every_job(word) for word in overrides] if sweep else overrides
+        sys.argv = [arguments[0], *flags, *words]
         try:
             main(job)()
         except (HydraException, OmegaConfBaseException) as error:
             raise unreadable(overrides, sweep) or BenchmarkError(_one_message(error)) from error
         finally:
             sys.argv = arguments
+
+
+def _of_every_job(override: str) -> str:
+    """An option of the explainers as a sweep over its one value.
+
+    Hydra first composes what is not swept with the default explainer, which may lack the option.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, _, value = override.partition("=")
+    if not key.lstrip("+").startswith("explainer.") or not value:
+        return override
+    try:
+        swept = OverridesParser.create().parse_override(override).is_sweep_override()
+    except HydraException:
+        return override  # Hydra says what is wrong with it
+    return override if swept else f"{key}=choice({value})"
 
 
 def _one_message(error: Exception) -> str:

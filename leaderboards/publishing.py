@@ -43,9 +43,8 @@ CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 BUDGETS = (1024, 4096, 16384, 65536)
 # What the methods may see instead of what they see by default.
 OTHER_EVIDENCE = {
-    "exemplars": ("context_tree", "token_lookup", "n2g_plus"),
-    "exemplars+sample": ("max_examples", "local_search"),
-    "exemplars+sample+text": ("fasttext",),
+    "exemplars": ("context_tree", "token_lookup", "n2g_plus", "fasttext"),
+    "exemplars+sample": ("max_examples", "local_search", "fasttext"),
 }
 CAUSAL = (*METHODS, "oracle", "mean")
 # Options of the runs that measure the effects of N2G's options.
@@ -258,6 +257,9 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
     defaults = default_runs(folder, subjects[0])
     block = textwrap.indent(table(defaults).partition("\nmore:")[0].strip("\n"), "    ")
     fill(PROJECT / "README.md", "table", f"{block}\n\n{made_with(defaults[0])}")
+    (zero,) = (run for run in defaults if run.record.explainer.name == "zero")
+    words = ["sanity", str(zero.folder.relative_to(PROJECT))]
+    fill(PROJECT / "docs" / "metrics.md", "sanity", printed(words, call(words)))
     shown = [descriptions(defaults, *neuron) for neuron in neurons_shown(defaults)]
     fill(document, "two neurons", "\n\n".join(shown))
 

@@ -30,7 +30,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.reopening import ReopenedRun
 from benchmark.results import Run, find_runs, load_run
 from benchmark.results.atomic import storage_errors, write_text
-from leaderboards import n2g_deviations
+from leaderboards import graph_page, n2g_deviations
 
 PROJECT = Path(__file__).parents[1]
 PUBLISHED = PROJECT / "leaderboards" / "published"
@@ -260,6 +260,10 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
     (zero,) = (run for run in defaults if run.record.explainer.name == "zero")
     words = ["sanity", str(zero.folder.relative_to(PROJECT))]
     fill(PROJECT / "docs" / "metrics.md", "sanity", printed(words, call(words)))
+    (n2g,) = (run for run in defaults if run.record.explainer.name == "n2g")
+    pictures = PROJECT / "docs" / "images" / "graphs"
+    for name, content in graph_page.blocks(n2g, pictures).items():
+        fill(PROJECT / "docs" / "graphs.md", name, content)
     shown = [descriptions(defaults, *neuron) for neuron in neurons_shown(defaults)]
     fill(document, "two neurons", "\n\n".join(shown))
 

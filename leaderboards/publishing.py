@@ -228,7 +228,7 @@ def publish(results: str, subjects: Sequence[str]) -> None:
 
 
 def submit(results: str, subjects: Sequence[str]) -> None:
-    """Put the runs of the subjects in the place of those that were published of them."""
+    """Replace the published runs of the subjects by these."""
     for subject in subjects:
         shutil.rmtree(PUBLISHED / subject, ignore_errors=True)
         runs = [str(folder) for folder in find_runs([PROJECT / results / subject])]

@@ -1,4 +1,4 @@
-"""What `run` tells a person: where things are, the table of scores, and how to see more."""
+"""Report of finished runs: where things are, the table of scores, and how to see more."""
 
 from __future__ import annotations
 

@@ -148,7 +148,8 @@ class _Clusters:
 
     def others(self, document: int, documents: Indices) -> Indices:
         """Those of some documents that are in another cluster than one document."""
-        return documents[self.labels[documents] != self.labels[document]]
+        found: Indices = documents[self.labels[documents] != self.labels[document]]
+        return found
 
     def merge(self, one: int, other: int) -> None:
         first, second = int(self.labels[one]), int(self.labels[other])

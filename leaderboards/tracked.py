@@ -1,4 +1,4 @@
-"""What a tracker shows of the leaderboard that a run is in: tables and PNG pictures."""
+"""Leaderboard of a run as a tracker shows it: tables and PNG pictures."""
 
 from __future__ import annotations
 

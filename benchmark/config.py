@@ -226,7 +226,7 @@ def unknown_key(key: str, known: Iterable[str], hint: str = "") -> BenchmarkErro
 
 
 def _check_sections(composed: DictConfig) -> None:
-    """Refuse `neurons=3`: a value in the place of a group of keys."""
+    """Refuse `neurons=3`: a value instead of a group of keys."""
     for name, hint in typing.get_type_hints(RunConfig).items():
         if not (dataclasses.is_dataclass(hint) or typing.get_origin(hint) is dict):
             continue

@@ -10,7 +10,7 @@ LONGEST_MESSAGE = 2000
 
 
 class BenchmarkError(Exception):
-    """Something the user can mend. The message names the thing, the value and the way out.
+    """Something the user can fix. The message names the thing, the value and the way out.
 
     The command line prints it as it is, without a stack trace, and exits with status 1.
     """

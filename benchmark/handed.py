@@ -1,4 +1,4 @@
-"""What explainers are handed of a run: a subject that is asked, and a storage of their own."""
+"""Handed-out parts of a run: a subject that answers queries, and a storage for each explainer."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ SECONDS_BEFORE_A_BAR = 0.5
 def progress(total: int, description: str, unit: str, *, inner: bool = False) -> tqdm[Any]:
     """A bar that counts `total` units; in a log, where no person watches, a line now and then.
 
-    What is over before anybody could read it shows no bar. An inner one stands in the place of
+    What is over before anybody could read it shows no bar. An inner one stands instead of
     the bar around it and leaves nothing behind.
     """
     return tqdm(

@@ -1,4 +1,4 @@
-"""What single scores rest on: positives, effective tokens, and an interval over documents."""
+"""Support of single scores: positives, effective tokens, and an interval over documents."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 
 
 def _put(folder: Path) -> None:
-    """Put the finished new files in the place of the old, `run.json` last.
+    """Replace the old files by the finished new ones, `run.json` last.
 
     Killed in between, the rest is put when the run is scored again: until `run.json` is moved,
     the new one tells that all new files are complete.

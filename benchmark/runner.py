@@ -81,7 +81,7 @@ def run(
         extras: makes the tables and pictures that a tracker shows with the finished run.
 
     Raises:
-        BenchmarkError: for whatever the user can mend.
+        BenchmarkError: for whatever the user can fix.
     """
     explainer = build_explainer(config.explainer)
     tracker = make_tracker(config.tracking)

@@ -14,7 +14,7 @@ from benchmark.progress import progress
 from benchmark.reopening import ReopenedRun, blocks_of
 from benchmark.results import Run
 
-# Neurons spoilt together: three predictions of them in double precision exist at once.
+# Neurons corrupted together: three predictions of them in double precision exist at once.
 NEURONS_AT_ONCE = 32
 
 ON_TOP_AND_RANDOM = "pearson"

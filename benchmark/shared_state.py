@@ -1,4 +1,4 @@
-"""What all code of a process shares: the state before an explainer runs, and what it changed."""
+"""State that all code of a process shares: before an explainer runs, and what it changed."""
 
 from __future__ import annotations
 

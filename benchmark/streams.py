@@ -134,7 +134,7 @@ class Stream:
 
 
 def _again(closed: object, descriptor: int) -> io.TextIOBase:
-    """A stream in the place of one that was closed."""
+    """A stream instead of one that was closed."""
     try:
         raw = closed.buffer.raw  # type: ignore[attr-defined]
     except (AttributeError, ValueError):

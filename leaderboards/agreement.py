@@ -1,4 +1,4 @@
-"""Whether a submission's record agrees with its own configuration, and can be true at all."""
+"""Agreement of a submission's record with its own configuration, and with what is possible."""
 
 from __future__ import annotations
 

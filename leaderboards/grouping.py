@@ -1,4 +1,4 @@
-"""Which runs can stand in one table, and why the others cannot."""
+"""Groups of runs that can stand in one table, and reasons of those that cannot."""
 
 from __future__ import annotations
 

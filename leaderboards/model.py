@@ -1,4 +1,4 @@
-"""What a leaderboard holds: typed rows, before anybody decides how they look."""
+"""Typed rows of a leaderboard, before anybody decides how they look."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ import metrics
 from benchmark.cli.compose import compose_and_call
 from benchmark.cli.messages import message_of
 from benchmark.cli.overrides import prepare_overrides
+from benchmark.comparison import paired_replicates
 from benchmark.config import check_config
 from benchmark.errors import BenchmarkError
 from benchmark.results import Run
@@ -155,7 +156,8 @@ def run_variant(
 def table_of(subject: str, runs: dict[str, Run]) -> str:
     """Write one subject's runs as a Markdown table, the defaults first.
 
-    The difference of r is paired over the neurons, with its 95 % bootstrap interval over them.
+    The difference of r is paired over the neurons, with its 95 % bootstrap interval over them and
+    the held-out documents (over them alone, where the documents were not resampled).
     """
     default = runs[DEFAULT]
     heading = ["options", "r", "difference of r", *(name for name, _, _ in COLUMNS)]
@@ -195,13 +197,18 @@ def _difference(run: Run, default: Run) -> str:
         raise BenchmarkError(
             f"the runs in '{run.folder}' and '{default.folder}' are not of the same neurons."
         )
-    found = metrics.paired_difference(run.scores.column(PEARSON), default.scores.column(PEARSON))
+    found = metrics.paired_difference(
+        run.scores.column(PEARSON),
+        default.scores.column(PEARSON),
+        replicates=paired_replicates(run, default, PEARSON),
+    )
     if found.mean is None:
         return "-"
     shown = f"{found.mean:+.3f}"
-    if found.low is None or found.high is None:
+    low, high = found.widest
+    if low is None or high is None:
         return shown
-    return f"{shown} [{found.low:+.3f}, {found.high:+.3f}]"
+    return f"{shown} [{low:+.3f}, {high:+.3f}]"
 
 
 def _mean(run: Run, column: str, digits: int) -> str:

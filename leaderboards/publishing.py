@@ -30,7 +30,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.reopening import ReopenedRun
 from benchmark.results import Run, find_runs, load_run
 from benchmark.results.atomic import storage_errors, write_text
-from leaderboards import n2g_deviations
+from leaderboards import graph_page, n2g_deviations
 
 PROJECT = Path(__file__).parents[1]
 PUBLISHED = PROJECT / "leaderboards" / "published"
@@ -43,9 +43,8 @@ CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 BUDGETS = (1024, 4096, 16384, 65536)
 # What the methods may see instead of what they see by default.
 OTHER_EVIDENCE = {
-    "exemplars": ("context_tree", "token_lookup", "n2g_plus"),
-    "exemplars+sample": ("max_examples", "local_search"),
-    "exemplars+sample+text": ("fasttext",),
+    "exemplars": ("context_tree", "token_lookup", "n2g_plus", "fasttext"),
+    "exemplars+sample": ("max_examples", "local_search", "fasttext"),
 }
 CAUSAL = (*METHODS, "oracle", "mean")
 # Options of the runs that measure the effects of N2G's options.
@@ -229,7 +228,7 @@ def publish(results: str, subjects: Sequence[str]) -> None:
 
 
 def submit(results: str, subjects: Sequence[str]) -> None:
-    """Put the runs of the subjects in the place of those that were published of them."""
+    """Replace the published runs of the subjects by these."""
     for subject in subjects:
         shutil.rmtree(PUBLISHED / subject, ignore_errors=True)
         runs = [str(folder) for folder in find_runs([PROJECT / results / subject])]
@@ -258,6 +257,13 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
     defaults = default_runs(folder, subjects[0])
     block = textwrap.indent(table(defaults).partition("\nmore:")[0].strip("\n"), "    ")
     fill(PROJECT / "README.md", "table", f"{block}\n\n{made_with(defaults[0])}")
+    (zero,) = (run for run in defaults if run.record.explainer.name == "zero")
+    words = ["sanity", str(zero.folder.relative_to(PROJECT))]
+    fill(PROJECT / "docs" / "metrics.md", "sanity", printed(words, call(words)))
+    (n2g,) = (run for run in defaults if run.record.explainer.name == "n2g")
+    pictures = PROJECT / "docs" / "images" / "graphs"
+    for name, content in graph_page.blocks(n2g, pictures).items():
+        fill(PROJECT / "docs" / "graphs.md", name, content)
     shown = [descriptions(defaults, *neuron) for neuron in neurons_shown(defaults)]
     fill(document, "two neurons", "\n\n".join(shown))
 

@@ -183,7 +183,7 @@ def check_described(run: Run, experiment: Experiment) -> None:
 
 
 def not_at_hand(config: RunConfig) -> str:
-    """Why the subject cannot be had without a download, empty if it can."""
+    """Why the subject cannot be obtained without a download, empty if it can."""
     model = config.model
     kind = str(model.get("kind") or "local")
     if kind == "planted":

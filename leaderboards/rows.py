@@ -21,7 +21,7 @@ def row_of(run: Run, label: str, column: str) -> Row:
     """The row of a run, not ranked yet.
 
     Means are computed from the run's table of scores. The interval of the column that ranks is
-    computed anew, so that it means the same in every row; those of other columns are the run's own
+    computed again, so that it means the same in every row; those of other columns are the run's own
     where it asked for the same confidence.
     """
     record, scores = run.record, run.scores

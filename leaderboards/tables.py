@@ -59,6 +59,7 @@ class Table:
         rows: cells, as many in each row as there are columns.
         text_columns: how many of the first columns are text; the others are numbers.
         caption: sentences above the table.
+        note: sentences below it.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     text_columns: int = 1
     caption: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         """Spell out what would act on a terminal or a page: names are those of others' files."""
@@ -75,6 +77,7 @@ class Table:
             "columns": [one_line(column) for column in self.columns],
             "rows": [[one_line(cell) for cell in row] for row in self.rows],
             "caption": one_line(self.caption),
+            "note": one_line(self.note),
         }
         for name, value in spelt.items():
             object.__setattr__(self, name, value)
@@ -111,7 +114,7 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     legend = marks_legend([column for _, column in shown]).strip()
     intervals = intervals_legend(row.key for row in board.rows).strip()
     caption = " ".join(filter(None, [_about(board), legend, intervals]))
-    return Table(of_set, 3, columns, rows, 3, caption)
+    return Table(of_set, 3, columns, rows, 3, caption, copied_sentence(board))
 
 
 def layer_table(board: Leaderboard) -> Table:
@@ -245,10 +248,14 @@ def _about(board: Leaderboard) -> str:
     text = f"{board.n_neurons} neurons of layers {ranges(board.layers)}"
     if board.context_length is not None:
         text += f", contexts of {board.context_length} tokens"
-    sentences = [f"{text}.", copies(board.rows[0].run.record.corpus.counts)]
     if board.differs:
-        sentences.append(f"Kept apart from the first table: {board.differs}.")
-    return " ".join(filter(None, sentences))
+        return f"{text}. Kept apart from the first table: {board.differs}."
+    return f"{text}."
+
+
+def copied_sentence(board: Leaderboard) -> str:
+    """Return how much of the held-out text also stands in the explain split, if it is known."""
+    return copies(board.rows[0].run.record.corpus.counts) if board.rows else ""
 
 
 def _head(row: Row) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a tracker shows of the leaderboard that a run is in: tables and PNG pictures."""
+"""Leaderboard of a run as a tracker shows it: tables and PNG pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
 
     The leaderboard is that of all comparable runs beside the run: of the same subject and corpus in
     its folder of results. `plots/spectrum_best` and `plots/spectrum_worst` are the spectra of the
-    run's best and worst neuron; they are left out where the subject is not at hand.
+    run's best and worst neuron; they are left out where the subject is not available.
     """
     runs = _beside(run)
     page = page_of(Results(runs, [], []))

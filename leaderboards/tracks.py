@@ -1,4 +1,4 @@
-"""The same rows by what an explainer saw, and by how large its explanations are."""
+"""Tracks: rows by what an explainer saw, and by how large its explanations are."""
 
 from __future__ import annotations
 

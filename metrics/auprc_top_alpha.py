@@ -17,7 +17,7 @@ def auprc_top_alpha(
     """Average precision of the prediction as a ranking of the tokens, top-alpha ones first.
 
     `auprc` with the neuron's strongest 0.5 % of the scored tokens (`metrics.top_alpha.ALPHA`), ties
-    included, in the place of those above the firing threshold; in [0, 1]; higher is better. Labels
+    included, instead of those above the firing threshold; in [0, 1]; higher is better. Labels
     are truth >= cutoff; the prediction is not binarised. It is never null: some token is always the
     strongest.
 

@@ -1,7 +1,7 @@
 """Bringing a neuron's predictions to the scale of its activations.
 
 A map is fitted for each neuron on text that nothing is scored on, and applied to its predictions
-on other text. It mends scale and offset (`linear`) or any rising distortion (`isotonic`), and
+on other text. It corrects scale and offset (`linear`) or any rising distortion (`isotonic`), and
 never turns a prediction around.
 """
 

@@ -17,7 +17,7 @@ def f1_top_alpha(
     """Harmonic mean of precision and recall of the neuron's top-alpha tokens.
 
     `f1` with the neuron's strongest 0.5 % of the scored tokens (`metrics.top_alpha.ALPHA`), ties
-    included, in the place of those above the firing threshold; in [0, 1]; higher is better. The
+    included, instead of those above the firing threshold; in [0, 1]; higher is better. The
     prediction is binarised at the same cutoff, in raw units. It is never null: some token is always
     the strongest.
 

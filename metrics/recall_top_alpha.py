@@ -17,7 +17,7 @@ def recall_top_alpha(
     """Share of the neuron's top-alpha tokens that were predicted to be.
 
     `recall` with the neuron's strongest 0.5 % of the scored tokens (`metrics.top_alpha.ALPHA`),
-    ties included, in the place of those above the firing threshold; in [0, 1]; higher is better.
+    ties included, instead of those above the firing threshold; in [0, 1]; higher is better.
     The prediction is binarised at the same cutoff, in raw units. It is never null: some token is
     always the strongest. Shown only beside `f1_top_alpha`.
 

@@ -1,4 +1,4 @@
-"""Sanity tests of the metrics: whether a score drops when a perfect explanation is spoilt."""
+"""Sanity tests of the metrics: whether a score drops when a perfect explanation is corrupted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS = ("perfect", "missing", "extra")
 
 @dataclass(frozen=True)
 class SanityScores:
-    """Scores of the perfect explanation and of its two spoilt versions, by metric, `[n_neurons]`.
+    """Scores of the perfect explanation and of both corrupted ones, by metric, `[n_neurons]`.
 
     A score is NaN where the metric is null, and where the neuron cannot be tested: it fires on
     fewer than two tokens, which cannot be halved, or on more than half of them, which cannot be
@@ -180,8 +180,8 @@ def sanity_result(name: str, parts: Sequence[SanityScores]) -> SanityResult:
         span = float(seen.max() - seen.min())
     sign = 1.0 if metric.higher_is_better else -1.0
 
-    def share(spoilt: Array) -> float:
-        fall = sign * (perfect[known] - spoilt[known])
+    def share(corrupted: Array) -> float:
+        fall = sign * (perfect[known] - corrupted[known])
         return float((fall > SMALLEST_DROP * span).mean())
 
     return SanityResult(

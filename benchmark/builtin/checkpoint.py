@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: whole or absent, and only for the training it belongs to."""
+"""State of a training on disk: whole or absent, and only for the training it belongs to."""
 
 from __future__ import annotations
 

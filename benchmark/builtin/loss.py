@@ -1,4 +1,4 @@
-"""How well a language model predicts text: nats per token and bits per byte."""
+"""Loss of a language model on text: nats per token and bits per byte."""
 
 from __future__ import annotations
 

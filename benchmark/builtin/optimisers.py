@@ -1,4 +1,4 @@
-"""Which optimiser moves which weights, and how fast at every step."""
+"""Optimisers of the weights, and their learning rates at every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a built-in subject is trained: every number that decides its weights."""
+"""Recipe of a built-in subject: every number that decides its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `show` says about the calibration of a run."""
+"""Lines of `show` about the calibration of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to choose from, read from the config tree and from installed plug-ins."""
+"""Catalogue of what can be chosen, read from the config tree and from installed plug-ins."""
 
 from __future__ import annotations
 

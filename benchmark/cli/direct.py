@@ -1,4 +1,4 @@
-"""What a neuron writes into the logits directly, for a person; one line where that is not known."""
+"""Direct effect of a neuron on the logits, for a person; one line where that is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `run` tells a person: where things are, the table of scores, and how to see more."""
+"""Report of finished runs: where things are, the table of scores, and how to see more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmark.visible import one_line
 
 if TYPE_CHECKING:
     from benchmark.config import RunConfig
-    from benchmark.results import Run
+    from benchmark.results import Run, RunRecord
     from benchmark.runner import Outcome
 
 # Names of dead neurons in one line.
@@ -23,13 +23,13 @@ LISTED = 5
 
 LEGEND = """\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
-held-out contexts, with its bootstrap interval over neurons and held-out documents; novel r: the
-same on the tokens of these contexts whose last eight tokens stand nowhere in the explain split;
-AUPRC and F1 on all tokens of these contexts; top F1 on each neuron's strongest held-out contexts.
-undef.: neurons whose prediction is constant (r counts as 0). positives: median over neurons of the
-tokens that fire there. null: neurons that never fire there, so that AUPRC and F1 do not exist and
-are left out of the mean. tokens/n. and s/n.: subject tokens and seconds to explain one neuron;
-bytes: of one explanation."""
+held-out contexts, with its bootstrap interval over neurons and held-out documents, and that over
+neurons alone; novel r: the same on the tokens of these contexts whose last eight tokens stand
+nowhere in the explain split; AUPRC and F1 on all tokens of these contexts; top F1 on each neuron's
+strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
+positives: median over neurons of the tokens that fire there. null: neurons that never fire there,
+so that AUPRC and F1 do not exist and are left out of the mean. tokens/n. and s/n.: subject tokens
+and seconds to explain one neuron; bytes: of one explanation."""
 
 
 CAUSAL_LEGEND = """\
@@ -96,14 +96,14 @@ def print_table(runs: Sequence[Run]) -> None:
             f"{dead} dead neurons; corpus {one_line(corpus.name)}, "
             f"contexts of {corpus.context_length} tokens"
         )
-        if sentence := copies(corpus.counts):
-            _say(sentence)
         if neurons.named_dead:
             _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
     unverified = [run for run in runs if run.unverified]
     columns, rows = score_table(records, {id(run.record) for run in unverified})
     print_rows(columns, rows, text_columns=columns.index("neurons"))
     _say(LEGEND)
+    for sentence in _copied(records):
+        _say(sentence)
     sys.stdout.write(intervals_legend(record.metric("uniform/pearson") for record in records))
     if "causal" in columns:
         _say(CAUSAL_LEGEND)
@@ -114,6 +114,16 @@ def print_table(runs: Sequence[Run]) -> None:
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
     _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+
+
+def _copied(records: Sequence[RunRecord]) -> list[str]:
+    """How much of the held-out text was copied, named by corpus where there are several."""
+    found = {record.corpus.name: copies(record.corpus.counts) for record in records}
+    return [
+        sentence if len(found) == 1 else f"corpus {one_line(name)}: {sentence}"
+        for name, sentence in found.items()
+        if sentence
+    ]
 
 
 def named_dead(neurons: Mapping[int, Sequence[int]]) -> str:

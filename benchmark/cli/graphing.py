@@ -1,4 +1,4 @@
-"""What the verbs about graphs share: the run they are asked about, and who offers graphs."""
+"""Parts that the verbs about graphs share: opening a run, naming explainers that offer graphs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _names() -> list[str]:
 
 
 def _explanation_class(target: str) -> type:
-    """The class of an explainer's explanations; one without anything if it cannot be had."""
+    """The class of an explainer's explanations; one without anything if it cannot be obtained."""
     import importlib
 
     module, _, name = target.rpartition(".")

@@ -1,4 +1,4 @@
-"""Takes the verb off, calls it, and turns whatever a user can mend into one message."""
+"""Takes the verb off, calls it, and turns whatever a user can fix into one message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VERBS = {
     "submit": "check a finished run and put it among the submissions of a leaderboard",
     "publish": "log finished runs to Weights & Biases",
     "check": "check that an explainer keeps to the interface",
-    "sanity": "test which metrics notice that an explanation was spoilt",
+    "sanity": "test which metrics notice that an explanation was corrupted",
 }
 
 HELP = """\

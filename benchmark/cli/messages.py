@@ -1,4 +1,4 @@
-"""What an error says to the user, if it is one that the user can mend."""
+"""Messages of errors that the user can fix."""
 
 from __future__ import annotations
 

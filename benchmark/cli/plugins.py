@@ -1,4 +1,4 @@
-"""Which plug-ins can be used, found out by importing them; a broken one takes nothing down."""
+"""Usable plug-ins, found by importing them; a broken one takes nothing down."""
 
 from __future__ import annotations
 

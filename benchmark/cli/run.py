@@ -44,7 +44,7 @@ often used keys:
   contexts.uniform=1024         held-out contexts of the headline score
   context_length=128            tokens in a context
   firing_reference=maximum      firing as in the papers: half of the largest activation
-  calibration=linear            score the predictions also after mending their scale
+  calibration=linear            score the predictions also on the neuron's own scale
   seed=0                        contexts, random controls, bootstrap
   device=cuda|cpu               default: cuda where there is one
   results_dir=results           where runs are saved

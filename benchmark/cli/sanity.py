@@ -1,4 +1,4 @@
-"""`sanity`: which metrics notice that an explanation was spoilt."""
+"""`sanity`: metrics tested on explanations that were corrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HELP = """\
 usage: python -m benchmark sanity <run> [key=value ...]
 
 Tests the metrics themselves on the neurons of a finished run. A perfect explanation, which knows
-which held-out tokens fire, is spoilt twice: half of its positives go missing, or as many random
+which held-out tokens fire, is corrupted twice: half of its positives go missing, or as many random
 ones are added. A metric passes if it drops on more than 90 % of the neurons both times.
 
   metrics=all            a set of metrics (configs/metrics), or names: metrics=[pearson,f1]

@@ -162,6 +162,13 @@ def show_run(run: Run) -> None:
     from benchmark.cli.calibration import print_calibration
     from benchmark.cli.causal import print_causal
     from benchmark.cli.finished import print_table
+    from benchmark.cli.support import (
+        CORRELATION_LEGEND,
+        EFFECTIVE,
+        OVER_DOCUMENTS,
+        has_support,
+        support,
+    )
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.config import FIRING_REFERENCES
 
@@ -193,16 +200,21 @@ def show_run(run: Run) -> None:
     if key is None:
         return
     order = _by_score(run, key)
+    every = run.scores.rows()
+    # Behind the correlation: of a single neuron it is never shown without what it rests on.
+    supported = "uniform/pearson" in names and has_support(every[0], "uniform")
+    behind = names.index("uniform/pearson") + 1 if supported else 0
+    headings = ["neuron", *headings[2:]]
+    if supported:
+        headings[behind + 1 : behind + 1] = [OVER_DOCUMENTS, EFFECTIVE]
     for title, chosen in (("best", order[:EXTREMES]), ("worst", order[::-1][:EXTREMES])):
-        print_rows(
-            ["neuron", *headings[2:]],
-            [
-                [f"{columns['layer'][i]}.{columns['neuron'][i]}"]
-                + [_mean(columns[name][i : i + 1]) for name in names]
-                for i in chosen
-            ],
-            title=f"{title} neurons by {key.removeprefix('uniform/')}",
-        )
+        rows = []
+        for i in chosen:
+            cells = [_mean(columns[name][i : i + 1]) for name in names]
+            cells[behind:behind] = support(every[i], "uniform") if supported else []
+            rows.append([f"{columns['layer'][i]}.{columns['neuron'][i]}", *cells])
+        print_rows(headings, rows, title=f"{title} neurons by {key.removeprefix('uniform/')}")
+    sys.stdout.write(CORRELATION_LEGEND if supported else "")
 
 
 def _print_intervals(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What the scores of a single neuron rest on, as rows of the table that `show` prints."""
+"""Support of single neurons' scores in the tables that `show` prints: intervals and counts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,30 @@ from typing import Any
 from benchmark.cli.table import count
 from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
 
-LEGEND = """\
+OVER_DOCUMENTS, EFFECTIVE = "over documents", "effective tokens"
+CORRELATION_LEGEND = """\
 over documents: bootstrap interval of this neuron's correlation, whole documents drawn again.
 effective tokens: how many tokens the correlation rests on, (sum of d^2)^2 / sum of d^4 with d the
-deviation of the truth from its mean. positives: tokens on which the neuron fires.
+deviation of the truth from its mean.
 """
+LEGEND = f"""\
+{CORRELATION_LEGEND.rstrip()} positives: tokens on which the neuron fires.
+"""
+
+
+def has_support(row: Mapping[str, Any], chosen: str) -> bool:
+    """Tell whether a row of the scores says what its correlation on a scoring set rests on."""
+    return f"{chosen}/{EFFECTIVE_TOKENS}" in row
+
+
+def support(row: Mapping[str, Any], chosen: str) -> list[str]:
+    """Return a neuron's interval over documents and its effective number of tokens."""
+    low, high = (row.get(f"{chosen}/{name}") for name in (PEARSON_LOW, PEARSON_HIGH))
+    tokens = row.get(f"{chosen}/{EFFECTIVE_TOKENS}")
+    return [
+        "-" if low is None or high is None else f"[{low:.3f}, {high:.3f}]",
+        "-" if tokens is None else f"{tokens:,.1f}",
+    ]
 
 
 def correlation_rows(row: Mapping[str, Any], sets: Sequence[str]) -> list[list[str]]:
@@ -22,17 +41,15 @@ def correlation_rows(row: Mapping[str, Any], sets: Sequence[str]) -> list[list[s
         row: the neuron's row of the scores.
         sets: the scoring sets that the table has a column for.
     """
-    if not any(f"{chosen}/{EFFECTIVE_TOKENS}" in row for chosen in sets):
+    if not any(has_support(row, chosen) for chosen in sets):
         return []
-    intervals, effective = ["  over documents"], ["  effective tokens"]
-    for chosen in sets:
-        known = f"{chosen}/{EFFECTIVE_TOKENS}" in row
-        low, high = (row.get(f"{chosen}/{name}") for name in (PEARSON_LOW, PEARSON_HIGH))
-        ends = "-" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
-        intervals.append(ends if known else "")
-        tokens = row.get(f"{chosen}/{EFFECTIVE_TOKENS}")
-        effective.append(("-" if tokens is None else f"{tokens:,.1f}") if known else "")
-    return [intervals, effective]
+    cells = [support(row, chosen) if has_support(row, chosen) else ["", ""] for chosen in sets]
+    return [
+        [f"  {heading}", *column]
+        for heading, column in zip(
+            (OVER_DOCUMENTS, EFFECTIVE), zip(*cells, strict=True), strict=True
+        )
+    ]
 
 
 def positives_rows(row: Mapping[str, Any], sets: Sequence[str]) -> list[list[str]]:

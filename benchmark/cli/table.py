@@ -65,7 +65,7 @@ def score_table(
     """
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
     columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
-    columns += ["novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
+    columns += ["over neurons", "novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
     columns += ["tokens/n.", "s/n.", "bytes"]
     causal = any(r.metric(CAUSAL_HEADLINE) is not None for r in records)
     if causal:
@@ -83,6 +83,7 @@ def score_table(
             f"{record.neurons.coverage or 0:.0%}",
             number(r),
             interval(r),
+            neuron_interval(r),
             number(record.metric("novel/pearson")),
             str(record.undefined("uniform")),
             number(record.metric("uniform/auprc")),

@@ -1,4 +1,4 @@
-"""Whether an explainer keeps to the interface: checks on a small setting, told in words.
+"""Checks on a small setting that an explainer keeps to the interface, with results in words.
 
 `check_explainer` runs every check on one explainer; each gives a `Result`.
 """

@@ -21,12 +21,12 @@ def bad_neurons(trial: Trial) -> str:
     _check_answer(trial, answers[dead], "a dead neuron")
     if not trial.needs_block:
         others = [row for row in range(n) if row != dead]
-        spoilt = trial.differing(
+        corrupted = trial.differing(
             [trial.answers[row] for row in others], [answers[row] for row in others], others
         )
-        if spoilt:
+        if corrupted:
             raise WrongError(
-                f"a dead neuron in the block changes the explanation of {trial.names(spoilt)}; "
+                f"a dead neuron in the block changes the explanation of {trial.names(corrupted)}; "
                 "compute neuron by neuron."
             )
     for answer in _asked(trial, without_exemplars(evidence), "for neurons without exemplars"):

@@ -1,4 +1,4 @@
-"""Which files are opened meanwhile: the corpus and the measured truth are not an explainer's."""
+"""Watch over opened files: the corpus and the measured truth are not an explainer's."""
 
 from __future__ import annotations
 

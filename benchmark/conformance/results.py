@@ -1,4 +1,4 @@
-"""What a check ends with."""
+"""Results of checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Result:
 
 
 class WrongError(Exception):
-    """What is wrong with the explainer, and how to mend it."""
+    """What is wrong with the explainer, and how to fix it."""
 
 
 class NotCheckedError(Exception):

@@ -66,7 +66,7 @@ def check_explainer(config: RunConfig) -> Iterator[Result]:
     yield first
     if first.status != OK:
         for name in (*CHECKS, LAST):
-            yield Result(name, NOT_CHECKED, f"there are no explanations; mend '{FIRST}' first")
+            yield Result(name, NOT_CHECKED, f"there are no explanations; fix '{FIRST}' first")
         return
     process = OtherProcess(config)
     try:

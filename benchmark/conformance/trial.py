@@ -74,7 +74,7 @@ class Trial:
         """The files that were opened while explainers learnt from text."""
 
     def build(self) -> Explainer:
-        """The explainer, made anew, and prepared where its evidence includes text."""
+        """The explainer, made again, and prepared where its evidence includes text."""
         explainer = build_explainer(self.setting.config.explainer)
         storage = HandedStorage(self.setting.store.cache)
         with opened_files() as opened:

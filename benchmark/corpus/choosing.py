@@ -1,4 +1,4 @@
-"""Which of a source's documents make the corpus."""
+"""Choice of a source's documents that make the corpus."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,12 @@ from benchmark.progress import progress
 WINDOW_BYTES = 100
 # One window in so many is kept, chosen by its own hash, so that documents keep the same ones.
 KEPT_OF = 16
-# Windows in more documents than this (a licence) join neighbours only: pairs stay few.
-CROWD = 20
-# Pairs compared at once.
-PAIRS_AT_ONCE = 2**14
+# Bytes hashed at once: memory stays small, however long a document is.
+CHUNK_BYTES = 2**20
+# To be raised when the same documents make other clusters.
+CLUSTERS_VERSION = 2
+
+Indices = npt.NDArray[np.int64]
 
 
 def sketch(text: str) -> Hashes:
@@ -30,8 +32,13 @@ def sketch(text: str) -> Hashes:
     whose hash is a multiple of a number, which estimates containment without bias.
     """
     content = b" ".join(text.encode("utf-8", "surrogatepass").split())
-    hashes = window_hashes(np.frombuffer(content, dtype=np.uint8), WINDOW_BYTES)
-    return np.unique(hashes[hashes % np.uint64(KEPT_OF) == 0])
+    values = np.frombuffer(content, dtype=np.uint8)
+    kept = [np.empty(0, dtype=np.uint64)]
+    for start in range(0, len(values), CHUNK_BYTES):
+        part = values[start : start + CHUNK_BYTES + WINDOW_BYTES - 1]
+        hashes = window_hashes(part, WINDOW_BYTES)
+        kept.append(hashes[hashes % np.uint64(KEPT_OF) == 0])
+    return np.unique(np.concatenate(kept))
 
 
 def cluster_documents(
@@ -40,11 +47,12 @@ def cluster_documents(
     """Return the cluster of each document, as the index of its first member.
 
     Two documents are joined if they share at least `share` of the windows of the one that has
-    fewer; whatever is joined by a chain of such pairs is one cluster. Memory is at most half of
-    the text's.
+    fewer; whatever is joined by a chain of such pairs is one cluster. One document is read at a
+    time, and half a byte is kept of each of its bytes; beside the documents, memory is about what
+    they take themselves.
 
     Args:
-        documents: distinct, in an order that their content decides.
+        documents: distinct.
         share: of the smaller document's windows, above 0 and at most 1.
         label: of the progress bar.
     """
@@ -57,65 +65,98 @@ def cluster_documents(
 
 
 def join(sketches: Sequence[Hashes], share: float) -> Int[np.ndarray, " n"]:
-    """Return the cluster of each sketch; see `cluster_documents`."""
-    from scipy.sparse import coo_matrix, csr_matrix
-    from scipy.sparse.csgraph import connected_components
+    """Return the cluster of each sketch; see `cluster_documents`.
 
-    n = len(sketches)
+    Documents are taken from the smallest on, so that each meets the larger ones with its own
+    threshold. Documents of its own cluster are passed over, and a window that one cluster alone
+    has left is dropped: it can join nothing more. So a licence that joins a thousand files is
+    looked at once, and one that joins none never, as it is not among the rare windows.
+    """
     sizes = np.array([len(each) for each in sketches], dtype=np.int64)
-    owners = np.repeat(np.arange(n), sizes)
-    _, windows, counts = np.unique(
-        np.concatenate([np.empty(0, dtype=np.uint64), *sketches]),
-        return_inverse=True,
-        return_counts=True,
-    )
-    shared = counts[windows] > 1
-    owners, windows = owners[shared], windows[shared]
-    first, second = _candidates(owners, windows)
-    holds = csr_matrix(
-        (np.ones(len(owners), dtype=np.int32), (owners, windows)), shape=(n, len(counts))
-    )
-    common = _in_common(holds, first, second)
-    joined = common >= share * np.minimum(sizes[first], sizes[second])
-    edges = coo_matrix(
-        (np.ones(int(joined.sum()), dtype=np.int8), (first[joined], second[joined])), shape=(n, n)
-    )
-    _, component = connected_components(edges, directed=False)
-    _, starts, place = np.unique(component, return_index=True, return_inverse=True)
-    clusters: Int[np.ndarray, " n"] = starts[place]
-    return clusters
+    windows = _shared_windows(sketches)
+    holders = _Holders(windows)
+    clusters = _Clusters(len(sketches))
+    for document in np.argsort(sizes, kind="stable").tolist():
+        mine = windows[document][holders.alive[windows[document]]]
+        needed = max(1, math.ceil(share * sizes[document]))
+        if len(mine) < needed:
+            continue
+        # Whoever shares `needed` of these windows shares one that is not of the commonest.
+        rarest = mine[np.argsort(holders.counts[mine], kind="stable")][: len(mine) - needed + 1]
+        if not len(clusters.others(document, holders.of(rarest))):
+            continue
+        others, common = np.unique(clusters.others(document, holders.of(mine)), return_counts=True)
+        joined = others[common >= needed]
+        for other in joined.tolist():
+            clusters.merge(document, other)
+        if len(joined):
+            holders.drop(mine, clusters.labels)
+    _, first, place = np.unique(clusters.labels, return_index=True, return_inverse=True)
+    found: Int[np.ndarray, " n"] = first[place]
+    return found
 
 
-def _candidates(
-    owners: npt.NDArray[np.int64], windows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Pairs of documents with a window in common, the lower index first, each pair once."""
-    order = np.lexsort((owners, windows))
-    owners, windows = owners[order], windows[order]
-    _, group, size = np.unique(windows, return_inverse=True, return_counts=True)
-    few = size[group] <= CROWD
-    pairs = []
-    for step in range(1, min(CROWD, len(owners))):
-        same = windows[step:] == windows[:-step]
-        if step > 1:
-            same &= few[step:]
-        pairs.append(np.stack([owners[:-step][same], owners[step:][same]], axis=1))
-    if not pairs:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    unique = np.unique(np.concatenate(pairs), axis=0)
-    return unique[:, 0], unique[:, 1]
+def _shared_windows(sketches: Sequence[Hashes]) -> list[Indices]:
+    """The windows of each sketch that another one has too, numbered from 0."""
+    every = np.concatenate([np.empty(0, dtype=np.uint64), *sketches])
+    every.sort()
+    shared = np.unique(every[1:][every[1:] == every[:-1]])
+    del every
+    found = []
+    for each in sketches:
+        place = np.searchsorted(shared, each)
+        known = place < len(shared)
+        known[known] = shared[place[known]] == each[known]
+        found.append(place[known])
+    return found
 
 
-def _in_common(
-    holds: Any, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """How many windows each pair of documents shares; `holds` is sparse, documents by windows."""
-    found = [
-        np.asarray(
-            holds[first[at : at + PAIRS_AT_ONCE]]
-            .multiply(holds[second[at : at + PAIRS_AT_ONCE]])
-            .sum(axis=1)
-        ).reshape(-1)
-        for at in range(0, len(first), PAIRS_AT_ONCE)
-    ]
-    return np.concatenate([np.empty(0, dtype=np.int64), *found]).astype(np.int64)
+class _Holders:
+    """Which documents hold each window."""
+
+    def __init__(self, windows: Sequence[Indices]) -> None:
+        owners = np.repeat(np.arange(len(windows)), [len(each) for each in windows])
+        numbers = np.concatenate([np.empty(0, dtype=np.int64), *windows])
+        self._documents = owners[np.argsort(numbers, kind="stable")]
+        self.counts: Indices = np.bincount(numbers)
+        self.alive = np.ones(len(self.counts), dtype=bool)
+        self._starts = np.cumsum(self.counts) - self.counts
+
+    def of(self, windows: Indices) -> Indices:
+        """The documents of one window after the other."""
+        counts = self.counts[windows]
+        before = np.cumsum(counts) - counts
+        total = int(counts.sum())
+        places = np.repeat(self._starts[windows] - before, counts) + np.arange(total)
+        found: Indices = self._documents[places]
+        return found
+
+    def drop(self, windows: Indices, labels: Indices) -> None:
+        """Drop those of some windows that documents of one cluster alone hold."""
+        counts = self.counts[windows]
+        of_holders, starts = labels[self.of(windows)], np.cumsum(counts) - counts
+        lowest = np.minimum.reduceat(of_holders, starts)
+        self.alive[windows] = lowest != np.maximum.reduceat(of_holders, starts)
+
+
+class _Clusters:
+    """Disjoint sets of documents; the smaller of two that are merged is labelled again."""
+
+    def __init__(self, n: int) -> None:
+        self.labels: Indices = np.arange(n)
+        self._members = [[document] for document in range(n)]
+
+    def others(self, document: int, documents: Indices) -> Indices:
+        """Those of some documents that are in another cluster than one document."""
+        found: Indices = documents[self.labels[documents] != self.labels[document]]
+        return found
+
+    def merge(self, one: int, other: int) -> None:
+        first, second = int(self.labels[one]), int(self.labels[other])
+        if first == second:
+            return
+        if len(self._members[first]) < len(self._members[second]):
+            first, second = second, first
+        self.labels[self._members[second]] = first
+        self._members[first] += self._members[second]
+        self._members[second] = []

@@ -1,4 +1,4 @@
-"""Which column of a table of documents holds the text."""
+"""Column of a table of documents that holds the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a corpus is once it is tokenised: fixed-length contexts of token ids, in three splits."""
+"""Tokenised corpus: fixed-length contexts of token ids, in three splits."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def _commit_in_cache(repo: str, revision: str | None, cached: dict[str, Any]) ->
 
 
 def _refused(options: DatasetOptions, error: Exception) -> BenchmarkError:
-    """What `datasets` says it could not do, with the option that mends it."""
+    """What `datasets` says it could not do, with the option that fixes it."""
     reason = _one_line(error)
     if "split" in reason.lower() and isinstance(error, ValueError):
         hint = f" Choose with dataset.hub_split (now '{options.hub_split}')."

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Part of every fingerprint: to be raised when the same documents give other contexts.
 PACKING_VERSION = 2
+# To be raised when copied text is counted otherwise.
+COPIED_VERSION = 2
 
 
 def load_corpus(
@@ -124,10 +126,12 @@ def _copied_once(
     """How much of the held-out split also stands in `explain`, from the cache where it is known."""
     import torch
 
+    from benchmark.cache import Expected
     from benchmark.corpus.overlap import COPY_TOKENS, copied_record, copied_share
 
-    key = {"corpus": fingerprint, "window": COPY_TOKENS}
-    stored = None if cache is None else cache.read("copied", key)
+    key = {"corpus": fingerprint, "window": COPY_TOKENS, "version": COPIED_VERSION}
+    expected = {"counted": Expected(torch.int64, (2,), 0)}
+    stored = None if cache is None else cache.read("copied", key, expected)
     if stored is None:
         copied = copied_share(splits["held_out"], splits["explain"])
         if cache is not None:

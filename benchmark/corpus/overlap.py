@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Booleans = npt.NDArray[np.bool_]
+Tokens = npt.NDArray[np.int64]
 
 # Tokens in a window of which a copy is told by: about two lines of text.
 COPY_TOKENS = 32
@@ -63,6 +64,12 @@ def _within(
     return no_bos & one
 
 
+def _stream(contexts: Contexts, part: slice) -> tuple[Tokens, Tokens]:
+    """Tokens and documents of some contexts in one line, without the BOS that begins each."""
+    tokens = contexts.tokens[part, 1:].reshape(-1).numpy()
+    return tokens, contexts.documents[part, 1:].reshape(-1).numpy()
+
+
 def _found(wanted: npt.NDArray[np.uint64], reference: Contexts, length: int) -> Booleans:
     """Which of some sorted hashes are those of a window of the reference."""
     found = np.zeros(len(wanted), dtype=bool)
@@ -71,8 +78,7 @@ def _found(wanted: npt.NDArray[np.uint64], reference: Contexts, length: int) -> 
     overlapping = -(-(length - 1) // max(1, reference.tokens.shape[1] - 1))
     for first in range(0, len(reference), rows):
         part = slice(max(0, first - overlapping), first + rows)
-        tokens = reference.tokens[part, 1:].reshape(-1).numpy()
-        documents = reference.documents[part, 1:].reshape(-1).numpy()
+        tokens, documents = _stream(reference, part)
         if len(tokens) < length or not len(wanted):
             continue
         hashes = window_hashes(tokens, length)[_within(tokens, documents, reference.bos, length)]
@@ -82,16 +88,25 @@ def _found(wanted: npt.NDArray[np.uint64], reference: Contexts, length: int) -> 
 
 
 def copied_share(contexts: Contexts, reference: Contexts) -> dict[str, int | float | None]:
-    """Return how much of some contexts also stands in the reference; see `copied_record`."""
-    complete, seen = seen_windows(contexts, reference, COPY_TOKENS)
-    return copied_record(int(complete.sum()), int(seen.sum()))
+    """Return how much of a split also stands in the reference; see `copied_record`.
+
+    Both are contexts of whole splits in their order: windows run from one context into the next,
+    so that contexts shorter than a window hide nothing.
+    """
+    tokens, documents = _stream(contexts, slice(None))
+    if len(tokens) < COPY_TOKENS:
+        return copied_record(0, 0)
+    inside = _within(tokens, documents, contexts.bos, COPY_TOKENS)
+    wanted, times = np.unique(window_hashes(tokens, COPY_TOKENS)[inside], return_counts=True)
+    seen = _found(wanted, reference, COPY_TOKENS)
+    return copied_record(int(times.sum()), int(times[seen].sum()))
 
 
 def copied_record(windows: int, seen: int) -> dict[str, int | float | None]:
     """Return counted windows as JSON-able numbers.
 
     Returns:
-        `window` (tokens in a window), `windows` (how many the contexts hold), `seen` (how many of
+        `window` (tokens in a window), `windows` (how many the text holds), `seen` (how many of
         them occur in the reference), and `share`, None without a window.
     """
     share = seen / windows if windows else None

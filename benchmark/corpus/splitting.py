@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from benchmark.corpus.clusters import CROWD, KEPT_OF, WINDOW_BYTES, cluster_documents
+from benchmark.corpus.clusters import (
+    CLUSTERS_VERSION,
+    KEPT_OF,
+    WINDOW_BYTES,
+    cluster_documents,
+)
 from benchmark.corpus.documents import (
     DEFAULT_FRACTIONS,
     NEAR_DUPLICATES,
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 # A cluster of more than this part of all documents (files under one licence text) goes to
 # `explain`, so that neither of the small splits is made of one family.
 LARGEST_DRAWN = 1 / 20
+# A cluster of so few documents is drawn like others, however few documents there are.
+ALWAYS_DRAWN = 20
 
 
 def assign_splits(
@@ -36,7 +43,9 @@ def assign_splits(
     """Return the split of each document, and what was counted on the way.
 
     A cluster's split is a hash of its smallest digest: it depends on the content of the cluster,
-    the fractions and the seed, never on names, on order or on documents of other clusters.
+    the fractions and the seed, never on names or on order. Documents of other clusters matter only
+    by their number: a cluster that is more than a twentieth of all documents (and of more than
+    20) goes to `explain`.
 
     Args:
         documents: distinct, in the order of their digests.
@@ -51,7 +60,7 @@ def assign_splits(
         return [split_of(digest, fractions, seed) for digest in digests], {"clusters": None}
     clusters = _clusters_once(documents, near_duplicates, cache)
     sizes = np.bincount(clusters, minlength=len(documents))
-    large = max(CROWD, LARGEST_DRAWN * len(documents))
+    large = max(ALWAYS_DRAWN, LARGEST_DRAWN * len(documents))
     splits = [
         SPLITS[0] if sizes[first] > large else split_of(digests[first], fractions, seed)
         for first in clusters.tolist()
@@ -74,6 +83,8 @@ def _clusters_once(
         return cluster_documents(documents, near_duplicates)
     import torch
 
+    from benchmark.cache import Expected
+
     digest = hashlib.sha256()
     for document in documents:
         digest.update(bytes.fromhex(document.digest))
@@ -82,9 +93,11 @@ def _clusters_once(
         "near_duplicates": near_duplicates,
         "window_bytes": WINDOW_BYTES,
         "kept_of": KEPT_OF,
-        "crowd": CROWD,
+        "version": CLUSTERS_VERSION,
     }
-    stored = cache.read("clusters", key)
+    n = len(documents)
+    expected = {"clusters": Expected(torch.int64, (n,), 0, n)}
+    stored = cache.read("clusters", key, expected)
     if stored is not None:
         return stored["clusters"].numpy()
     clusters = cluster_documents(documents, near_duplicates)

@@ -1,4 +1,4 @@
-"""What is measured about neurons: profiles, evidence of the explain split, held-out truth."""
+"""Measurements of neurons: profiles, evidence of the explain split, held-out truth."""
 
 from benchmark.evidence.firing import NEVER_FIRES, firing_thresholds
 from benchmark.evidence.profile import LayerProfile, profile_layers

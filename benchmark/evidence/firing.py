@@ -10,7 +10,7 @@ from benchmark.config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence.profile import LayerProfile
 
 NEVER_FIRES = torch.finfo(torch.float32).max
-"""The threshold of a dead neuron: no activation reaches it."""
+"""The threshold of a neuron that is never above zero: no activation reaches it."""
 
 
 def firing_thresholds(

@@ -1,4 +1,4 @@
-"""How much text is looked at, and what is kept of it."""
+"""Amounts of text that are measured, and what is kept of it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Files(Protocol):
         ...
 
     def missing(self, what: str) -> BenchmarkError:
-        """The error for files that are needed and cannot be had."""
+        """The error for files that are needed and cannot be obtained."""
         ...
 
 

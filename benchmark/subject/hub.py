@@ -54,7 +54,7 @@ class HubFiles:
         return self._folder
 
     def optional(self, name: str) -> Path | None:
-        """A file, downloaded where the cache has not got it; None where it cannot be had.
+        """A file, downloaded where the cache has not got it; None where it cannot be obtained.
 
         Raises:
             BenchmarkError: the repository cannot be read, and none of it is in the cache.
@@ -95,7 +95,7 @@ class HubFiles:
         return sorted(path.relative_to(self.folder).as_posix() for path in paths)
 
     def missing(self, what: str) -> BenchmarkError:
-        """The error for files that cannot be had: there are none, or the hub is out of reach."""
+        """The error for files that cannot be obtained: there are none, or no hub is reached."""
         repository = f"the {self._what} repository '{self.source}'"
         if self._unreachable is None:
             return BenchmarkError(f"{repository} has no {what}.")

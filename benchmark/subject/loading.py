@@ -28,7 +28,7 @@ def load_subject(
         dtype: `float32`, or on CUDA also `float16` or `bfloat16`.
 
     Raises:
-        BenchmarkError: the model cannot be had or has no neurons; the message says what to do.
+        BenchmarkError: the model cannot be obtained or has no neurons; the message says what to do.
     """
     kind = str(model_config.get("kind") or "local")
     if kind not in KINDS:

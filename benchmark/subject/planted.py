@@ -60,7 +60,7 @@ STRENGTHS = tuple(1 + neuron / 4 for neuron in range(len(RULES)))
 
 
 class RuleSites(Sites):
-    """Neurons that are rules, in one layer, in the place of a model's."""
+    """Neurons that are rules, in one layer, instead of a model's."""
 
     def __init__(self, planted: Sequence[Rule], vocabulary: dict[str, int], bos: int) -> None:
         super().__init__(_CommonestNext(len(vocabulary)), [nn.Identity()])

@@ -108,7 +108,7 @@ def fetch_weights(files: Files) -> str:
     """Have the final weights in the checkpoint's folder, and return their name there.
 
     Raises:
-        BenchmarkError: there are none, or they cannot be had.
+        BenchmarkError: there are none, or they cannot be obtained.
     """
     listings = [files.names]
     if isinstance(files, HubFiles):  # the listing asks the network; what is cached needs none

@@ -45,7 +45,7 @@ def escaped(text: str) -> str:
 
 def _table(table: Table, section: str) -> list[str]:
     title = ": ".join(filter(None, [section, table.title]))
-    caption = f"{title}. {table.caption}".strip()
+    caption = " ".join(filter(None, [f"{title}.", table.caption, table.note]))
     numbers = len(table.columns) - table.text_columns
     alignment = "l" * table.text_columns + "r" * numbers
     return [

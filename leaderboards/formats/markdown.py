@@ -46,7 +46,7 @@ def _table(table: Table) -> list[str]:
         "-" * width if place < table.text_columns else "-" * (width - 1) + ":"
         for place, width in enumerate(widths)
     ]
-    caption = textwrap.wrap(escaped(table.caption), WIDTH)
+    caption, note = (textwrap.wrap(escaped(text), WIDTH) for text in (table.caption, table.note))
     return [
         f"{'#' * table.level} {escaped(table.title)}",
         "",
@@ -55,4 +55,5 @@ def _table(table: Table) -> list[str]:
         f"| {' | '.join(rule)} |",
         *map(line, cells[1:]),
         "",
+        *([*note, ""] if note else []),
     ]

@@ -63,6 +63,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
         "n_neurons": board.n_neurons,
         "layers": board.layers,
         "context_length": board.context_length,
+        "copied": board.rows[0].run.record.corpus.counts.get("copied") if board.rows else None,
         "rows": [_row(row, board) for row in board.rows],
         "apart": [
             {

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from benchmark.corpus.copies import copied_share
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import NOVEL, TOP
 from benchmark.visible import one_line
@@ -117,6 +118,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> R
         "null": firing.n_null if firing else None,
         "undefined": row.undefined.get(of_set),
         "coverage": row.coverage,
+        "copied_share": copied_share(row.run.record.corpus.counts),
         "subject_tokens": row.subject_tokens,
         "explain_seconds": row.explain_seconds,
         "simulate_seconds": row.simulate_seconds,

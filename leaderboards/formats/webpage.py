@@ -50,7 +50,8 @@ def _table(table: Table) -> list[str]:
     found.append(_line("th", table.columns, table.text_columns))
     found.append("</thead><tbody>")
     found += [_line("td", row, table.text_columns) for row in table.rows]
-    return [*found, "</tbody></table></div>"]
+    found.append("</tbody></table></div>")
+    return [*found, f"<p>{escape(table.note)}</p>"] if table.note else found
 
 
 def _line(tag: str, cells: object, text_columns: int) -> str:

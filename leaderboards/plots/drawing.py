@@ -1,4 +1,4 @@
-"""How every plot begins and ends: one style, and files that are the same each time."""
+"""Beginning and end of every plot: one style, and files that are the same each time."""
 
 from __future__ import annotations
 

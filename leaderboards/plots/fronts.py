@@ -102,7 +102,7 @@ def _draw_runs(
 
 
 def _draw_front(axes: Any, rows: Sequence[Row], at: Any) -> None:
-    """The best quality to be had for at most so much, as steps to the right."""
+    """The best quality to be obtained for at most so much, as steps to the right."""
     ordered = sorted(rows, key=at)
     if len(ordered) > 1:
         axes.step(

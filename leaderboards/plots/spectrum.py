@@ -136,7 +136,7 @@ def measure(
         trust: classes that may be imported besides built-in explainers and installed plug-ins.
 
     Raises:
-        BenchmarkError: a run has no such neuron, or its subject or corpus is not at hand.
+        BenchmarkError: a run has no such neuron, or its subject or corpus is not available.
     """
     from benchmark.evidence import NEVER_FIRES, UNIFORM
     from benchmark.reopening import ReopenedRun, blocks_of, config_of

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.evidence import DEAD_MEANS
 from benchmark.recording import mean_with_intervals
 from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
 from leaderboards.ranking import LEVEL, SEED
@@ -52,6 +53,7 @@ def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
         n_neurons=len(group.neurons[layer]),
         d_mlp="" if record.subject.d_mlp is None else f"{record.subject.d_mlp:,}",
         dead=record.neurons.dead.get(layer),
+        dead_means=DEAD_MEANS,
         means=means,
         metrics=sets[0].metrics if sets else [],
         methods=group.shown,

@@ -15,7 +15,7 @@ from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, percent, score_sets, short
-from leaderboards.tables import CAUSAL
+from leaderboards.tables import CAUSAL, copied_sentence
 
 # Shown beside the column that ranks, where the runs have them.
 BESIDE = ("novel/pearson", "uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
@@ -85,6 +85,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
             else "No run here can be ranked."
         ),
         "differs": board.differs,
+        "copied": copied_sentence(board),
         "metric": "correlation" if board.ranked_by == HEADLINE else metric,
         "columns": [_named(one) for one in columns],
         "evidence": sorted({row.evidence for row in board.rows}),

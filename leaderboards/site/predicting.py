@@ -1,4 +1,4 @@
-"""What the saved explanations of a run predict on the tokens that a report shows."""
+"""Predictions of the saved explanations of a run on the tokens that a report shows."""
 
 from __future__ import annotations
 

@@ -52,7 +52,10 @@ def test_after_a_run_and_before_another(command: Command) -> None:
     assert other["cache"] == found["cache"]
     assert other["results"].endswith("(a new run)")
     fewer = plan(command, "explainer=zero", "neurons.per_layer=5")
-    assert fewer["cache"] == "2 of 2 profiles, 0 of 4 blocks will be used"
+    # Of the two blocks of a layer, at least the one that lost a neuron is another one.
+    shared = re.fullmatch(r"2 of 2 profiles, (\d) of 4 blocks will be used", fewer["cache"])
+    assert shared
+    assert int(shared[1]) <= 2
     listed = plan(command, "explainer=zero", "neurons.list=[[0,1],[1,5]]", "contexts.explain=64")
     assert listed["neurons"] == (
         "2 at most (dead ones are known after the first pass); named one by one"

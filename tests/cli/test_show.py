@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.main import main
+from benchmark.corpus.copies import copies
 from benchmark.results import Run
 from tests.command import Command, call
 
@@ -61,6 +62,13 @@ def test_a_run(run: Run) -> None:
     tables = answer.out.split("neurons by pearson")
     assert f" {best[0]}.{best[1]} " in tables[1].splitlines()[4]
     assert f" {worst[0]}.{worst[1]} " in tables[2].splitlines()[4]
+    # Beside a single neuron's r stands what it rests on.
+    heading, row = tables[1].splitlines()[2], run.scores.rows()[int(r.argmax())]
+    assert heading.split()[:6] == ["neuron", "pearson", "over", "documents", "effective", "tokens"]
+    shown = tables[1].splitlines()[4]
+    assert f"{row['uniform/effective_tokens']:,.1f}" in shown
+    if row["uniform/pearson_low"] is not None:
+        assert f"[{row['uniform/pearson_low']:.3f}, {row['uniform/pearson_high']:.3f}]" in shown
     assert call("show", str(run.folder / "run.json")).out == answer.out
     assert call("show", str(run.folder.parent)).out == answer.out  # the only run below
 
@@ -95,7 +103,12 @@ def test_several_runs(shared: Command, run: Run) -> None:
     assert answer.status == 0
     assert "token_lookup" in answer.out
     assert "mean" in answer.out
-    assert answer.out.count("95 % interval") == 1
+    heading = next(line for line in answer.out.splitlines() if line.startswith(" explainer"))
+    assert heading.index("95 % interval") < heading.index("over neurons")
+    sentence = copies(run.record.corpus.counts)
+    assert sentence
+    assert answer.out.index("bytes: of one explanation") < answer.out.index(sentence)
+    assert answer.out.count(sentence) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from benchmark.cache import TensorCache
 from benchmark.corpus import clusters as module
-from benchmark.corpus.clusters import CROWD, cluster_documents, join, sketch
+from benchmark.corpus.clusters import cluster_documents, join, sketch
 from benchmark.corpus.documents import Document, split_of
-from benchmark.corpus.splitting import assign_splits
+from benchmark.corpus.splitting import ALWAYS_DRAWN, assign_splits
 
 
 def prose(seed: int, words: int = 600) -> str:
@@ -53,16 +53,34 @@ def test_clusters_are_those_of_comparing_every_pair(sets: list[set[int]], share:
     assert join(sketches, share).tolist() == slow_clusters(sets, share)
 
 
-def test_a_window_of_a_crowd_still_joins_it() -> None:
-    sketches = [np.arange(40, dtype=np.uint64) for _ in range(3 * CROWD)]
-    assert set(join(sketches, 0.02).tolist()) == {0}
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.3])
+def test_a_licence_in_many_documents_joins_those_of_which_it_is_enough(share: float) -> None:
+    for seed in range(12):
+        draw = random.Random(seed)
+        licence = set(range(3))
+        sets = []
+        for n in range(60):
+            own = {1000 * n + k for k in range(1000, 1000 + draw.choice([2, 5, 20, 200]))}
+            some = {each for each in licence if draw.random() < 0.8}
+            sets.append(own | some)
+        sketches = [np.array(sorted(each), dtype=np.uint64) for each in sets]
+        assert join(sketches, share).tolist() == slow_clusters(sets, share)
 
 
-def test_pairs_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    sketches = [np.array([n, n + 1], dtype=np.uint64) for n in range(0, 30, 1)]
-    whole = join(sketches, 0.5)
-    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 3)
-    assert join(sketches, 0.5).tolist() == whole.tolist() == [0] * 30
+def test_clusters_do_not_depend_on_the_order_of_the_documents() -> None:
+    texts = [prose(seed) + " " + prose(1000 + seed // 3, 40) for seed in range(30)]
+    documents = [Document("", text) for text in texts]
+    found = groups(documents, cluster_documents(documents, 0.02))
+    assert found == groups(documents[::-1], cluster_documents(documents[::-1], 0.02))
+    assert len(found) == 10
+
+
+def test_a_long_document_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sketch(prose(1)).tolist()
+    for n_bytes in (1, 64, 100, 1777):
+        monkeypatch.setattr(module, "CHUNK_BYTES", n_bytes)
+        assert sketch(prose(1)).tolist() == whole
+    assert len(whole) > 100
 
 
 def test_an_edited_copy_joins_its_original_and_others_do_not() -> None:
@@ -111,7 +129,7 @@ def test_other_documents_move_none() -> None:
 
 
 def test_a_family_larger_than_a_twentieth_is_never_held_out() -> None:
-    family = [prose(1) + f" {n}" for n in range(CROWD + 5)]
+    family = [prose(1) + f" {n}" for n in range(ALWAYS_DRAWN + 5)]
     documents = ordered([*family, *(prose(seed) for seed in range(2, 40))])
     for seed in range(12):
         splits, _ = assign_splits(documents, seed=seed)

@@ -77,6 +77,17 @@ def test_the_share_of_a_copied_half() -> None:
     assert copied_record(0, 0)["share"] is None
 
 
+@pytest.mark.parametrize("length", [2, 5, 32, 33, 97, 401])
+def test_copied_text_is_found_whatever_the_length_of_the_contexts(length: int) -> None:
+    half = list(range(1, 401))
+    found = contexts("held_out", [half, list(range(1001, 1401))], length)
+    known = contexts("explain", [half, list(range(2001, 2401))], length)
+    share = copied_share(found, known)
+    # All windows of both documents, but for what fills no context.
+    assert 2 * (400 - 31) - length < share["windows"] <= 2 * (400 - 31)
+    assert 0.45 < share["share"] < 0.75
+
+
 @given(st.lists(st.integers(0, 2**31), max_size=60), st.integers(1, 9))
 def test_equal_windows_alone_have_equal_hashes(values: list[int], width: int) -> None:
     hashes = window_hashes(np.array(values, dtype=np.int64), width).tolist()

@@ -10,13 +10,22 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchmark.corpus.overlap import copied_record
 from benchmark.errors import BenchmarkError
+from benchmark.results import CorpusRecord
 from leaderboards.formats import FORMATS, render
 from leaderboards.page import page_of
 from leaderboards.reading import Results, Unread
 from tests.leaderboards.made_up import NEURONS, made_up_run
 
 NASTY = r"<script>alert('1')</script>|a_b*c`d\e$f%g&h#i{j}[k](l)~^"
+COPIED = CorpusRecord(
+    name="texts",
+    fingerprint="c1",
+    context_length=16,
+    counts={"copied": copied_record(100_000, 834)},
+)
+SENTENCE = "0.83 % of the 100,000 windows of 32 tokens"
 HALF = [0.5] * len(NEURONS)
 
 
@@ -34,10 +43,14 @@ def shown():
         "novel/pearson": HALF,
         "uniform/positives": range(1, len(NEURONS) + 1),
     }
+    options = {"corpus": COPIED}
+    costs = {"sizes": 2000, "tokens": 1234.4}
     return results(
-        made_up_run("best", pearson=HALF, columns=causal, sizes=2000, tokens=1234.4, documents=0.1),
-        made_up_run("next", pearson=HALF, sizes=10),
-        made_up_run("oracle", 0.6, control=True, failed=[(0, 1)], noise=0.0, documents=0.0),
+        made_up_run("best", pearson=HALF, columns=causal, **costs, documents=0.1, **options),
+        made_up_run("next", pearson=HALF, sizes=10, evidence="exemplars+sample", **options),
+        made_up_run(
+            "oracle", 0.6, control=True, failed=[(0, 1)], noise=0.0, documents=0.0, **options
+        ),
         made_up_run("few", neurons=NEURONS[:4]),
     )
 
@@ -217,6 +230,20 @@ def test_json_has_everything_and_the_numbers_of_the_model(shown) -> None:
     assert data["across_subjects"]["rows"][1]["mean"] == 0.5
     exact = page.boards[0].rows[0].key.mean
     assert board["rows"][0]["key"]["mean"] == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("format_", ["md", "html", "latex"])
+def test_copied_text_is_stated_with_each_table_of_scores(shown, format_) -> None:
+    text = " ".join(render(page_of(shown), format_).split())
+    assert text.count(SENTENCE if format_ != "latex" else SENTENCE.replace("%", r"\%")) == 3
+    assert SENTENCE.replace("%", r"\%") not in render(page_of(results(made_up_run("old"))), format_)
+
+
+def test_copied_text_is_a_number_for_machines(shown) -> None:
+    rows = csv.DictReader(io.StringIO(render(page_of(shown), "csv")))
+    assert [row["copied_share"] for row in rows][:3] == ["0.00834"] * 3
+    board = json.loads(render(page_of(shown), "json"))["leaderboards"][0]
+    assert board["copied"] == copied_record(100_000, 834)
 
 
 class Cells(HTMLParser):

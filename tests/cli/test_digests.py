@@ -169,7 +169,7 @@ class TestDigest:
 
     def test_a_pipe_is_no_file(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(BenchmarkError, match="it is no file"):
+        with pytest.raises(BenchmarkError, match="is a named pipe, not a file"):
             digest_of(tmp_path / "pipe")
         with pytest.raises(BenchmarkError, match="cannot be read: No such file"):
             digest_of(tmp_path / "nothing")

@@ -95,7 +95,7 @@ def test_publish_logs_a_finished_run_with_its_leaderboard(
 def test_every_key_of_the_summary_is_documented(
     sweep: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda run: Extras())
+    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda *_: Extras())
     assert call("publish", str(sweep[0]), f"tracking.dir={tmp_path}").status == 0
     ((logged, _),) = written(tmp_path).values()
     text = DOCUMENT.read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_every_key_of_the_summary_is_documented(
         if line.startswith("| `")
         for key in re.findall(r"`([^`]+)`", line.split("|")[1])
     ]
-    places = {"<set>": "(uniform|top|top_and_random)", "<metric>": r"[a-z0-9_]+"}
+    places = {"<set>": "(uniform|novel|top|top_and_random)", "<metric>": r"[a-z0-9_]+"}
     places |= {"<contexts>": "(uniform|firing)", "<ablation>": "(mean|zero)"}
     patterns = []
     for key in keys:
@@ -123,7 +123,7 @@ def test_every_key_of_the_summary_is_documented(
 def test_the_runs_of_a_sweep_land_in_one_group(
     small: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda run: Extras())
+    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda *_: Extras())
     words = ("-m", "explainer=token_lookup", "neurons.layers=[0],[1]", "tracking=wandb")
     words = (*words, f"tracking.dir={tmp_path}", f"results_dir={tmp_path / 'results'}")
     assert small.run(*words).status == 0

@@ -58,7 +58,8 @@ def test_an_explainer_reads_the_explain_split_and_nothing_else(command: Command)
     assert run.record.timings["prepare_seconds"] >= 0
     Method.calls.clear()
     assert command.run("explainer._target_=tests.explainers.fasttext.test_runs.Reading").status == 0
-    assert call("score", str(run.folder)).status == 0
+    trust = ("--trust", "tests.explainers.fasttext.test_runs.Reading")
+    assert call("score", str(run.folder), *trust).status == 0
     assert Method.calls == []  # neither showing nor scoring a run again reads anything
 
 

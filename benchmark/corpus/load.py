@@ -124,10 +124,12 @@ def _copied_once(
     """How much of the held-out split also stands in `explain`, from the cache where it is known."""
     import torch
 
+    from benchmark.cache import Expected
     from benchmark.corpus.overlap import COPY_TOKENS, copied_record, copied_share
 
     key = {"corpus": fingerprint, "window": COPY_TOKENS}
-    stored = None if cache is None else cache.read("copied", key)
+    expected = {"counted": Expected(torch.int64, (2,), 0)}
+    stored = None if cache is None else cache.read("copied", key, expected)
     if stored is None:
         copied = copied_share(splits["held_out"], splits["explain"])
         if cache is not None:

@@ -74,6 +74,8 @@ def _clusters_once(
         return cluster_documents(documents, near_duplicates)
     import torch
 
+    from benchmark.cache import Expected
+
     digest = hashlib.sha256()
     for document in documents:
         digest.update(bytes.fromhex(document.digest))
@@ -84,7 +86,9 @@ def _clusters_once(
         "kept_of": KEPT_OF,
         "crowd": CROWD,
     }
-    stored = cache.read("clusters", key)
+    n = len(documents)
+    expected = {"clusters": Expected(torch.int64, (n,), 0, n)}
+    stored = cache.read("clusters", key, expected)
     if stored is not None:
         return stored["clusters"].numpy()
     clusters = cluster_documents(documents, near_duplicates)

@@ -102,7 +102,8 @@ def paired_replicates(
     one, other = first.scores.replicates(column), second.scores.replicates(column)
     if one is None or other is None or one.draw != other.draw:
         return None
-    return one, other
+    # Somebody's file may say that it has the same resamples, and have another number of them.
+    return (one, other) if one.values.shape == other.values.shape else None
 
 
 @dataclass(frozen=True)

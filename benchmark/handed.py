@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmark.subject.stems import Stems
 
 # Kinds of the cache that runs measure: what they hold is nobody's to write but the benchmark's.
-MEASURED = ("calibration", "evidence", "profile", "tokens", "truth")
+MEASURED = ("calibration", "clusters", "copied", "evidence", "profile", "tokens", "truth")
 
 # Not an attribute of the object, so that no attribute of it leads to the weights.
 _subjects: weakref.WeakKeyDictionary[HandedSubject, Subject] = weakref.WeakKeyDictionary()

@@ -106,6 +106,10 @@ def _watched_interrupts() -> Iterator[_CtrlC | None]:
     if isinstance(handler, _CtrlC):
         yield handler
         return
+    if handler in (signal.SIG_IGN, signal.SIG_DFL):
+        # Ctrl-C raises nothing, as in a program that a shell began in the background.
+        yield _CtrlC()
+        return
     main = threading.current_thread() is threading.main_thread()
     if not main or handler is not signal.default_int_handler:
         yield None

@@ -121,8 +121,12 @@ def run_to_score(path: Path) -> Run:
 
 def _is_whole(folder: Path) -> bool:
     """Whether the new files, moved already or not, are those that `score` wrote for this run."""
-    record = read_record_of(folder / RESCORED)
-    if record.run_id != read_record_of(folder).run_id:
+    expected = read_record_of(folder).run_id
+    try:
+        record = read_record_of(folder / RESCORED)
+    except BenchmarkError:
+        return False
+    if record.run_id != expected:
         return False
     for name in (SCORES, EXPLANATIONS):
         new = folder / RESCORED / name

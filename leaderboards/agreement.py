@@ -73,7 +73,17 @@ def _stated_twice(run: Run, config: RunConfig) -> Iterator[tuple[str, Any, Any]]
     """What the record says, and what its configuration says of the same."""
     record = run.record
     explainer, options = record.explainer, config.explainer
-    yield "explainer.options", dict(explainer.options), dict(options)
+    stated, configured = dict(explainer.options), dict(options)
+    if stated != configured:
+        different = [
+            key
+            for key in sorted({*stated, *configured})
+            if key not in stated or key not in configured or stated[key] != configured[key]
+        ]
+        for one in (stated, configured):
+            for key in set(one) - set(different):
+                del one[key]
+    yield "explainer.options", stated, configured
     yield "explainer.name", explainer.name, options.get("name")
     yield "explainer.target", explainer.target, options.get(TARGET)
     yield "explainer.control", explainer.control, bool(options.get("control", False))

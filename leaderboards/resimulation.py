@@ -289,6 +289,11 @@ def _check_replicates(
             continue
         allowed = _tolerance(column, smooth)[0] + 2 * STEP
         before = stated.values[[place[key] for key in drawn]]
+        if before.shape != found.values.shape:
+            raise BenchmarkError(
+                f"the run in '{run.folder}' does not reproduce: '{column}' is there on "
+                f"{before.shape[1]} resamples of the documents instead of {found.values.shape[1]}."
+            )
         gaps = np.abs(before - found.values)
         gaps[np.isnan(before) & np.isnan(found.values)] = 0.0
         if np.isnan(gaps).any() or gaps.max() > allowed:

@@ -102,6 +102,17 @@ class TestContained:
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
+    @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+    def test_where_ctrl_c_raises_nothing_nobody_pressed_it(self, handler: signal.Handlers) -> None:
+        """As in a program that a shell began in the background."""
+        before = signal.signal(signal.SIGINT, handler)
+        try:
+            with pytest.raises(EndsProgramError, match="KeyboardInterrupt"), contained():
+                raise KeyboardInterrupt
+            assert signal.getsignal(signal.SIGINT) is handler
+        finally:
+            signal.signal(signal.SIGINT, before)
+
 
 def close_stdout() -> None:
     sys.stdout.close()

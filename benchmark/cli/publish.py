@@ -33,7 +33,7 @@ sent by `wandb sync`.
 
 
 def command(words: Sequence[str]) -> int:
-    """Log every run that is named."""
+    """Log every run that is named; of several, one that cannot be read is named and left out."""
     if any(word in ("-h", "--help") for word in words):
         sys.stdout.write(HELP)
         return 0
@@ -46,9 +46,19 @@ def command(words: Sequence[str]) -> int:
     from benchmark.tracking import make_tracker
     from leaderboards.tracked import extras_of
 
-    found = [below for word in folders for below in (find_runs([word]) or [Path(word)])]
-    for folder in dict.fromkeys(found):
-        run = load_run(folder)
+    found = dict.fromkeys(
+        below for word in folders for below in (find_runs([word]) or [Path(word)])
+    )
+    unread = 0
+    for folder in found:
+        try:
+            run = load_run(folder)
+        except BenchmarkError as error:
+            if len(found) == 1:
+                raise
+            unread += 1
+            sys.stderr.write(f"left out: {one_line(error)}\n")
+            continue
         tracker = make_tracker({**options, "group": options.get("group") or _own_group(run)})
         tracker.start(_name(run), run.record.config)
         try:
@@ -60,6 +70,8 @@ def command(words: Sequence[str]) -> int:
         for message in messages:
             sys.stdout.write(f"  {message}\n")
         sys.stdout.flush()
+    if unread == len(found):
+        raise BenchmarkError("none of the runs there can be read.")
     return 0
 
 

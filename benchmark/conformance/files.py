@@ -15,7 +15,7 @@ from benchmark.corpus.python_library import SNAPSHOT, is_document, library_folde
 from benchmark.experiment import cache_folder
 
 # Kinds of the cache that hold text or activations of other splits than `explain`.
-CLOSED_KINDS = ("truth", "tokens")
+CLOSED_KINDS = ("truth", "tokens", "calibration")
 # Python itself reads sources to import modules and to write stack traces.
 READERS = ("linecache.py", "inspect.py", "tokenize.py")
 

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import BenchmarkError
+from benchmark.reading import parse_json
+from benchmark.visible import one_line
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -23,6 +27,8 @@ RESAMPLED = "resampled"
 
 STEP = 2.0**-12
 _NULL = np.iinfo(np.int16).min
+LARGEST = -_NULL * STEP
+MOST_DOCUMENTS = 10**12
 _DRAW, _DOCUMENTS = "draw", "documents"
 
 
@@ -101,18 +107,13 @@ class Resampled:
             ValueError: they are damaged.
         """
         names = [name for name in table.column_names if name.startswith(f"{RESAMPLED}/")]
-        if not names:
+        if not names or not table.num_rows:
             return None
-        try:
-            about = json.loads(table.schema.metadata[RESAMPLED.encode()])
-            deviations = {}
-            for name in names:
-                flat = table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False)
-                values = flat.astype(np.float32).reshape(table.num_rows, -1)
-                deviations[name.removeprefix(f"{RESAMPLED}/")] = values
-            return cls(deviations, int(about[_DOCUMENTS]), str(about[_DRAW]))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"the columns '{RESAMPLED}/...' are damaged: {error!r}") from error
+        draw, n_documents = _about((table.schema.metadata or {}).get(RESAMPLED.encode(), b""))
+        deviations = {name.removeprefix(f"{RESAMPLED}/"): _values(table, name) for name in names}
+        if len({values.shape for values in deviations.values()}) > 1:
+            raise ValueError(f"the columns '{RESAMPLED}/...' have different numbers of resamples")
+        return cls(deviations, n_documents, draw)
 
     def added_to(self, table: pa.Table) -> pa.Table:
         """Return the table with them as further columns, lists of as many numbers as resamples."""
@@ -124,6 +125,48 @@ class Resampled:
         about = {_DRAW: self.draw, _DOCUMENTS: self.n_documents}
         metadata = {**(table.schema.metadata or {}), RESAMPLED: json.dumps(about)}
         return table.replace_schema_metadata(metadata)
+
+
+def _about(data: bytes) -> tuple[str, int]:
+    """What the file says of the resamples: which they are, and of how many documents.
+
+    Raises:
+        ValueError: it does not.
+    """
+    try:
+        about = parse_json(data, "what it says of them")
+    except BenchmarkError as error:
+        raise ValueError(f"the columns '{RESAMPLED}/...': {str(error).rstrip('.')}") from error
+    draw = about.get(_DRAW) if isinstance(about, dict) else None
+    n_documents = about.get(_DOCUMENTS) if isinstance(about, dict) else None
+    whole = isinstance(n_documents, int) and not isinstance(n_documents, bool)
+    if not isinstance(draw, str) or not whole or not 1 <= n_documents <= MOST_DOCUMENTS:
+        raise ValueError(f"the columns '{RESAMPLED}/...' do not say of which documents they are")
+    return draw, n_documents
+
+
+def _values(table: pa.Table, name: str) -> NDArray[np.float32]:
+    """One column, `[n_neurons, n_resamples]`.
+
+    Raises:
+        ValueError: it holds something else than as many small numbers for each neuron.
+    """
+    import pyarrow as pa
+
+    column, shown = table.column(name).combine_chunks(), one_line(name)[:60]
+    kind = column.type
+    lists = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)
+    if not lists or not pa.types.is_floating(kind.value_type) or column.null_count:
+        raise ValueError(f"column '{shown}' holds {kind}, not a list of numbers for each neuron")
+    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    n_resamples = len(flat) // table.num_rows
+    lengths = () if pa.types.is_fixed_size_list(kind) else column.value_lengths().to_pylist()
+    if any(length != n_resamples for length in lengths):
+        raise ValueError(f"column '{shown}' does not hold as many numbers for each neuron")
+    # What is null is NaN; nothing else can lie this far from a score.
+    if not n_resamples or (np.abs(flat) > LARGEST).any():
+        raise ValueError(f"column '{shown}' holds numbers that no resample gives, or none")
+    return flat.reshape(table.num_rows, n_resamples)
 
 
 def without_resampled(table: pa.Table) -> pa.Table:

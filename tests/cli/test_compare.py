@@ -36,6 +36,12 @@ def test_it_ranks_the_runs_and_tests_every_pair(runs: dict[str, Run]) -> None:
     assert "corrected for all 9 tests of this table" in answer.out
 
 
+@pytest.mark.parametrize("number", ["1000001", "1000000000"])
+def test_more_resamples_than_fit_into_memory_are_refused(runs: dict[str, Run], number: str) -> None:
+    message = call("compare", *folders(runs), f"resamples={number}").message
+    assert message == f"resamples={number} is too large; the largest is 1000000."
+
+
 def test_it_prints_what_holds_over_documents_beside_what_holds_over_neurons(
     runs: dict[str, Run],
 ) -> None:

@@ -185,6 +185,35 @@ def odd_scores(folder: Path, generator: random.Random) -> bool:
     return kind in fatal or (kind == "missing" and column in ("layer", "neuron", "status"))
 
 
+def odd_resamples(folder: Path, generator: random.Random) -> bool:
+    """Scores on resampled documents, or what the table says of them, that are none."""
+    table = pq.read_table(folder / SCORES)
+    n, numbers = table.num_rows, pa.list_(pa.float32())
+    columns = [name for name in table.column_names if name.startswith("resampled/")]
+    column = generator.choice(columns)
+    values = {
+        "other lengths": pa.array([[0.5] * (row + 1) for row in range(n)], type=numbers),
+        "no lists": pa.array([None] * n, type=numbers),
+        "infinite": pa.array([[float("inf")] * 20] * n, type=numbers),
+        "another number": pa.array([[0.5] * 7] * n, type=numbers),
+    }
+    kind = generator.choice([*values, "about"])
+    if kind == "about":
+        odd = generator.choice(ODD).encode("utf-8", "surrogatepass")
+        about = generator.choice(
+            [odd, b'{"draw": "a", "documents": -1}', b'{"draw": %s, "documents": %s}' % (odd, odd)]
+        )
+        table = table.replace_schema_metadata({"resampled": about})
+    else:
+        table = table.set_column(table.column_names.index(column), column, values[kind])
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    (folder / SCORES).write_bytes(buffer.getvalue())
+    place(folder, record_of(folder))
+    # Of a single column there is no other to differ from.
+    return kind != "another number" or len(columns) > 1
+
+
 def bytes_of(name: str) -> Damage:
     """Another content of a file: cut, empty, of another encoding, random."""
 
@@ -236,6 +265,7 @@ DAMAGES: dict[str, Damage] = {
     "odd explanation": odd_explanation,
     "repeated explanation": repeated_explanation,
     "odd scores": odd_scores,
+    "odd resamples": odd_resamples,
     **{f"bytes of {name}": bytes_of(name) for name in (RECORD, SCORES, EXPLANATIONS)},
     **{f"kind of {name}": kind_of(name) for name in (RECORD, SCORES, EXPLANATIONS)},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -133,6 +134,29 @@ def test_a_name_that_means_something_to_the_plotting_library_is_plain_text() -> 
         assert "a_b&lt;c&gt;" in text
         assert ">$x^{2$" in text
         ElementTree.fromstring(text)
+
+
+def test_a_name_that_steers_a_terminal_is_spelt_out() -> None:
+    """A file of SVG with a control character is none, and the library warns of it."""
+    (found, _) = build([made_up_run("\x1b[31mred\u202e"), made_up_run("other", 0.1)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _, figure in plots_of([found], ["bars", "size", "layers"]):
+            text = encoded(figure, "svg").decode()
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+            assert r"\x1b[31mred" in text
+            ElementTree.fromstring(text)
+
+
+def test_scores_that_are_all_zero_are_drawn_without_a_warning() -> None:
+    nothing = [0.0] * len(NEURONS)
+    (found, _) = build([made_up_run("zero", pearson=nothing), made_up_run("no", pearson=nothing)])
+    assert {row.key.mean for row in found.rows} == {0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _, figure in plots_of([found], ["bars"]):
+            encoded(figure, "svg")
 
 
 def test_the_command_writes_every_plot(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,12 +150,30 @@ def test_the_runs_of_a_sweep_land_in_one_group(
 def test_a_run_outside_a_folder_of_results_is_a_leaderboard_of_its_own(
     sweep: list[Path], tmp_path: Path
 ) -> None:
-    import shutil
-
     copy = Path(shutil.copytree(sweep[0], tmp_path / "elsewhere" / "run"))
     extras = extras_of(load_run(copy))
     place = list(extras.tables["leaderboard"].columns).index("label")
     assert {row[place] for row in extras.tables["leaderboard"].rows} == {sweep[0].parent.name}
+
+
+def test_a_run_that_cannot_be_read_stops_no_other(
+    sweep: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda run, trust=(): Extras())
+    folder = tmp_path / "runs"
+    bad = Path(shutil.copytree(sweep[0], folder / "bad"))
+    (bad / "scores.parquet").write_bytes(b"PAR1")
+    shutil.copytree(sweep[1], folder / "good")
+    answer = call("publish", str(folder), f"tracking.dir={tmp_path / 'wandb'}")
+    assert answer.status == 0, answer.err
+    assert f"left out: '{bad / 'scores.parquet'}' is not the file" in answer.err
+    assert len(written(tmp_path / "wandb")) == 1
+    shutil.rmtree(folder / "good")
+    assert "is not the file that the run wrote" in call("publish", str(folder)).message
+    shutil.copytree(bad, folder / "worse")
+    answer = call("publish", str(folder))
+    assert answer.status == 1
+    assert answer.err.endswith("error: none of the runs there can be read.\n")
 
 
 @pytest.mark.parametrize(

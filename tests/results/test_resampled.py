@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+from typing import cast
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from benchmark.results import Scores
+from benchmark.comparison import paired_replicates
+from benchmark.results import Run, RunRecord, Scores
 from benchmark.results.resampled import RESAMPLED, STEP, resampled_entry
 
 COLUMN = "uniform/pearson"
@@ -59,14 +66,74 @@ def test_rows_of_which_one_has_none_have_none() -> None:
     assert Scores.from_rows(entries).replicates(COLUMN) is None
 
 
-def test_damaged_ones_are_named() -> None:
-    import io
+def listed(value: object, width: int = 30, kind: pa.DataType | None = None) -> pa.Array:
+    return pa.array([[value] * width] * 5, type=kind)
 
-    import pyarrow.parquet as pq
 
-    scores = Scores.from_rows(rows()[0])
-    table = pq.read_table(io.BytesIO(scores.to_parquet())).replace_schema_metadata({})
+DAMAGED = {
+    "words": pa.array(["x"] * 5),
+    "numbers": pa.array([1.0] * 5),
+    "nothing": pa.nulls(5),
+    "nothing in lists": pa.array([None] * 5, type=pa.list_(pa.float32(), 30)),
+    "words in lists": listed("x"),
+    "truths in lists": listed(True),
+    "lists in lists": listed([1.0]),
+    "lists of other lengths": pa.array([[0.5] * (n + 1) for n in range(5)]),
+    "empty lists": pa.array([[]] * 5, type=pa.list_(pa.float32())),
+    "infinite": listed(float("inf")),
+    "huge": listed(3e38),
+}
+
+
+def written(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
-    with pytest.raises(ValueError, match=r"the columns 'resampled/\.\.\.' are damaged"):
-        Scores.from_parquet(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def whole() -> pa.Table:
+    return pq.read_table(io.BytesIO(Scores.from_rows(rows()[0]).to_parquet()))
+
+
+@pytest.mark.parametrize("kind", list(DAMAGED))
+def test_a_damaged_column_is_named(kind: str) -> None:
+    table = whole()
+    name = f"{RESAMPLED}/{COLUMN}"
+    at = table.column_names.index(name)
+    with pytest.raises(ValueError, match=f"column '{name}' "):
+        Scores.from_parquet(written(table.set_column(at, name, DAMAGED[kind])))
+
+
+def test_columns_of_different_numbers_of_resamples_are_refused() -> None:
+    table = whole().append_column(f"{RESAMPLED}/uniform/f1", listed(0.5, 7, pa.list_(pa.float32())))
+    with pytest.raises(ValueError, match="have different numbers of resamples"):
+        Scores.from_parquet(written(table))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        None,
+        b"\xff",
+        b"[" * 100_000,
+        b"[]",
+        b'{"draw": [1], "documents": 7}',
+        b'{"draw": "a", "documents": "x"}',
+        b'{"draw": "a", "documents": 1e999}',
+        b'{"draw": "a", "documents": 0}',
+        b'{"draw": "a", "documents": ' + b"9" * 5000 + b"}",
+        b'{"draw": "a", "documents": ' + b"9" * 200 + b"}",
+    ],
+)
+def test_what_is_said_of_them_is_checked(about: bytes | None) -> None:
+    metadata = {} if about is None else {RESAMPLED.encode(): about}
+    with pytest.raises(ValueError, match=r"the columns 'resampled/\.\.\.'") as caught:
+        Scores.from_parquet(written(whole().replace_schema_metadata(metadata)))
+    assert len(str(caught.value)) < 300
+
+
+def test_runs_of_one_draw_and_other_numbers_of_resamples_are_no_pairs(tmp_path: Path) -> None:
+    tables = [Scores.from_rows(rows(draws=draws)[0]) for draws in (30, 30, 7)]
+    first, second, other = (Run(tmp_path, cast(RunRecord, None), scores) for scores in tables)
+    assert paired_replicates(first, second, COLUMN) is not None
+    assert paired_replicates(first, other, COLUMN) is None

@@ -9,10 +9,7 @@ Its largest contribution decides, not its variance: a neuron that fires on one t
 but strongly, is alive; one that is weak on every token is not. A few very strong or many dead
 neurons move the average reach of a layer far less than they move its variance. Where a SoLU layer
 has neurons that never win the softmax, the distribution of reach has two modes, and 3 % lies
-between them. Held against mean ablation in the four layers of an earlier `solu-tiny`, the median
-neuron below the threshold changed the next-token distribution about 700, 2, 5 and 5 times less than
-the median neuron above it: the rule tells the weak from the strong, and only where there are two
-modes the idle from the useful. The model cards of the built-in subjects show the histograms.
+between them, as the histograms in the model cards of the built-in subjects show.
 
 Left out of it: what a norm divides by at each token. In SoLU models the LayerNorm behind the
 neurons shrinks a strong token's activations, so strong neurons reach less far than is said here.

@@ -57,6 +57,9 @@ examples:
 # Threads that wait sleep instead of spinning: on shared or few cores spinning costs several times
 # the work itself. Read once, when torch loads its OpenMP library; a value of the user's stands.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# While it is imported torch reads the entry points of all installed packages, for devices that are
+# used nowhere here, and breaks on one that cannot be decoded.
+os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -137,10 +137,11 @@ def _about(data: bytes) -> tuple[str, int]:
         about = parse_json(data, "what it says of them")
     except BenchmarkError as error:
         raise ValueError(f"the columns '{RESAMPLED}/...': {str(error).rstrip('.')}") from error
-    draw = about.get(_DRAW) if isinstance(about, dict) else None
-    n_documents = about.get(_DOCUMENTS) if isinstance(about, dict) else None
-    whole = isinstance(n_documents, int) and not isinstance(n_documents, bool)
-    if not isinstance(draw, str) or not whole or not 1 <= n_documents <= MOST_DOCUMENTS:
+    said = about if isinstance(about, dict) else {}
+    draw, n_documents = said.get(_DRAW), said.get(_DOCUMENTS)
+    if not isinstance(n_documents, int) or isinstance(n_documents, bool):
+        n_documents = 0
+    if not isinstance(draw, str) or not 1 <= n_documents <= MOST_DOCUMENTS:
         raise ValueError(f"the columns '{RESAMPLED}/...' do not say of which documents they are")
     return draw, n_documents
 
@@ -158,7 +159,8 @@ def _values(table: pa.Table, name: str) -> NDArray[np.float32]:
     lists = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind)
     if not lists or not pa.types.is_floating(kind.value_type) or column.null_count:
         raise ValueError(f"column '{shown}' holds {kind}, not a list of numbers for each neuron")
-    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
+    flat: NDArray[np.float32] = numbers.astype(np.float32)
     n_resamples = len(flat) // table.num_rows
     lengths = () if pa.types.is_fixed_size_list(kind) else column.value_lengths().to_pylist()
     if any(length != n_resamples for length in lengths):

@@ -216,3 +216,20 @@ def test_what_a_plug_in_prints_is_no_part_of_the_list(site: Path) -> None:
 def test_the_benchmark_itself_has_no_plug_ins() -> None:
     points = distribution("neuron-simulator-benchmark").entry_points
     assert not [point for point in points if point.group == GROUP]
+
+
+def test_entry_points_that_cannot_be_decoded_stop_no_run(example: Path, command: Command) -> None:
+    """torch reads them too while it is imported, so this takes a process of its own."""
+    install(example, "latin", {})
+    (example / "latin-0.1.dist-info" / "entry_points.txt").write_bytes(b"[any]\n\xfc = a:b\n")
+    environment = child_environment()
+    environment["PYTHONPATH"] += f":{example}"
+    found = subprocess.run(
+        command.subprocess("explainer=zero", "dry_run=true"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert "Traceback" not in found.stderr

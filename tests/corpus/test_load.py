@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from benchmark.cache import TensorCache
 from benchmark.corpus import SPLITS, Corpus, Document, load_corpus
 from benchmark.corpus.documents import split_of
 from benchmark.corpus.packing import pack
 from benchmark.errors import BenchmarkError
+from benchmark.handed import MEASURED
 from tests.corpus.conftest import BOS, BOS_TOKEN
 
 TEXTS = [f"Story {n}. The fox number {n * n} jumps over {n} lazy dogs.\n" for n in range(60)]
@@ -245,6 +248,47 @@ def test_copies_are_counted_once_and_then_read(
     read = load_corpus(config, tokenizer, cache=TensorCache(tmp_path / "cache"), **settings)
     assert read.counts == made.counts
     assert read.fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["clusters", "copied", "tokens"])
+@pytest.mark.parametrize("damage", ["another tensor", "another size", "out of range"])
+def test_a_sealed_cache_file_of_nonsense_is_named_and_made_again(
+    folder: Path,
+    tokenizer: Any,
+    tmp_path: Path,
+    kind: str,
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = {"name": "stories", "kind": "text", "path": str(folder)}
+    settings = {"bos": BOS, "context_length": 40, "tokenizer_fingerprint": "t"}
+    cache = tmp_path / "cache"
+    made = load_corpus(config, tokenizer, cache=TensorCache(cache), **settings)
+    (path,) = (cache / kind).rglob("*.safetensors")
+    tensors = load_file(path)
+    if damage == "another tensor":
+        tensors = {"x": torch.zeros(3)}
+    elif damage == "another size":
+        tensors = {name: values.repeat(2)[:, None] for name, values in tensors.items()}
+    else:
+        tensors = {name: torch.full_like(values, -7) for name, values in tensors.items()}
+    save_file(tensors, path)
+    note = json.loads(path.with_suffix(".json").read_text())
+    note["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix(".json").write_text(json.dumps(note))
+    again = load_corpus(config, tokenizer, cache=TensorCache(cache), **settings)
+    assert f"{path} is damaged" in caplog.text
+    assert again.counts == made.counts
+    assert again.fingerprint == made.fingerprint
+
+
+def test_no_kind_of_file_that_a_corpus_keeps_is_an_explainers_to_write(
+    folder: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    config = {"name": "stories", "kind": "text", "path": str(folder)}
+    settings = {"bos": BOS, "context_length": 40, "tokenizer_fingerprint": "t"}
+    load_corpus(config, tokenizer, cache=TensorCache(tmp_path / "cache"), **settings)
+    assert {path.name for path in (tmp_path / "cache").iterdir()} <= set(MEASURED)
 
 
 @pytest.mark.parametrize("share", [0, -1, 1.5, "much", True])

@@ -15,9 +15,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmark.results import Run
+from benchmark.tracking import MakeExtras
 from tests.command import SETTINGS, Answer, call
 from tests.fuzz.damage import DAMAGES, ODD, RECORD, SCORES, TEXTS, damaged, state
 
@@ -46,6 +49,7 @@ SINGLE: dict[str, Verb] = {
     "submit": lambda bad, _good, out: (
         ["submit", str(bad), "--to", str(out / "to"), "--cache-dir", str(out / "cache")]
     ),
+    "publish": lambda bad, _good, _out: ["publish", str(bad)],
     "report": lambda bad, _good, out: (
         ["report", str(bad), "-o", str(out / "site"), f"cache_dir={out / 'cache'}"]
     ),
@@ -59,6 +63,7 @@ FOLDERS: dict[str, Verb] = {
         )
         for form in ("md", "csv", "json", "html", "latex")
     },
+    "publish all": lambda bad, _good, _out: ["publish", str(bad.parent)],
     "plot": lambda bad, _good, out: ["plot", str(bad.parent), "-o", str(out), "--plot", "bars"],
 }
 NEEDS_EXPLANATIONS = ("show a neuron", "show directly", "draw", "search", "similar", "score")
@@ -94,6 +99,26 @@ def flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WANDB_MODE", "offline")
     yield path
     assert not path.exists(), "a module beside run.json was imported"
+
+
+class NoTracker:
+    """Makes what would be logged, and logs it nowhere."""
+
+    def start(self, name: str, config: dict[str, Any]) -> None:
+        pass
+
+    def finish(self, run: Run, extras: MakeExtras | None = None) -> list[str]:
+        if extras is not None:
+            extras(run)
+        return []
+
+    def abandon(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def no_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.tracking.make_tracker", lambda options: NoTracker())
 
 
 def neuron_of(run: Path) -> str:

@@ -84,6 +84,8 @@ class LooksForWeights(Method):
 class SpoilsAll(Method):
     """Changes everything that it is given, in place."""
 
+    evidence = "exemplars+sample+text"
+
     def prepare(self, text, storage):
         text.tokens.zero_()
         text.tokenizer.add_tokens(["a new word"])

@@ -137,8 +137,8 @@ def test_a_verified_submission_is_ranked(published: Path) -> None:
 
 FORGERIES: list[tuple[Any, str]] = [
     (lambda f: (f / "submission.json").unlink(), "it has no submission.json"),
-    (lambda f: (f / "submission.json").write_text("{"), "cannot be read"),
-    (lambda f: (f / "submission.json").write_text("[" * 100_000), "cannot be read"),
+    (lambda f: (f / "submission.json").write_text("{"), "is damaged: "),
+    (lambda f: (f / "submission.json").write_text("[" * 100_000), "is damaged: "),
     (lambda f: (f / "submission.json").write_text('{"verified": true}'), "is missing"),
     (lambda f: note(f, verified=False, reason="no subject"), "no subject"),
     (lambda f: note(f, resimulated=[]), "nothing of it was simulated again"),

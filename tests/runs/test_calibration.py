@@ -109,7 +109,7 @@ def test_no_other_column_changes(plain: Run, linear: Run) -> None:
     with_calibration, without = linear.scores.columns, plain.scores.columns
     assert [name for name in with_calibration if name in without] == without
     new = {name for name in with_calibration if name not in without}
-    sets = ("uniform_calibrated", "top_calibrated", "top_and_random_calibrated")
+    sets = [f"{one}_calibrated" for one in ("uniform", "novel", "top", "top_and_random")]
     names = ("pearson", "r2", "mse", "f1", "undefined")
     assert new == {f"{one}/{name}" for one in sets for name in names} | {
         "calibration/slope",

@@ -11,7 +11,7 @@ from benchmark.results import Run, load_run
 from tests.command import DEAD, Command, call
 
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
-SCORING_SETS = ("uniform", "top", "top_and_random")
+SCORING_SETS = ("uniform", "novel", "top", "top_and_random")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_all_met_the_same_neurons(runs: dict[str, Run]) -> None:
 
 def test_the_oracle_scores_one_on_everything(runs: dict[str, Run]) -> None:
     scores = runs["oracle"].scores
-    assert len(scores.metric_columns) == 3 * 7
+    assert len(scores.metric_columns) == len(SCORING_SETS) * 7
     for name in scores.metric_columns:
         values = scores.column(name)
         known = values[~np.isnan(values)]

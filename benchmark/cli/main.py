@@ -106,11 +106,29 @@ def _run(words: Sequence[str]) -> int:
         sys.stderr.write(f"error: the work was ended from within ({named(error)}).\n")
         return 1
     except Exception as error:
-        message = message_of(error)
+        message = message_of(error) or _unreadable_package(error)
         if message is None:
             raise
         sys.stderr.write(f"error: {one_line(message)}\n")
         return 1
+
+
+def _unreadable_package(error: Exception) -> str | None:
+    """What to say where a library broke on the entry points of an installed package.
+
+    Many read those of all packages while they are imported, whatever group they are of.
+    """
+    if not isinstance(error, UnicodeDecodeError):
+        return None
+    from benchmark.cli.catalogue import read_plugin_points
+
+    packages = [name for name, _ in read_plugin_points()[1]]
+    if not packages:
+        return None
+    return (
+        f"the entry points of the installed package '{packages[0]}' cannot be read ({error}), and "
+        "a library that this needs reads those of all packages; remove or reinstall that package."
+    )
 
 
 def help_text() -> str:

@@ -101,7 +101,8 @@ def test_a_negative_slope_is_clipped_and_told(shared: Command) -> None:
     assert run.record.summary["calibration/clipped"] == len(run.scores) == 12
     layer, neuron = run.scores.neurons()[0]
     assert "12 of 12 explained neurons fall where" in call("show", str(run.folder)).out
-    shown = call("show", str(run.folder), f"{layer}.{neuron}").out
+    trust = "--trust=tests.runs.test_calibration.Rescales"
+    shown = call("show", str(run.folder), f"{layer}.{neuron}", trust).out
     assert "calibration: slope clipped to 0" in shown
 
 

@@ -16,7 +16,9 @@ from benchmark.results import Run
 from tests.command import D_MLP, DEAD, N_LAYERS, SETTINGS, Command, explanations
 
 METRICS = ("pearson", "cosine", "auprc", "f1", "precision", "recall", "iou")
-SCORING_SETS = ("uniform", "top", "top_and_random")
+SCORING_SETS = ("uniform", "novel", "top", "top_and_random")
+SUPPORT = ("effective_tokens", "pearson_low", "pearson_high")
+RESAMPLED = ("auprc", "f1", "pearson")  # on resamples of the documents of the uniform set
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
 
 
@@ -40,12 +42,17 @@ def test_the_table_has_the_stable_columns(run: Run) -> None:
     expected = ["layer", "neuron", "status", "error"]
     for scoring_set in SCORING_SETS:
         expected += [f"{scoring_set}/{name}" for name in (*METRICS, "undefined")]
+    expected += [f"{scoring_set}/positives" for scoring_set in SCORING_SETS]
+    expected += [f"uniform/{name}" for name in SUPPORT]
     expected += [f"cost/{name}" for name in COSTS]
-    assert schema.names == expected
+    assert run.scores.columns == expected
+    assert schema.names == [*expected, *(f"resampled/uniform/{name}" for name in RESAMPLED)]
     kinds = {name: str(schema.field(name).type) for name in expected}
     assert [kinds[name] for name in expected[:4]] == ["int64", "int64", "string", "string"]
     assert all(kinds[f"{each}/undefined"] == "bool" for each in SCORING_SETS)
+    assert all(kinds[f"{each}/positives"] == "int64" for each in SCORING_SETS)
     assert all(kinds[f"{each}/{name}"] == "double" for each in SCORING_SETS for name in METRICS)
+    assert all(kinds[f"uniform/{name}"] == "double" for name in SUPPORT)
 
 
 def test_the_record_holds_what_is_needed_to_repeat_the_run(
@@ -119,13 +126,22 @@ def test_the_summary_is_that_of_the_rows(run: Run) -> None:
             assert summary is not None
             assert summary.n == (~np.isnan(column)).sum()
             assert summary.n + summary.n_null == 12
-            estimate = metrics.mean_over_neurons(column, resamples=200, level=0.95, seed=0)
-            assert (summary.mean, summary.low, summary.high) == (
+            options = {"resamples": 200, "level": 0.95, "seed": 0}
+            estimate = metrics.mean_over_neurons(column, **options)
+            assert (summary.mean, summary.neuron_low, summary.neuron_high) == (
                 estimate.mean,
                 estimate.low,
                 estimate.high,
             )
             assert summary.mean == pytest.approx(np.nanmean(column))
+            replicates = run.scores.replicates(f"{scoring_set}/{name}")
+            assert (replicates is not None) == (scoring_set == "uniform" and name in RESAMPLED)
+            if replicates is None:
+                assert summary.over == "neurons"
+            else:
+                assert summary.over == "neurons and documents"
+                estimate = metrics.mean_over_neurons_and_documents(column, replicates, **options)
+            assert (summary.low, summary.high) == (estimate.low, estimate.high)
     for cost in COSTS:
         summary = run.record.metric(f"cost/{cost}")
         assert summary is not None

@@ -182,19 +182,22 @@ def test_text_that_is_wholly_seen_has_null_scores_and_no_error(
     assert call("leaderboard", str(run.folder)).status == 0
 
 
-def test_one_rule_for_a_dead_neuron(shared: Command) -> None:
+def test_one_rule_for_a_dead_neuron(shared: Command, median: Run) -> None:
     layer, neuron = DEAD
+    living = median.record.neurons.per_layer[layer][0]
     for reference in ("maximum", "median_exemplar"):
         run = shared.finished(
-            f"neurons.list=[[{layer},{neuron}]]", f"firing_reference={reference}", "seed=5"
+            f"neurons.list=[[{layer},{neuron}],[{layer},{living}]]",
+            f"firing_reference={reference}",
+            "seed=5",
         )
-        (row,) = run.scores.rows()
+        (row,) = (one for one in run.scores.rows() if one["neuron"] == neuron)
         assert row["uniform/positives"] == row["top/positives"] == 0
         assert row["uniform/f1"] is None
         answer = call("sanity", str(run.folder), "metrics=[f1]", *_cache(shared))
         assert answer.status == 0, answer.err
         line = next(line for line in answer.out.splitlines() if "uniform/f1" in line)
-        assert line.split()[-2:] == ["0", "1"]  # tested, untested
+        assert line.split()[-2:] == ["1", "1"]  # tested, untested
 
 
 def _cache(shared: Command) -> list[str]:

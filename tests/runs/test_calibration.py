@@ -223,7 +223,7 @@ def test_score_fits_again_and_a_block_changes_nothing(shared: Command, method: s
     run = shared.finished(METRICS, f"calibration={method}", "seed=1")
     answer = call("score", str(run.folder))
     assert answer.status == 0, answer.err
-    assert "24 columns of scores compared" in answer.out
+    assert "32 columns of scores compared" in answer.out
     assert "largest difference 0\n" in answer.out
     assert table(load_run(run.folder)) == table(run)
     other = shared.finished(METRICS, f"calibration={method}", "seed=1", "neurons.block_size=1")
@@ -241,10 +241,10 @@ def test_score_adds_it_to_a_run_that_has_none_also_to_an_old_one(
     assert call("show", str(run.folder)).status == 0
     answer = call("score", str(run.folder), "calibration=linear")
     assert answer.status == 0, answer.err
-    assert "12 columns of scores compared" in answer.out
+    assert "16 columns of scores compared" in answer.out
     assert table(load_run(run.folder)) == table(linear)
     answer = call("score", str(run.folder), "calibration=isotonic")
-    assert "12 columns of scores compared" in answer.out
+    assert "16 columns of scores compared" in answer.out
     assert "largest difference 0\n" in answer.out
     answer = call("score", str(run.folder), "calibration=none")
     assert answer.status == 0

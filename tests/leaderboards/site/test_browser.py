@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.builtin.architecture import BOS_TOKEN
 from tests.leaderboards.site.conftest import Site
 from tests.leaderboards.site.hostile import PLAIN, WORDS
 
@@ -109,11 +110,13 @@ def test_plots_are_drawn(site: Site, visit: Open) -> None:
 def test_a_neuron_page_shows_contexts_as_the_data_says(site: Site, visit: Open) -> None:
     name = a_neuron(site)
     page = visit(f"{site.group}/neurons/{name}.html")
-    shown = {word if len(word) <= 40 else f"{word[:39]}…" for word in (*PLAIN, *WORDS)}
+    # Within a context a BOS stands between two documents.
+    words = (BOS_TOKEN, *PLAIN, *WORDS)
+    shown = {word if len(word) <= 40 else f"{word[:39]}…" for word in words}
     for place in ("exemplars", "top"):
         assert page.locator(f"#{place} .context").count() == 4
         tokens = page.locator(f"#{place} .context").first.locator(".token")
-        assert tokens.count() == 15  # a context of 16 tokens without its BOS
+        assert tokens.count() == 15  # a context of 16 tokens without its first BOS
         assert set(tokens.all_inner_texts()) <= shown
     # The strongest token of the first exemplar is the neuron's maximum: shaded all over, and bold.
     strongest = page.locator("#exemplars .context").first.locator(".token.fires")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,8 @@ def best_neurons(run: Run, name: str) -> list[float]:
     out = call("show", str(run.folder)).out
     best = out[out.index(f"best neurons by {name}") : out.index(f"worst neurons by {name}")]
     place = ["recall", "pearson", "mse"].index(name)
-    rows = [line.split() for line in best.splitlines() if line.strip()[:1].isdigit()]
+    lines = [line for line in best.splitlines() if line.strip()[:1].isdigit()]
+    # What a correlation rests on stands behind it: an interval and a number of tokens.
+    rows = [re.sub(r"\[.*?\] +\S+", "", line).split() for line in lines]
     assert len(rows) > 1
     return [float(row[1 + place]) for row in rows]

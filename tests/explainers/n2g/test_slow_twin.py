@@ -141,6 +141,8 @@ def mixed(*weights):
 ONE_AT_A_TIME = [{}, dict(AUTHORS), *({name: value} for name, value in AUTHORS.items())]
 
 
+# Toy activations are small whole numbers: no part of one that single precision rounds is a
+# threshold, or the two could round it to different sides.
 @settings(max_examples=20)
 @given(
     texts=st.lists(st.lists(st.integers(0, 7), min_size=9, max_size=9), min_size=1, max_size=4),
@@ -149,14 +151,14 @@ ONE_AT_A_TIME = [{}, dict(AUTHORS), *({name: value} for name, value in AUTHORS.i
     changed=st.fixed_dictionaries(
         {},
         optional={
-            "pivot_threshold": st.sampled_from([0.4, 0.9, 1.0]),
+            "pivot_threshold": st.sampled_from([0.41, 0.91, 1.0]),
             "after": st.integers(0, 3),
             "rescale": st.booleans(),
             "remeasure": st.booleans(),
-            "prune_threshold": st.sampled_from([0.25, 0.9]),
-            "importance_threshold": st.sampled_from([0.2, 0.5]),
-            "augment_threshold": st.sampled_from([0.3, 0.6]),
-            "activation_threshold": st.sampled_from([0.2, 0.7]),
+            "prune_threshold": st.sampled_from([0.26, 0.91]),
+            "importance_threshold": st.sampled_from([0.21, 0.5]),
+            "augment_threshold": st.sampled_from([0.31, 0.61]),
+            "activation_threshold": st.sampled_from([0.21, 0.71]),
             "cutoff": st.integers(1, 8),
         },
     ),
@@ -169,5 +171,6 @@ def test_toy_neurons_are_explained_as_by_the_authors_steps(
     evidence = evidence_of(subject, [[BOS, *text] for text in texts])
     options = {**options, **changed, "mask_token": 4, "substitutes": 2}
     if options.get("augment_threshold", 1) <= options.get("importance_threshold", 0.75):
-        options["augment_threshold"] = 0.8  # what is substituted is important
+        options["augment_threshold"] = 0.79  # what is substituted is important
+    options.setdefault("augment_threshold", 0.79)
     assert_same(evidence, subject, augmenter, **options)

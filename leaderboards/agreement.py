@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.config import RunConfig, listed_neurons
+from benchmark.config.run_config import RunConfig, listed_neurons
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EVIDENCE_KINDS
+from benchmark.plugins.trusted import TARGET, built_in_config, canonical
 from benchmark.results import OK, Run
 from benchmark.results.layout import RECORD, SCORES
 from benchmark.results.scores import COST_PREFIX
-from benchmark.trusted import TARGET, built_in_config, canonical
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=timezone.utc)
 CLOCK = timedelta(days=1)  # how far two clocks may lie apart

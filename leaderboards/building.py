@@ -6,9 +6,9 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from benchmark.comparison import ranking_column
+from benchmark.analysis.compare import ranking_column
+from benchmark.analysis.labels import run_labels
 from benchmark.evidence import SCORING_SETS
-from benchmark.labels import run_labels
 from benchmark.results import Run
 from leaderboards.grouping import Group, by_subject_and_corpus, comparable_groups, why_apart
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Apart, Leaderboard, Row

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from benchmark.cli import search, similar
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.graphs.collect import run_graphs
 from benchmark.graphs.files import write_graph
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph
-from benchmark.reopening import ReopenedRun
 from benchmark.results import Run
 
 # Patterns of a graph that a picture shows whole.

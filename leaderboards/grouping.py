@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS, mismatch
+from benchmark.analysis.compare import FIRING_KEYS, TRUTH_KEYS, mismatch
 from benchmark.results import Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.comparison import NOT_SIGNIFICANT, mark_of
+from benchmark.analysis.compare import NOT_SIGNIFICANT, mark_of
 from benchmark.results import OVER_BOTH, OVER_NEURONS, MetricSummary, Run
 
 BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 import metrics
-from benchmark.cli.compose import compose_and_call
+from benchmark.analysis.compare import paired_replicates
 from benchmark.cli.messages import message_of
-from benchmark.cli.overrides import prepare_overrides
-from benchmark.comparison import paired_replicates
-from benchmark.config import check_config
+from benchmark.config.compose import compose_and_call
+from benchmark.config.overrides import prepare_overrides
+from benchmark.config.run_config import check_config
 from benchmark.errors import BenchmarkError
+from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run
-from benchmark.results.atomic import storage_errors, write_text
 
 PAGE = Path(__file__).parents[1] / "docs" / "n2g.md"
 BEGIN, END = "<!-- effects: begin -->", "<!-- effects: end -->"
@@ -129,7 +129,7 @@ def run_variant(
     Raises:
         BenchmarkError: the run fails.
     """
-    from benchmark.runner import run
+    from benchmark.evaluation.run import run
 
     words = [
         *("explainer=n2g", f"model={subject}", f"results_dir={results_dir}"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmark.errors import unknown
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 from leaderboards import tables
 from leaderboards.building import build
 from leaderboards.model import Leaderboard

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import read_bytes
+from benchmark.files.atomic import storage_errors, write_text
+from benchmark.files.reading import read_bytes
 from benchmark.results import find_runs
-from benchmark.results.atomic import storage_errors, write_text
 from benchmark.results.layout import SUBMISSION
 from benchmark.results.submission import read_submission
 from leaderboards.agreement import check_date

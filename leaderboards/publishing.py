@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cli.catalogue import find
 from benchmark.cli.finished import print_table
+from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError
-from benchmark.reopening import ReopenedRun
+from benchmark.evaluation.reopen import ReopenedRun
+from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run, find_runs, load_run
-from benchmark.results.atomic import storage_errors, write_text
 from leaderboards import graph_page, n2g_deviations
 
 PROJECT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import metrics
-from benchmark.comparison import paired_replicates
+from benchmark.analysis.compare import paired_replicates
 from benchmark.results import OVER_BOTH, OVER_NEURONS
 from leaderboards.model import Difference, Row
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.errors import BenchmarkError
 from benchmark.results import Run, find_runs, load_run
 from benchmark.results.layout import SCORES, SUBMISSION
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 
 @dataclass(frozen=True)

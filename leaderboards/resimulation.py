@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.experiment import Experiment, open_corpus, open_subject
+from benchmark.evaluation.reopen import ReopenedRun, blocks_of, check_fingerprint, config_of
+from benchmark.evaluation.run import score_explanations
 from benchmark.evidence import SCORING_SETS, Block, base_set
-from benchmark.experiment import Experiment, open_corpus, open_subject
-from benchmark.reopening import ReopenedRun, blocks_of, check_fingerprint, config_of
+from benchmark.plugins.trusted import UntrustedError, built_in_config
 from benchmark.results import OK, Run, Scores
 from benchmark.results.layout import RECORD
 from benchmark.results.resampled import STEP
-from benchmark.runner import score_explanations
 from benchmark.subject.loading import place_of
-from benchmark.trusted import UntrustedError, built_in_config
 from metrics import METRICS
 
 NEURONS = 16

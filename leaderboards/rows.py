@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import metrics
-from benchmark.recording import mean_with_intervals
+from benchmark.evaluation.record import mean_with_intervals
 from benchmark.results import MetricSummary, Run
 from benchmark.results.scores import CAUSAL_PREFIX, COST_PREFIX, EFFECT_PREFIX, UNDEFINED
 from benchmark.tracking import layer_metrics

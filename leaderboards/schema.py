@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.atomic import write_text
 from benchmark.results import SCHEMA_VERSION, RunRecord, SavedExplanation
-from benchmark.results.atomic import write_text
 
 FOLDER = Path(__file__).parent / "schemas"
 RUN, EXPLANATION = "run", "explanation"

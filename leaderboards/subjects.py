@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.analysis.labels import identity, labels
 from benchmark.evidence import UNIFORM
-from benchmark.labels import identity, labels
 from leaderboards.model import Leaderboard, Row
 from metrics import get
 

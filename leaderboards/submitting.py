@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.atomic import TEMPORARY_SUFFIX, storage_errors, sync_folder, write_bytes
 from benchmark.results import Run, RunRecord, benchmark_version
-from benchmark.results.atomic import TEMPORARY_SUFFIX, storage_errors, sync_folder, write_bytes
 from benchmark.results.encoding import plain
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
 from benchmark.results.submission import SubmissionRecord, why_unverified

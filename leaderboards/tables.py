@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
+from benchmark.analysis.labels import UNVERIFIED
 from benchmark.cli.table import (
     count,
     interval,
@@ -16,11 +18,9 @@ from benchmark.cli.table import (
     number,
     ranges,
 )
-from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.corpus.copies import copies
 from benchmark.evidence import NOVEL, TOP, UNIFORM
-from benchmark.labels import UNVERIFIED
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across

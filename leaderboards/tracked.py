@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.reopen import config_of
 from benchmark.evidence import UNIFORM
-from benchmark.reopening import config_of
 from benchmark.results import Run
 from benchmark.tracking import Extras, ExtraTable
 from leaderboards.formats.separated import records_of

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.record import summarise
+from benchmark.evaluation.reopen import config_of
 from benchmark.evidence import SCORING_SETS, base_set
-from benchmark.reading import lines, parse_json_line, read_json
-from benchmark.recording import summarise
-from benchmark.reopening import config_of
+from benchmark.files.reading import lines, parse_json_line, read_json
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
 from benchmark.results.lines import parse_line

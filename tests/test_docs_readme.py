@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.cli.finished import print_table
 from benchmark.cli.main import VERBS
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.results import Run, find_runs, load_run
 from leaderboards.publishing import (
     BUDGETS,

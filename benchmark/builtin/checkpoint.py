@@ -13,7 +13,7 @@ import torch
 from benchmark.builtin.optimisers import learning_rate_factor
 from benchmark.builtin.recipe import Recipe, flag
 from benchmark.errors import BenchmarkError
-from benchmark.results.atomic import replacing, storage_errors
+from benchmark.files.atomic import replacing, storage_errors
 
 CHECKPOINT = "checkpoint.pt"
 # They act through the learning rate alone.

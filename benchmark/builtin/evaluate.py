@@ -93,8 +93,8 @@ def write_card(folder: Path, evaluation: Mapping[str, Any]) -> None:
     from benchmark.builtin.card import render_card
     from benchmark.builtin.export import CONFIG, TRAINING
     from benchmark.builtin.reach import PICTURE, reach_picture
-    from benchmark.results.atomic import storage_errors, write_text
-    from benchmark.subject.files import read_json
+    from benchmark.files.atomic import storage_errors, write_text
+    from benchmark.files.checkpoint import read_json
 
     architecture, training = (read_json(folder / name, str(folder)) for name in (CONFIG, TRAINING))
     trained_on = training.get("texts", {}).get("fingerprint")

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from benchmark.results.atomic import storage_errors, write_bytes, write_text
+from benchmark.files.atomic import storage_errors, write_bytes, write_text
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from benchmark.builtin.architecture import BOS_TOKEN
 from benchmark.errors import BenchmarkError
-from benchmark.results.atomic import storage_errors, write_text
+from benchmark.files.atomic import storage_errors, write_text
 
 
 def train_tokenizer(texts: Sequence[str], d_vocab: int) -> Tokenizer:

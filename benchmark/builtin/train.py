@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.builtin.architecture import ARCHITECTURES
 from benchmark.builtin.recipe import Recipe, add_recipe, flag, recipe_of
 from benchmark.errors import BenchmarkError
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
     from benchmark.builtin.loss import TextLoss
@@ -93,7 +93,7 @@ def train(
     from benchmark.builtin.ngram import trigram_loss
     from benchmark.builtin.tokenizer import bos_id, encode, saved_tokenizer
     from benchmark.builtin.trainer import Trainer
-    from benchmark.results.atomic import remove_temporary_files, storage_errors
+    from benchmark.files.atomic import remove_temporary_files, storage_errors
     from benchmark.subject.device import resolve_device
 
     device = str(resolve_device(device))

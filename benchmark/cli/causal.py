@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.causal.columns import ABLATIONS, CAUSAL, CONTEXTS, effect_column
 from benchmark.cli.table import print_rows
+from benchmark.scorers.causal.columns import ABLATIONS, CAUSAL, CONTEXTS, effect_column
 
 if TYPE_CHECKING:
     from benchmark.results import Run

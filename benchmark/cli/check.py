@@ -8,11 +8,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.compose import compose_and_call
 from benchmark.cli.imports import import_whole
-from benchmark.cli.overrides import prepare_overrides
+from benchmark.config.compose import compose_and_call
+from benchmark.config.overrides import prepare_overrides
 from benchmark.errors import BenchmarkError
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.conformance import Result
@@ -84,10 +84,10 @@ def quick_setting(words: Sequence[str], cache: str) -> list[str]:
 
 
 def _results(composed: Any) -> list[Result]:
-    from benchmark.config import check_config
+    from benchmark.config.run_config import check_config
 
     config = check_config(composed)
-    import_whole("benchmark.conformance", "benchmark.subject.assemble")
+    import_whole("benchmark.conformance", "benchmark.subject.build")
     from benchmark.conformance import check_explainer
 
     name, subject = config.explainer["name"], config.model["name"]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
-    from benchmark.comparison import Comparison
+    from benchmark.analysis.compare import Comparison
     from benchmark.results import Run
     from metrics import PairedDifference
 
@@ -50,7 +50,7 @@ def command(words: Sequence[str]) -> int:
         return 0 if words else 1
     runs = [word for word in words if not _is_option(word)]
     options = _options([word for word in words if _is_option(word)])
-    from benchmark.comparison import compare_runs
+    from benchmark.analysis.compare import compare_runs
 
     print_comparison(compare_runs(_load(runs), **options))
     return 0
@@ -58,8 +58,8 @@ def command(words: Sequence[str]) -> int:
 
 def print_comparison(comparison: Comparison) -> None:
     """The runs in their order, then every pair on every column."""
+    from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
     from benchmark.cli.table import marked, marks_legend, print_rows
-    from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS
 
     key = marked(comparison.ranked_by)
     print_rows(
@@ -135,7 +135,7 @@ def _is_option(word: str) -> bool:
 
 
 def _options(words: Sequence[str]) -> dict[str, Any]:
-    from benchmark.config import MOST_RESAMPLES
+    from benchmark.config.run_config import MOST_RESAMPLES
 
     options: dict[str, Any] = {}
     for word in words:

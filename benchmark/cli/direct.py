@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.table import print_rows
 from benchmark.errors import BenchmarkError
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run, RunRecord
@@ -26,9 +26,9 @@ def print_direct(run: Run, layer: int, neuron: int) -> None:
     """
     from benchmark.cli.imports import import_whole
 
-    import_whole("benchmark.subject.assemble")
-    from benchmark.subject.direct import direct_effects
-    from benchmark.visible import visible_token
+    import_whole("benchmark.subject.build")
+    from benchmark.subject.direct_effects import direct_effects
+    from benchmark.token_text import visible_token
 
     try:
         subject = _subject_of(run.record)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from benchmark.cli.table import intervals_legend, print_rows, ranges, score_table
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
-    from benchmark.config import RunConfig
+    from benchmark.config.run_config import RunConfig
+    from benchmark.evaluation.run import Outcome
     from benchmark.results import Run, RunRecord
-    from benchmark.runner import Outcome
 
 # Names of dead neurons in one line.
 LISTED = 5

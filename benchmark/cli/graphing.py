@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError
-from benchmark.isolation import isolated
+from benchmark.plugins.isolation import isolated
 
 if TYPE_CHECKING:
-    from benchmark.reopening import ReopenedRun
+    from benchmark.evaluation.reopen import ReopenedRun
     from benchmark.results import Run
 
 HOW = "python -m benchmark run explainer={name}"
@@ -55,7 +55,7 @@ def with_hint(error: BenchmarkError) -> BenchmarkError:
 
 def _names() -> list[str]:
     """Explainers of the config tree whose explanations offer graphs."""
-    from benchmark.cli.catalogue import entries
+    from benchmark.config.catalogue import entries
     from benchmark.graphs.collect import offers_graphs
 
     return [

@@ -64,7 +64,7 @@ def command(words: Sequence[str]) -> int:
     if given.output is None:
         sys.stdout.write(text)
         return 0
-    from benchmark.results.atomic import storage_errors, write_text
+    from benchmark.files.atomic import storage_errors, write_text
 
     with storage_errors(given.output.parent):
         given.output.parent.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.cli.catalogue import Entry, entries
 from benchmark.cli.plugins import usable
+from benchmark.config.catalogue import Entry, entries
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.visible import json_text, one_line
+from benchmark.token_text import json_text, one_line
 
 HELP = """\
 usage: python -m benchmark list explainers|models|datasets|metrics [--json]

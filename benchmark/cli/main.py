@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from benchmark.cli.imports import INTERRUPTED
 from benchmark.cli.messages import message_of
-from benchmark.cli.values import check_words
+from benchmark.config.values import check_words
 from benchmark.errors import named, unknown
-from benchmark.own_packages import find_own_packages
-from benchmark.streams import lasting_output
-from benchmark.terminal import visible_output
-from benchmark.visible import one_line
+from benchmark.plugins.own_packages import find_own_packages
+from benchmark.terminal.streams import lasting_output
+from benchmark.terminal.visible_output import visible_output
+from benchmark.token_text import one_line
 
 # The status of a program whose reader went away, as a shell tells it of others (128 + SIGPIPE).
 CUT_OFF = 141
@@ -120,7 +120,7 @@ def _unreadable_package(error: Exception) -> str | None:
     """
     if not isinstance(error, UnicodeDecodeError):
         return None
-    from benchmark.cli.catalogue import read_plugin_points
+    from benchmark.config.catalogue import read_plugin_points
 
     packages = [name for name, _ in read_plugin_points()[1]]
     if not packages:

@@ -6,12 +6,12 @@ import sys
 
 from benchmark.cli.finished import named_dead
 from benchmark.cli.table import marked, print_rows
-from benchmark.config import MAXIMUM, RunConfig
+from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
+from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
+from benchmark.evaluation.explain import build_explainer
+from benchmark.evaluation.record import run_folder, run_identity
 from benchmark.evidence import Block
-from benchmark.experiment import Experiment, cache_folder, open_experiment
-from benchmark.explaining import build_explainer
-from benchmark.recording import run_folder, run_identity
 
 
 def print_plan(config: RunConfig) -> None:

@@ -14,7 +14,7 @@ from benchmark.errors import BenchmarkError, unknown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmark.trusted import UntrustedError
+    from benchmark.plugins.trusted import UntrustedError
     from leaderboards import Results
 
 HELP = """\
@@ -73,7 +73,7 @@ def command(words: Sequence[str]) -> int:
     name_unread(results)
     if not drawn:
         raise BenchmarkError("there is nothing to plot: no run has the scores for it.")
-    from benchmark.results.atomic import storage_errors, write_bytes
+    from benchmark.files.atomic import storage_errors, write_bytes
 
     with storage_errors(given.output):
         given.output.mkdir(parents=True, exist_ok=True)
@@ -90,9 +90,9 @@ def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tup
     from benchmark.cli.show import parse_neuron
 
     layer, neuron = parse_neuron(word)
-    import_whole("benchmark.subject.assemble", "leaderboards.plots.spectrum")
+    import_whole("benchmark.subject.build", "leaderboards.plots.spectrum")
+    from benchmark.evaluation.reopen import acceptable
     from benchmark.evidence import UNIFORM
-    from benchmark.reopening import acceptable
     from leaderboards.building import build
     from leaderboards.plots.names import file_name
     from leaderboards.plots.spectrum import measure, spectrum

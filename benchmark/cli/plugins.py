@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmark.cli.catalogue import (
+from benchmark.config.catalogue import (
     NAME,
     Entry,
     plugin_points,
@@ -17,8 +17,8 @@ from benchmark.cli.catalogue import (
     read_plugin_points,
     target_of,
 )
-from benchmark.isolation import isolated, reason_of
-from benchmark.visible import one_line
+from benchmark.plugins.isolation import isolated, reason_of
+from benchmark.token_text import one_line
 
 Problem = tuple[str, str]
 

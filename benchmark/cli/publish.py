@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -97,8 +97,8 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from benchmark.cli.catalogue import find
-    from benchmark.reading import first_line
+    from benchmark.config.catalogue import find
+    from benchmark.files.reading import first_line
 
     config: Any = OmegaConf.create({"tracking": dict(find("tracking", "wandb").config)})
     keys = [f"tracking.{key}" for key in config.tracking if key not in ("name", "kind")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 HELP = """\
 usage: python -m benchmark report <run> [<run> ...] [-o site] [key=value ...]
@@ -35,10 +35,10 @@ def command(words: Sequence[str]) -> int:
         return 0
     words, trust = take_trust(words, key=True)
     places, out, changes = _parsed(words)
-    import_whole("benchmark.rescoring", "benchmark.subject.assemble")
+    import_whole("benchmark.evaluation.rescore", "benchmark.subject.build")
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
-    from benchmark.reopening import acceptable
+    from benchmark.evaluation.reopen import acceptable
     from leaderboards.reading import name_unread, read_results
     from leaderboards.site import build_report
 

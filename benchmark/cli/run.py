@@ -8,18 +8,18 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.catalogue import config_folder
-from benchmark.cli.compose import compose_and_call
 from benchmark.cli.imports import import_whole
 from benchmark.cli.messages import message_of
-from benchmark.cli.overrides import prepare_overrides
+from benchmark.config.catalogue import config_folder
+from benchmark.config.compose import compose_and_call
+from benchmark.config.overrides import prepare_overrides
 from benchmark.errors import BenchmarkError
-from benchmark.trusted import targets_of
-from benchmark.visible import one_line
+from benchmark.plugins.trusted import targets_of
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
+    from benchmark.evaluation.run import Outcome
     from benchmark.results import Run
-    from benchmark.runner import Outcome
     from benchmark.tracking import Extras
 
 HELP = """\
@@ -104,17 +104,17 @@ class _Session:
                 sys.stderr.write(f"error: {one_line(message)}\n")
 
     def _run(self, composed: Any) -> None:
-        from benchmark.config import check_config
+        from benchmark.config.run_config import check_config
 
         config = check_config(composed)
-        import_whole("benchmark.runner", "benchmark.subject.assemble", "pyarrow.parquet")
+        import_whole("benchmark.evaluation.run", "benchmark.subject.build", "pyarrow.parquet")
         if config.dry_run:
             from benchmark.cli.plan import print_plan
 
             print_plan(config)
             return
         from benchmark.cli.finished import print_finished, print_started
-        from benchmark.runner import run
+        from benchmark.evaluation.run import run
 
         if self._sweep and config.tracking.get("group", "") is None:
             # The same command, continued after an interruption, goes on in the same group.

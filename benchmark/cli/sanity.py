@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
-    from benchmark.sanity import Verdict
+    from benchmark.analysis.sanity import Verdict
 
 HELP = """\
 usage: python -m benchmark sanity <run> [key=value ...]
@@ -39,9 +39,9 @@ def command(words: Sequence[str]) -> int:
     if "=" in words[0]:
         raise BenchmarkError("sanity takes the folder of a run first; see sanity --help.")
     names, seed, changes = _options(words[1:])
+    from benchmark.analysis.sanity import check_metrics
     from benchmark.cli.score import config_of
     from benchmark.results import load_run
-    from benchmark.sanity import check_metrics
 
     run = load_run(Path(words[0]))
     print_verdicts(check_metrics(run, config_of(run, changes), names, seed=seed))
@@ -88,7 +88,7 @@ def _contradiction(verdict: Verdict) -> str:
 
 def _options(words: Sequence[str]) -> tuple[list[str], int, list[str]]:
     """The metrics, the seed, and what changes the configuration of the run."""
-    from benchmark.cli.catalogue import find
+    from benchmark.config.catalogue import find
     from metrics import METRICS
 
     names, seed, changes = list(METRICS), 0, []

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.catalogue import find
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
+from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
-    from benchmark.config import RunConfig
+    from benchmark.config.run_config import RunConfig
     from benchmark.results import Run
 
 HELP = """\
@@ -42,9 +42,9 @@ def command(words: Sequence[str]) -> int:
     words, trust = take_trust(words, key=True)
     if not words or "=" in words[0]:
         raise BenchmarkError("score takes the folder of a run first; see score --help.")
-    import_whole("benchmark.rescoring", "benchmark.subject.assemble")
+    import_whole("benchmark.evaluation.rescore", "benchmark.subject.build")
     from benchmark.cli.finished import print_table
-    from benchmark.rescoring import rescore, run_to_score
+    from benchmark.evaluation.rescore import rescore, run_to_score
 
     run = run_to_score(Path(words[0]))
     result = rescore(run, config_of(run, words[1:]), trust)
@@ -67,9 +67,9 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from benchmark.config import recorded_config
-    from benchmark.literal import literal
-    from benchmark.reopening import checked_config
+    from benchmark.config.literal import literal
+    from benchmark.config.run_config import recorded_config
+    from benchmark.evaluation.reopen import checked_config
 
     composed: Any = recorded_config(literal(run.record.config))
     for change in changes:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError, named, unknown
-from benchmark.isolation import isolated
-from benchmark.visible import one_line
+from benchmark.plugins.isolation import isolated
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.interface import Explanation
@@ -170,7 +170,7 @@ def show_run(run: Run) -> None:
         support,
     )
     from benchmark.cli.table import marked, marks_legend, print_rows
-    from benchmark.config import FIRING_REFERENCES
+    from benchmark.config.run_config import FIRING_REFERENCES
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
@@ -259,7 +259,7 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
     from benchmark.cli.causal import print_causal_neuron
     from benchmark.cli.support import LEGEND, correlation_rows, positives_rows
     from benchmark.cli.table import marked, marks_legend, print_rows
-    from benchmark.reopening import ReopenedRun
+    from benchmark.evaluation.reopen import ReopenedRun
 
     saved = run.explanation(layer, neuron)
     record = run.record

@@ -12,7 +12,7 @@ from benchmark.cli.flags import Flags
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -75,7 +75,7 @@ def command(words: Sequence[str]) -> int:
 
     if given.to is not None:
         check_writable(given.to)
-    import_whole("benchmark.subject.assemble", "leaderboards.resimulation")
+    import_whole("benchmark.subject.build", "leaderboards.resimulation")
     from leaderboards.resimulation import resimulate
     from leaderboards.submitting import all_files, place, place_of_run, submission_files
     from leaderboards.validation import validated

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-from benchmark.labels import labels, marked_label
+from benchmark.analysis.labels import labels, marked_label
 from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
-from benchmark.terminal import write_styled
-from benchmark.visible import one_line
+from benchmark.terminal.visible_output import write_styled
+from benchmark.token_text import one_line
 
 WIDEST_TABLE = 100_000
 MARK = "†"

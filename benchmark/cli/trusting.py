@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from benchmark.errors import BenchmarkError
-from benchmark.trusted import DOTTED
+from benchmark.plugins.trusted import DOTTED
 
 FLAG, KEY = "--trust", "trust="
 

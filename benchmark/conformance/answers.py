@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.trial import Trial, changed, text_of
 from benchmark.interface import Explanation, Failure
-from benchmark.isolation import contained, reason_of
+from benchmark.plugins.isolation import contained, reason_of
 
 # What a person sees at once; longer lines count as several.
 SCREEN_LINES, SCREEN_COLUMNS = 50, 120

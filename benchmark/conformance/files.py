@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from benchmark.cache import TensorCache
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.corpus.python_library import SNAPSHOT, is_document, library_folder
-from benchmark.experiment import cache_folder
+from benchmark.evaluation.experiment import cache_folder
+from benchmark.files.tensor_cache import TensorCache
 
 # Kinds of the cache that hold text or activations of other splits than `explain`.
 CLOSED_KINDS = ("truth", "tokens", "calibration")

@@ -78,13 +78,13 @@ def digests(trial: Trial) -> list[str]:
 
 def main(question: str, answer: str) -> None:
     """Explain what the other process explains, and write the digests of the answers."""
-    from benchmark.own_packages import find_own_packages
+    from benchmark.plugins.own_packages import find_own_packages
 
     find_own_packages()
     from omegaconf import OmegaConf
 
-    from benchmark.config import check_config
-    from benchmark.literal import literal
+    from benchmark.config.literal import literal
+    from benchmark.config.run_config import check_config
 
     data = json.loads(Path(question).read_text(encoding="utf-8"))
     trial = Trial(make_setting(check_config(OmegaConf.create(literal(data)))))

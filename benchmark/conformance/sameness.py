@@ -11,7 +11,7 @@ from benchmark.conformance.answers import described, same_numbers
 from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.trial import Answer, Trial, text_of
 from benchmark.interface import Failure, NeedsSubject
-from benchmark.isolation import contained, reason_of
+from benchmark.plugins.isolation import contained, reason_of
 
 
 def repeats(trial: Trial) -> str:

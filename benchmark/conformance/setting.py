@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.conformance.files import Closed
 from benchmark.conformance.watching import WatchedSubject, windows
+from benchmark.evaluation.experiment import open_experiment
 from benchmark.evidence import EvidenceStore
-from benchmark.experiment import open_experiment
 from benchmark.interface import Evidence, ExplainText
 
 # Contexts of each kind that explanations simulate.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.conformance.answers import (
     describes,
     evidence_unchanged,
@@ -27,8 +27,8 @@ from benchmark.conformance.results import (
 from benchmark.conformance.sameness import blocks, contexts, order, repeats, saves
 from benchmark.conformance.setting import make_setting
 from benchmark.conformance.trial import Trial
-from benchmark.explaining import build_explainer
-from benchmark.isolation import contained, reason_of
+from benchmark.evaluation.explain import build_explainer
+from benchmark.plugins.isolation import contained, reason_of
 
 Check = Callable[[Trial], str]
 

@@ -20,13 +20,13 @@ from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import Setting
 from benchmark.conformance.watching import Seen
 from benchmark.errors import is_of_surroundings
-from benchmark.explaining import (
+from benchmark.evaluation.explain import (
     build_explainer,
     evidence_of,
     name_of,
     prepare_explainer,
 )
-from benchmark.handed import HandedStorage, handed
+from benchmark.evaluation.simulate import is_unchanged, numbers_of
 from benchmark.interface import (
     Evidence,
     Explainer,
@@ -34,9 +34,9 @@ from benchmark.interface import (
     Failure,
     SubjectModel,
 )
-from benchmark.isolation import SharedStateError, contained, isolated, reason_of
+from benchmark.plugins.handed import HandedStorage, handed
+from benchmark.plugins.isolation import SharedStateError, contained, isolated, reason_of
 from benchmark.results.encoding import explanation_text
-from benchmark.simulation import is_unchanged, numbers_of
 
 # What a simulation has to be, for messages.
 WANTED = {

@@ -13,8 +13,8 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmark.subject import Subject
 from benchmark.subject.batching import BatchSize
+from benchmark.subject.prefix_cache import Stems
 from benchmark.subject.site import Sites
-from benchmark.subject.stems import Stems
 
 Found = TypeVar("Found")
 

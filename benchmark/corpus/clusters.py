@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from benchmark.corpus.documents import Document
 from benchmark.corpus.windows import Hashes, window_hashes
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 
 # Bytes in a window, with each run of white space as one: about 32 tokens of a common tokenizer.
 WINDOW_BYTES = 100

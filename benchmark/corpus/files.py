@@ -14,7 +14,7 @@ from benchmark.corpus.documents import Document
 from benchmark.corpus.options import DatasetOptions
 from benchmark.corpus.tables import jsonl_documents, parquet_documents
 from benchmark.errors import BenchmarkError
-from benchmark.reading import check_regular, opened
+from benchmark.files.reading import check_regular, opened
 
 PLAIN = (".txt", ".md", ".py")
 READABLE = (*PLAIN, ".jsonl", ".parquet")

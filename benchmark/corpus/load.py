@@ -19,7 +19,7 @@ from benchmark.corpus.python_library import SNAPSHOT, library_documents, snapsho
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from benchmark.cache import TensorCache
+    from benchmark.files.tensor_cache import TensorCache
 
 # Part of every fingerprint: to be raised when the same documents give other contexts.
 PACKING_VERSION = 2
@@ -126,8 +126,8 @@ def _copied_once(
     """How much of the held-out split also stands in `explain`, from the cache where it is known."""
     import torch
 
-    from benchmark.cache import Expected
     from benchmark.corpus.overlap import COPY_TOKENS, copied_record, copied_share
+    from benchmark.files.tensor_cache import Expected
 
     key = {"corpus": fingerprint, "window": COPY_TOKENS, "version": COPIED_VERSION}
     expected = {"counted": Expected(torch.int64, (2,), 0)}

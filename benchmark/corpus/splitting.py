@@ -24,7 +24,7 @@ from benchmark.corpus.documents import (
 )
 
 if TYPE_CHECKING:
-    from benchmark.cache import TensorCache
+    from benchmark.files.tensor_cache import TensorCache
 
 # A cluster of more than this part of all documents (files under one licence text) goes to
 # `explain`, so that neither of the small splits is made of one family.
@@ -83,7 +83,7 @@ def _clusters_once(
         return cluster_documents(documents, near_duplicates)
     import torch
 
-    from benchmark.cache import Expected
+    from benchmark.files.tensor_cache import Expected
 
     digest = hashlib.sha256()
     for document in documents:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.corpus.columns import choose_column, text_of
 from benchmark.corpus.documents import Document
 from benchmark.errors import BenchmarkError
-from benchmark.reading import check_regular, first_line, opened
+from benchmark.files.reading import check_regular, first_line, opened
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ROWS_AT_ONCE = 256

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from benchmark.cache import Expected, TensorCache
 from benchmark.corpus.documents import Document
 from benchmark.corpus.tokenise import tokenise
+from benchmark.files.tensor_cache import Expected, TensorCache
 
 
 def tokenise_once(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from benchmark.corpus.documents import Document
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 
 # Enough for every core, little enough that a batch's encodings stay small in memory.
 BATCH_CHARACTERS = 1_000_000

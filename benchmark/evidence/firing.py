@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmark.config import MAXIMUM, MEDIAN_EXEMPLAR
+from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence.profile import LayerProfile
 
 NEVER_FIRES = torch.finfo(torch.float32).max

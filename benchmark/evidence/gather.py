@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject

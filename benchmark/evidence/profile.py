@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmark.corpus import Contexts
 from benchmark.evidence.segments import IntArray, Segments, find_segments
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject

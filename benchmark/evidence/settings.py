@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from benchmark.config import MEDIAN_EXEMPLAR
+from benchmark.config.run_config import MEDIAN_EXEMPLAR
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.cache import Expected, TensorCache
 from benchmark.corpus import Contexts, Corpus
 from benchmark.corpus.overlap import seen_windows
 from benchmark.errors import BenchmarkError
@@ -26,6 +25,7 @@ from benchmark.evidence.truth import (
     Truth,
     strongest_contexts,
 )
+from benchmark.files.tensor_cache import Expected, TensorCache
 from benchmark.interface import Evidence, Exemplars, Sample
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.config import FIRING_REFERENCES
+from benchmark.config.run_config import FIRING_REFERENCES
 
 UNIFORM = "uniform"
 TOP = "top"

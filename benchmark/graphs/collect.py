@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.graphs.graph import NeuronGraph
 from benchmark.interface import Explanation
-from benchmark.progress import progress
-from benchmark.reopening import ReopenedRun
 from benchmark.results import Run
+from benchmark.terminal.progress import progress
 
 
 @dataclass(frozen=True)

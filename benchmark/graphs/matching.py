@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmark.errors import BenchmarkError
-from benchmark.visible import WIDTH, shortened
+from benchmark.token_text import WIDTH, shortened
 
 SPACE = "·"
 _TYPED = str.maketrans({" ": SPACE, "\n": "↵", "\t": "→", "\r": "␍"})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph, Node, Pattern
-from benchmark.visible import counted, shortened
+from benchmark.token_text import counted, shortened
 
 # A picture that holds more cannot be read; what is left out is counted in it.
 PATTERNS = 20

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import opened, parse_json_line
-from benchmark.results.atomic import replacing
+from benchmark.files.atomic import replacing
+from benchmark.files.reading import opened, parse_json_line
 from benchmark.results.encoding import compact
 
 Key = tuple[int, int]

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import check_regular, opened
+from benchmark.files.reading import check_regular, opened
 from benchmark.results.layout import RECORD, RESCORED
 from benchmark.results.records import RunRecord
 

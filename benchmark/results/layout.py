@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import read_json
+from benchmark.files.reading import read_json
 
 RECORD = "run.json"
 EXPLANATIONS = "explanations.jsonl"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import LARGEST_TABLE, lines, parse_json_line, read_bytes, read_json
-from benchmark.results.atomic import TEMPORARY_SUFFIX
+from benchmark.files.atomic import TEMPORARY_SUFFIX
+from benchmark.files.reading import LARGEST_TABLE, lines, parse_json_line, read_bytes, read_json
 from benchmark.results.digests import check_digest, differs
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES, UNFINISHED
 from benchmark.results.lines import SavedExplanation, parse_line

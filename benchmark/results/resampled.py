@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import parse_json
-from benchmark.visible import one_line
+from benchmark.files.reading import parse_json
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa

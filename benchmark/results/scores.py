@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.reading import first_line, parse_table
+from benchmark.files.reading import first_line, parse_table
 from benchmark.results.encoding import plain
 from benchmark.results.resampled import RESAMPLED, Resampled, without_resampled
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa

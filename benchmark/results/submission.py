@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import read_json
+from benchmark.files.reading import read_json
 from benchmark.results.digests import digest_of
 from benchmark.results.fields import read_record
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION

@@ -15,8 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import parse_json_line
-from benchmark.results.atomic import (
+from benchmark.files.atomic import (
     remove_temporary_files,
     replacing,
     storage_errors,
@@ -24,6 +23,7 @@ from benchmark.results.atomic import (
     write_bytes,
     write_text,
 )
+from benchmark.files.reading import parse_json_line
 from benchmark.results.blocks import (
     Key,
     StoredBlock,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.stems import Stems
+from benchmark.subject.prefix_cache import Stems
 
 
 def is_integer(tensor: Tensor) -> bool:

@@ -13,9 +13,9 @@ from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import first_line
-from benchmark.subject.files import Files, needed, read_json
-from benchmark.subject.stems import KeysValues
+from benchmark.files.checkpoint import Files, needed, read_json
+from benchmark.files.reading import first_line
+from benchmark.subject.prefix_cache import KeysValues
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 

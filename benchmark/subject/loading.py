@@ -48,7 +48,7 @@ def load_subject(
 
     import torch
 
-    from benchmark.subject.assemble import assemble
+    from benchmark.subject.build import assemble
     from benchmark.subject.device import resolve_device, resolve_dtype
 
     where = resolve_device(device)

@@ -13,7 +13,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.native import NativeAttention, NativeModel
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.stems import KeysValues
+from benchmark.subject.prefix_cache import KeysValues
 
 
 class FusedAttention(NativeAttention):  # type: ignore[misc]

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from benchmark.subject import rules
+from benchmark.subject import planted_rules
 from benchmark.subject.batching import first_batch_tokens
 from benchmark.subject.fingerprint import tokenizer_fingerprint
-from benchmark.subject.rules import Rule
+from benchmark.subject.planted_rules import Rule
 from benchmark.subject.site import Sites
 from benchmark.subject.subject import Subject
 
@@ -40,20 +40,20 @@ COMMONEST = (
 WORDS = COMMONEST.split()
 
 RULES: tuple[Rule, ...] = (
-    rules.one_token("return"),
-    rules.one_token("the"),
-    rules.after("not", "if"),
-    rules.after("the", "of"),
-    rules.within_three("'", "'"),
-    rules.within_three('"', '"'),
-    rules.either_phrase(("is", "None"), ("in", "the")),
-    rules.either_phrase(("raise", "ValueError"), ("will", "be")),
-    rules.unless_preceded("self", "("),
-    rules.unless_preceded("None", "is"),
-    rules.repeated("import"),
-    rules.repeated("class"),
-    rules.at_start("the"),
-    rules.at_start("self"),
+    planted_rules.one_token("return"),
+    planted_rules.one_token("the"),
+    planted_rules.after("not", "if"),
+    planted_rules.after("the", "of"),
+    planted_rules.within_three("'", "'"),
+    planted_rules.within_three('"', '"'),
+    planted_rules.either_phrase(("is", "None"), ("in", "the")),
+    planted_rules.either_phrase(("raise", "ValueError"), ("will", "be")),
+    planted_rules.unless_preceded("self", "("),
+    planted_rules.unless_preceded("None", "is"),
+    planted_rules.repeated("import"),
+    planted_rules.repeated("class"),
+    planted_rules.at_start("the"),
+    planted_rules.at_start("self"),
 )
 # Neurons differ in strength, so that raw units and parts of the maximum are not the same.
 STRENGTHS = tuple(1 + neuron / 4 for neuron in range(len(RULES)))
@@ -145,5 +145,5 @@ def planted_subject(*, name: str, device: torch.device, dtype: torch.dtype) -> S
 def _fingerprint() -> str:
     """SHA-256 of the rules, their code included."""
     written = [[rule.name, rule.words] for rule in RULES]
-    text = json.dumps([written, STRENGTHS, WORDS]) + inspect.getsource(rules)
+    text = json.dumps([written, STRENGTHS, WORDS]) + inspect.getsource(planted_rules)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.stems import KeyValues
+from benchmark.subject.prefix_cache import KeyValues
 
 SOLU_SITE = "blocks.{layer}.mlp.ln.hook_in"
 POST_SITE = "blocks.{layer}.mlp.hook_post"

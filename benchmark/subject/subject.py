@@ -19,10 +19,10 @@ from benchmark.subject.checks import (
     checked_stems,
     checked_tokens,
 )
-from benchmark.subject.last import from_stems, last_position, pairs_of, worth_it
+from benchmark.subject.last_positions import from_stems, last_position, pairs_of, worth_it
 from benchmark.subject.output_weights import output_norms
+from benchmark.subject.prefix_cache import Stems
 from benchmark.subject.site import Sites
-from benchmark.subject.stems import Stems
 
 Found = TypeVar("Found")
 

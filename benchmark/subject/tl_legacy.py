@@ -22,9 +22,9 @@ from transformer_lens.model_bridge.sources.tl_legacy import (
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import first_line
-from benchmark.subject.files import Files, needed
-from benchmark.subject.hub import HubFiles
+from benchmark.files.checkpoint import Files, needed
+from benchmark.files.hub import HubFiles
+from benchmark.files.reading import first_line
 from benchmark.subject.native import boot_native
 
 FINAL_WEIGHTS = "final.pth"

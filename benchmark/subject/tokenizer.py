@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import first_line
+from benchmark.files.reading import first_line
 
 # Any one of these is a vocabulary. Without one the library may build an empty tokenizer silently.
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")

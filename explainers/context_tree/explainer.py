@@ -20,7 +20,7 @@ from benchmark.interface import (
     SubjectModel,
     includes,
 )
-from benchmark.visible import visible_token
+from benchmark.token_text import visible_token
 from explainers.context_tree.budget import largest_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
 from explainers.context_tree.growing import Candidates, Options, candidates, grow

@@ -24,7 +24,7 @@ from benchmark.interface import (
     Storage,
     SubjectModel,
 )
-from benchmark.isolation import contained, reason_of
+from benchmark.plugins.isolation import contained, reason_of
 from explainers.controls.hashing import key_of
 from explainers.token_lookup import TokenLookup, TokenLookupExplanation
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.visible import visible
+from benchmark.token_text import visible
 
 if TYPE_CHECKING:
     from explainers.fasttext.explanation import FastTextExplanation, Neighbour, Word

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from benchmark.visible import token_text
+from benchmark.token_text import token_text
 
 APOSTROPHES = ("'", "’")
 BYTES_OF_A_MASK = 1 << 24  # more token ids than any tokenizer has

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.hub import HubFiles
+from benchmark.files.hub import HubFiles
 from explainers.fasttext.vectors import Vectors
 
 OPTION = "explainer.vectors"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmark.interface import Storage
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 from explainers.fasttext.language import Text
 from explainers.fasttext.settings import check_count
 from explainers.fasttext.vectors import Vectors

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from explainers.anchored import Anchored
+from explainers.anchors import Anchored
 from explainers.local_search.prune import Pruned
 
 

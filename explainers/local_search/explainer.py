@@ -13,9 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
-from benchmark.visible import text_within, visible_within
-from explainers.anchored import Anchored, anchored, firing
-from explainers.asking import Asking
+from benchmark.token_text import text_within, visible_within
+from explainers.anchors import Anchored, anchored, firing
 from explainers.evidence_option import checked_evidence
 from explainers.local_search.describe import shown_texts
 from explainers.local_search.examples import Example, examples_of
@@ -26,6 +25,7 @@ from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
 from explainers.numbers import shortest
 from explainers.proposers import MASKED_MODEL, Proposers
+from explainers.queries import Asking
 from explainers.sample_contexts import learnt_contexts
 
 

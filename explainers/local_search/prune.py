@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.anchored import Anchored, suffixes
-from explainers.asking import Asking
+from explainers.anchors import Anchored, suffixes
 from explainers.local_search.settings import Settings
+from explainers.queries import Asking
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explainers.asking import Asking, SharedStarts
 from explainers.local_search.examples import Example, Slot, Trial, context_of, saved
 from explainers.local_search.prune import drop
 from explainers.local_search.settings import Settings
 from explainers.local_search.stop_words import STOP_WORDS
 from explainers.proposers import Proposal, Proposer, Span
 from explainers.proposers.words import word_spans
+from explainers.queries import Asking, SharedStarts
 
 Word = tuple[int, int, str]  # first token, the one after the last, the word, empty where it is none
 

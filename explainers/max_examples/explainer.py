@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
-from benchmark.visible import visible_within
+from benchmark.token_text import visible_within
 from explainers.evidence_option import checked_evidence
 from explainers.max_examples.describe import shown_texts
 from explainers.max_examples.explanation import MaxExamplesExplanation

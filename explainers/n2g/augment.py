@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.asking import Asking, SharedStarts
 from explainers.n2g.examples import Example, Examples, values_of
 from explainers.n2g.prompts import Prompt, measure_prompts
 from explainers.n2g.saliency import measure_saliency
@@ -17,6 +16,7 @@ from explainers.n2g.settings import Settings
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import single
 from explainers.proposers import Proposal, Proposer
+from explainers.queries import Asking, SharedStarts
 
 
 @dataclass(frozen=True)

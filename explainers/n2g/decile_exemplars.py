@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmark.interface import Sample
-from explainers.anchored import Anchored
+from explainers.anchors import Anchored
 
 
 def across_deciles(

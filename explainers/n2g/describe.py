@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.graphs.merge import ALIKE
 from benchmark.graphs.writing import GAP, START_TEXT, write_pattern
-from benchmark.visible import counted
+from benchmark.token_text import counted
 from explainers.n2g.counts import DROPPED
 from explainers.n2g.trie import ANY, Path
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
-from benchmark.visible import visible_token
-from explainers.asking import Asking
+from benchmark.token_text import visible_token
 from explainers.n2g.augment import augment, further_examples
 from explainers.n2g.counts import Counts, count_exemplars
 from explainers.n2g.examples import Example, Examples
@@ -28,6 +27,7 @@ from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import Path, build_paths, single
 from explainers.proposers import MASKED_MODEL, Proposer, Proposers
+from explainers.queries import Asking
 
 
 class N2G:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from benchmark.interface import Exemplars
-from explainers.anchored import Anchored
+from explainers.anchors import Anchored
 from explainers.n2g.settings import Settings
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, Sample, SubjectModel
-from explainers.anchored import Anchored
+from explainers.anchors import Anchored
 from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.n2g.checking import check_against
 from explainers.n2g.counts import count_exemplars

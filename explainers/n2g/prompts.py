@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.asking import Asking
 from explainers.n2g.pivots import Pivots
 from explainers.n2g.prune import Pruned
 from explainers.n2g.settings import Settings
+from explainers.queries import Asking
 
 # A token that holds one of these is its sentence's last (as in the authors' code).
 SENTENCE_END = re.compile(r"[.!\n]")

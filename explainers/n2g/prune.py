@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from explainers.anchored import Anchored, suffixes
-from explainers.asking import Asking
+from explainers.anchors import Anchored, suffixes
 from explainers.n2g.settings import Settings
+from explainers.queries import Asking
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.asking import Asking, SharedStarts
 from explainers.n2g.examples import Example
 from explainers.n2g.prompts import NEAR_ZERO
 from explainers.n2g.settings import Settings
+from explainers.queries import Asking, SharedStarts
 
 # Variants of contexts built at once: bounds memory, not what runs together.
 NUMBERS_AT_ONCE = 1 << 22

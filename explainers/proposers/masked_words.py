@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.files import Files, LocalFiles, needed
-from benchmark.subject.hub import HubFiles
+from benchmark.files.checkpoint import Files, LocalFiles, needed
+from benchmark.files.hub import HubFiles
 from benchmark.subject.huggingface import fetch_weights
 from benchmark.subject.quiet import quiet
 from benchmark.subject.tokenizer import TOKENIZER_FILES

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import SubjectModel
-from explainers.asking import distinct_rows
 from explainers.proposers.proposal import Context, Proposal, Span
+from explainers.queries import distinct_rows
 
 
 @runtime_checkable

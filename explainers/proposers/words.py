@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.visible import text_within
+from benchmark.token_text import text_within
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 

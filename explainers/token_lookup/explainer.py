@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
-from benchmark.visible import visible_token
+from benchmark.token_text import visible_token
 from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.numbers import shortest
 from explainers.token_lookup.counting import (

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from benchmark.evidence import base_set
-from benchmark.visible import json_text
+from benchmark.token_text import json_text
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row, Score
 from leaderboards.page import Page

@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.corpus.copies import copied_share
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import NOVEL, TOP
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row
 from leaderboards.page import PARTS, Page

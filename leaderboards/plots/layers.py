@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.recording import mean_with_intervals
+from benchmark.evaluation.record import mean_with_intervals
 from leaderboards.model import Leaderboard, Row
 from leaderboards.plots.drawing import (
     COLUMN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmark.visible import one_line
+from benchmark.token_text import one_line
 from leaderboards.model import Leaderboard
 
 _NAMES = {

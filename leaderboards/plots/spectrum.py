@@ -138,9 +138,9 @@ def measure(
     Raises:
         BenchmarkError: a run has no such neuron, or its subject or corpus is not available.
     """
+    from benchmark.evaluation.reopen import ReopenedRun, blocks_of, config_of
+    from benchmark.evaluation.simulate import simulate
     from benchmark.evidence import NEVER_FIRES, UNIFORM
-    from benchmark.reopening import ReopenedRun, blocks_of, config_of
-    from benchmark.simulation import simulate
 
     spectra = []
     for label, run in runs:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.graphs import OffersGraph, to_svg
 from benchmark.interface import Explanation
-from benchmark.progress import progress
 from benchmark.results import Run, benchmark_version
+from benchmark.terminal.progress import progress
 from leaderboards.site.encoding import data_script, rounded
 from leaderboards.site.group_pages import HEADLINE, explainer_page, layer_page
 from leaderboards.site.groups import Group, group_runs

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import Block
 from benchmark.subject import Subject
-from benchmark.subject.direct import DirectEffects, direct_effects
+from benchmark.subject.direct_effects import DirectEffects, direct_effects
 
 TOKENS = 10
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.evaluation.record import mean_with_intervals
 from benchmark.evidence import DEAD_MEANS
-from benchmark.recording import mean_with_intervals
 from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
 from leaderboards.ranking import LEVEL, SEED
 from leaderboards.site.encoding import rounded

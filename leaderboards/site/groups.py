@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmark.comparison import FIRING_KEYS, TRUTH_KEYS, setting
+from benchmark.analysis.compare import FIRING_KEYS, TRUTH_KEYS, setting
+from benchmark.analysis.labels import run_labels
 from benchmark.errors import BenchmarkError
-from benchmark.labels import run_labels
 from benchmark.results import Run
 
 

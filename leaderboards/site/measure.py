@@ -12,11 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 import metrics
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
+from benchmark.evaluation.experiment import Experiment
+from benchmark.evaluation.reopen import ReopenedRun, check_same
 from benchmark.evidence import NEVER_FIRES, Block, Truth
-from benchmark.experiment import Experiment
 from benchmark.interface import Evidence, Explanation, Failure
-from benchmark.reopening import ReopenedRun, check_same
 from leaderboards.site.effects import Effects, effects_of
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.neuron_scores import (

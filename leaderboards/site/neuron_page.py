@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.errors import named
 from benchmark.evidence import DEAD_MEANS
 from benchmark.interface import Explanation
-from benchmark.isolation import contained
+from benchmark.plugins.isolation import contained
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
 from leaderboards.site.neuron_scores import ScoreCell

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.reading import read_json
-from benchmark.results.atomic import (
+from benchmark.files.atomic import (
     LEFTOVER_SECONDS,
     TEMPORARY_SUFFIX,
     check_writable,
     is_alive,
     storage_errors,
 )
+from benchmark.files.reading import read_json
 
 # Tells the folder of a report from any other, so that nothing else is ever replaced.
 MARKER = "report.json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
 from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
-from benchmark.comparison import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
-from benchmark.config import MAXIMUM, MEDIAN_EXEMPLAR
+from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence import UNIFORM
 from benchmark.results import Run
 from leaderboards.building import build

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.evaluation.reopen import ReopenedRun
+from benchmark.evaluation.simulate import simulate
 from benchmark.evidence import Block
 from benchmark.interface import Explanation, Failure, SubjectModel
-from benchmark.reopening import ReopenedRun
 from benchmark.results import SavedExplanation
-from benchmark.simulation import simulate
 from leaderboards.site.groups import Method
 
 Key = tuple[int, int]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmark.progress import progress
+from benchmark.terminal.progress import progress
 
 NEIGHBOURS = 6
 # A weaker correlation is no resemblance that a reader would see.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark.visible import visible_token
+from benchmark.token_text import visible_token
 
 
 class Vocabulary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.cli.catalogue import entries
+from benchmark.config.catalogue import entries
 from benchmark.conformance.suite import CHECKS, FIRST, LAST
 from tests.command import Command, call
 from tests.conformance.test_each_check import NoProcess

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.comparison import compare_runs
+from benchmark.analysis.compare import compare_runs
 from benchmark.results import Run, load_run
 from tests.command import Command, call
 

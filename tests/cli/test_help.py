@@ -58,7 +58,7 @@ def test_every_verb_explains_itself(verb: str, flag: str) -> None:
 def test_help_of_run_names_keys_that_exist() -> None:
     import re
 
-    from benchmark.config import config_keys
+    from benchmark.config.run_config import config_keys
 
     out = call("run", "--help").out
     named = set(re.findall(r"^  ([a-z_.]+)=", out, re.MULTILINE))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import metrics
-from benchmark.cli.catalogue import config_folder, defaults, entries, find
+from benchmark.config.catalogue import config_folder, defaults, entries, find
 from benchmark.errors import BenchmarkError
 from tests.command import call
 

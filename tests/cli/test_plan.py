@@ -63,13 +63,13 @@ def test_after_a_run_and_before_another(command: Command) -> None:
 
 
 def test_a_run_that_was_begun(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import benchmark.runner
+    import benchmark.evaluation.run
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.runner, "explain_block", interrupted)
+        patched.setattr(benchmark.evaluation.run, "explain_block", interrupted)
         assert command.run("explainer=zero").status == 130
     found = plan(command, "explainer=zero")
     assert found["results"].endswith("(begun before, will be continued)")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from benchmark.results import Run
-from benchmark.scoring import FIRING_METRICS
+from benchmark.scorers.simulation import FIRING_METRICS
 from metrics import METRICS, SanityResult
 from tests.command import Command, call
 
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_table(run: Run, table: str) -> None:
 def test_the_size_of_blocks_does_not_matter(
     run: Run, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.sanity.NEURONS_AT_ONCE", 1)
+    monkeypatch.setattr("benchmark.analysis.sanity.NEURONS_AT_ONCE", 1)
     assert call("sanity", str(run.folder)).out == table
 
 
@@ -95,8 +95,8 @@ def test_a_metric_that_does_not_do_what_its_mark_says_is_noted(
 
 
 def test_another_subject_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark import experiment as module
-    from benchmark.experiment import open_experiment
+    from benchmark.evaluation import experiment as module
+    from benchmark.evaluation.experiment import open_experiment
 
     def other(config: RunConfig) -> object:
         experiment = open_experiment(config)

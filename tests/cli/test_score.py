@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import benchmark.experiment
+import benchmark.evaluation.experiment
 from benchmark.results import Run, find_runs, load_run
 from tests.command import Command, call, explanations, table, write_texts
 from tests.runs.methods import Method
@@ -18,8 +18,8 @@ from tests.sealing import reseal
 @pytest.fixture
 def forget() -> None:
     """Subject and corpus are loaded again, as in a process of its own."""
-    benchmark.experiment._subject.cache_clear()
-    benchmark.experiment._corpus.cache_clear()
+    benchmark.evaluation.experiment._subject.cache_clear()
+    benchmark.evaluation.experiment._corpus.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,14 @@ def interrupted(*arguments: object, **options: object) -> None:
 def test_the_same_numbers_without_explaining(
     command: Command, monkeypatch: pytest.MonkeyPatch, explainer: str
 ) -> None:
-    import benchmark.runner
+    import benchmark.evaluation.run
 
     run = command.finished(f"explainer={explainer}")
 
     def refused(*arguments):
         raise AssertionError("the explainer was asked again")
 
-    monkeypatch.setattr(benchmark.runner, "explain_block", refused)
+    monkeypatch.setattr(benchmark.evaluation.run, "explain_block", refused)
     answer = call("score", str(run.folder))
     assert answer.status == 0, answer.err
     assert "28 columns of scores compared" in answer.out
@@ -126,7 +126,7 @@ def test_other_text_or_weights_are_refused(
     shutil.copytree(checkpoint, weights)
     run = command.finished("explainer=zero", f"dataset.path={texts}", f"model.source={weights}")
     (texts / "more.txt").write_text("word3 word4 word5 " * 40)
-    benchmark.experiment._corpus.cache_clear()
+    benchmark.evaluation.experiment._corpus.cache_clear()
     message = call("score", str(run.folder)).message
     assert f"the corpus is not the one of run '{run.folder}'" in message
     from safetensors.torch import load_file, save_file
@@ -134,11 +134,11 @@ def test_other_text_or_weights_are_refused(
     tensors = load_file(weights / "model.safetensors")
     tensors["layers.0.mlp.fc_in.bias"] += 1
     save_file(tensors, weights / "model.safetensors")
-    benchmark.experiment._subject.cache_clear()
+    benchmark.evaluation.experiment._subject.cache_clear()
     assert "the subject is not the one of run" in call("score", str(run.folder)).message
     assert table(load_run(run.folder)) == table(run)
     shutil.rmtree(texts)
-    benchmark.experiment._corpus.cache_clear()
+    benchmark.evaluation.experiment._corpus.cache_clear()
     assert "does not exist" in call("score", str(run.folder)).message
 
 
@@ -183,11 +183,11 @@ def test_killed_while_it_replaces_the_files(
 def test_killed_while_it_scores(
     command: Command, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    import benchmark.runner
+    import benchmark.evaluation.run
 
     run = command.finished("explainer=token_lookup")
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.runner, moment, interrupted)
+        patched.setattr(benchmark.evaluation.run, moment, interrupted)
         answer = call("score", str(run.folder))
     assert answer.status == 130
     assert answer.err.strip() == "interrupted."

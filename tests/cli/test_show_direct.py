@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.results import Run, load_run
 from benchmark.subject import load_subject
-from benchmark.subject.direct import direct_effects
+from benchmark.subject.direct_effects import direct_effects
 from benchmark.subject.planted import WORDS
 from tests.command import Command, call
 from tests.hub import Hub

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config import RunConfig
+from benchmark.config.run_config import RunConfig
 from tests.command import call
 
 KINDS = ("exemplars", "exemplars+sample")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from benchmark.analysis.labels import labels
 from benchmark.cli.table import print_rows, score_table
-from benchmark.labels import labels
 from benchmark.results import CorpusRecord, ExplainerRecord, RunRecord, SubjectRecord
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from benchmark.errors import BenchmarkError
-from benchmark.reopening import ReopenedRun, config_of, literal
+from benchmark.evaluation.reopen import ReopenedRun, config_of, literal
+from benchmark.plugins.trusted import UntrustedError, canonical, check_options, is_known
 from benchmark.results import Run, load_run
-from benchmark.trusted import UntrustedError, canonical, check_options, is_known
 from tests.cli.test_plugins import install
 from tests.command import Command, call, checkpoint, texts
 from tests.sealing import change
@@ -85,7 +85,7 @@ ATTACKS: dict[str, dict[str, Any]] = {
         "weights_only": False,
     },
     "a function of the benchmark": {
-        "_target_": "benchmark.results.atomic.write_text",
+        "_target_": "benchmark.files.atomic.write_text",
         "path": "ran",
         "text": "x",
     },

@@ -11,8 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given
 from omegaconf import OmegaConf
 
-from benchmark.cli.values import PATHS, quoted
-from benchmark.config import config_keys
+from benchmark.config.run_config import config_keys
+from benchmark.config.values import PATHS, quoted
 from benchmark.errors import BenchmarkError
 from tests.command import Command, call
 
@@ -140,7 +140,7 @@ def test_a_number_beyond_all_use_is_refused(words: tuple[str, ...]) -> None:
 def test_text_that_no_file_of_results_holds_is_refused(key: str) -> None:
     from omegaconf import OmegaConf
 
-    from benchmark.config import check_config
+    from benchmark.config.run_config import check_config
 
     config = OmegaConf.create(
         {

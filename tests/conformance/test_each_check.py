@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.check import quick_setting
-from benchmark.cli.compose import compose_and_call
-from benchmark.cli.overrides import prepare_overrides
-from benchmark.config import check_config
+from benchmark.config.compose import compose_and_call
+from benchmark.config.overrides import prepare_overrides
+from benchmark.config.run_config import check_config
 from benchmark.conformance import FAILED, NOT_CHECKED, OK, Result, check_explainer
 from benchmark.conformance.process import OtherProcess
 from benchmark.conformance.setting import Setting, make_setting

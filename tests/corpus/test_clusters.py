@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.cache import TensorCache
 from benchmark.corpus import clusters as module
 from benchmark.corpus.clusters import cluster_documents, join, sketch
 from benchmark.corpus.documents import Document, split_of
 from benchmark.corpus.splitting import ALWAYS_DRAWN, assign_splits
+from benchmark.files.tensor_cache import TensorCache
 
 
 def prose(seed: int, words: int = 600) -> str:

@@ -137,7 +137,7 @@ def test_a_file_that_the_system_refuses(
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / name).write_bytes(b"{}")
-    monkeypatch.setattr("benchmark.reading.os.open", refuse)
+    monkeypatch.setattr("benchmark.files.reading.os.open", refuse)
     monkeypatch.setattr(pq, "ParquetFile", refuse)
     assert f"{tmp_path / name} cannot be read: Permission denied" in refused(tmp_path)
 

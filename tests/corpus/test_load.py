@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmark.cache import TensorCache
 from benchmark.corpus import SPLITS, Corpus, Document, load_corpus
 from benchmark.corpus.documents import split_of
 from benchmark.corpus.packing import pack
 from benchmark.errors import BenchmarkError
-from benchmark.handed import MEASURED
+from benchmark.files.tensor_cache import TensorCache
+from benchmark.plugins.handed import MEASURED
 from tests.corpus.conftest import BOS, BOS_TOKEN
 
 TEXTS = [f"Story {n}. The fox number {n * n} jumps over {n} lazy dogs.\n" for n in range(60)]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.cache import TensorCache
 from benchmark.corpus import SPLITS, Corpus, load_corpus
+from benchmark.files.tensor_cache import TensorCache
 
 
 @pytest.fixture

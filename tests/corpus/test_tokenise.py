@@ -95,7 +95,7 @@ def test_a_long_text_brings_no_warning_and_the_rate_is_shown(
 
     from transformers.utils import logging as transformers_logging
 
-    monkeypatch.setattr("benchmark.progress.SECONDS_BEFORE_A_BAR", 0.0)
+    monkeypatch.setattr("benchmark.terminal.progress.SECONDS_BEFORE_A_BAR", 0.0)
     fresh = copy.deepcopy(tokenizer)
     fresh.deprecation_warnings.clear()  # where the library notes that it has warned already
     transformers_logging.enable_propagation()

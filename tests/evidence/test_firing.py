@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from benchmark.config import FIRING_REFERENCES
+from benchmark.config.run_config import FIRING_REFERENCES
 from benchmark.evidence import NEVER_FIRES, Block, LayerProfile, firing_thresholds
 from tests.evidence.test_store import SETTINGS, blocks_of, make_store
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from benchmark.cache import TensorCache
 from benchmark.corpus import Corpus
 from benchmark.errors import BenchmarkError
 from benchmark.evidence import (
@@ -20,6 +19,7 @@ from benchmark.evidence import (
     draw_neurons,
 )
 from benchmark.evidence import store as store_module
+from benchmark.files.tensor_cache import TensorCache
 from tests.evidence.subjects import TableSubject, random_contexts
 
 SETTINGS = EvidenceSettings(

@@ -13,6 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 import configs
+from benchmark.evaluation.simulate import simulate
 from benchmark.graphs import NeuronGraph, OffersGraph, to_svg
 from benchmark.interface import (
     EVIDENCE_KINDS,
@@ -23,7 +24,6 @@ from benchmark.interface import (
     Failure,
     NeedsSubject,
 )
-from benchmark.simulation import simulate
 from tests.explainers.planted import PlantedSubject, make_evidence, random_contexts
 
 FOLDER = Path(configs.__file__).parent / "explainer"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.simulate import simulate
 from benchmark.interface import Failure
-from benchmark.simulation import simulate
 from explainers.controls import Mean, Oracle, OracleExplanation, Random, Shuffled, Zero
 from explainers.controls.hashing import key_of, mix, prefix_hashes, uniform
 from explainers.controls.random_draw import RandomExplanation

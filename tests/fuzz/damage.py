@@ -119,7 +119,7 @@ def odd_class(folder: Path, generator: random.Random) -> bool:
     """The class of the explainer is a module beside run.json, or a function of a library."""
     record = record_of(folder)
     target = generator.choice(
-        ["payload.Payload", f"{folder.name}.payload.Payload", "benchmark.results.atomic.write_text"]
+        ["payload.Payload", f"{folder.name}.payload.Payload", "benchmark.files.atomic.write_text"]
     )
     record["explainer"]["options"] = {"_target_": target, "path": str(folder / "x"), "text": "x"}
     record["explainer"]["target"] = target

@@ -11,7 +11,7 @@ from benchmark.graphs import build_graph
 from benchmark.graphs.collect import SavedGraph
 from benchmark.graphs.matching import Matching
 from benchmark.graphs.search import COMBINE, SEARCH_ROLES, Query, Term, search
-from benchmark.visible import visible
+from benchmark.token_text import visible
 from tests.graphs.examples import TEXTS, pattern, pattern_lists, spelt, text_of
 
 

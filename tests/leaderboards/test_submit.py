@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.recording import summarise
+from benchmark.evaluation.record import summarise
 from benchmark.results import Run, Scores, load_run
 from benchmark.results.encoding import plain
 from benchmark.results.resampled import Resampled

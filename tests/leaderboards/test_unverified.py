@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.comparison import compare_runs
+from benchmark.analysis.compare import compare_runs
 from benchmark.results import Run, load_run
 from benchmark.results.submission import why_unverified
 from leaderboards.building import build

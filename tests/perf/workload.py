@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.cache import TensorCache
 from benchmark.corpus import Contexts, Corpus, load_corpus
 from benchmark.evidence import Block, EvidenceSettings, EvidenceStore, draw_neurons
 from benchmark.evidence.settings import draw_rows
+from benchmark.files.tensor_cache import TensorCache
 from benchmark.interface import Evidence
 from benchmark.subject import Subject, load_subject
 

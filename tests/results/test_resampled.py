@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.comparison import paired_replicates
+from benchmark.analysis.compare import paired_replicates
 from benchmark.results import Run, RunRecord, Scores
 from benchmark.results.resampled import RESAMPLED, STEP, resampled_entry
 

@@ -141,9 +141,9 @@ def test_the_fit_is_the_one_made_by_hand_on_the_calibrate_split(
 ) -> None:
     from omegaconf import OmegaConf
 
-    from benchmark.config import check_config
-    from benchmark.experiment import open_experiment
-    from benchmark.explaining import build_explainer
+    from benchmark.config.run_config import check_config
+    from benchmark.evaluation.experiment import open_experiment
+    from benchmark.evaluation.explain import build_explainer
 
     config = check_config(OmegaConf.create(linear.record.config))
     experiment = open_experiment(config)
@@ -174,21 +174,21 @@ def test_other_held_out_text_leaves_the_fit_as_it_was(shared: Command, linear: R
 def test_maps_are_fitted_on_contexts_of_the_calibrate_split_alone(
     shared: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import benchmark.runner
+    import benchmark.evaluation.run
 
     seen = []
-    fit = benchmark.runner.fit_block
+    fit = benchmark.evaluation.run.fit_block
 
     def watched(method, truth, explainer, answers):
         seen.append(truth.tokens)
         return fit(method, truth, explainer, answers)
 
-    monkeypatch.setattr(benchmark.runner, "fit_block", watched)
+    monkeypatch.setattr(benchmark.evaluation.run, "fit_block", watched)
     run = shared.finished("explainer=mean", METRICS, "calibration=linear")
     from omegaconf import OmegaConf
 
-    from benchmark.config import check_config
-    from benchmark.experiment import open_experiment
+    from benchmark.config.run_config import check_config
+    from benchmark.evaluation.experiment import open_experiment
 
     splits = open_experiment(check_config(OmegaConf.create(run.record.config))).corpus.splits
     calibrate = {tuple(row) for row in splits["calibrate"].tokens.tolist()}

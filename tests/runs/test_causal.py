@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import benchmark.runner
-from benchmark.causal.columns import causal_columns, effect_column
+import benchmark.evaluation.run
 from benchmark.results import Run, load_run
+from benchmark.scorers.causal.columns import causal_columns, effect_column
 from tests.command import Command, call, table
 
 CAUSAL = ("metrics=causal", "metrics.causal.contexts=3", "metrics.causal.together=[2,5]")
@@ -102,7 +102,7 @@ def test_continued_after_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.runner, "replace_together", interrupted)
+        patched.setattr(benchmark.evaluation.run, "replace_together", interrupted)
         assert command.run("explainer=token_lookup", *CAUSAL).status == 130
     run = command.finished("explainer=token_lookup", *CAUSAL)
     assert table(run) == table(lookup)
@@ -188,7 +188,7 @@ def test_an_older_record_has_no_sets(lookup: Run, tmp_path: Path) -> None:
 
 
 def test_the_standard_metrics_are_among_them() -> None:
-    from benchmark.cli.catalogue import find
+    from benchmark.config.catalogue import find
 
     assert (
         find("metrics", "causal").config["metrics"] == find("metrics", "standard").config["metrics"]

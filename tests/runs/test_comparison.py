@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import metrics
-from benchmark.comparison import compare_runs
+from benchmark.analysis.compare import compare_runs
 from benchmark.errors import BenchmarkError
 from benchmark.results import CorpusRecord, ExplainerRecord, Run, RunRecord, Scores, SubjectRecord
 

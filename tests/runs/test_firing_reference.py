@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.recording import summarise
+from benchmark.evaluation.record import summarise
 from benchmark.results import Run, Scores, load_run
 from benchmark.results.encoding import plain
 from leaderboards.building import build

@@ -116,12 +116,12 @@ def test_met_by_a_second_process_interrupted_and_continued(
 
 
 def test_an_interruption_in_this_process(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import benchmark.runner
+    import benchmark.evaluation.run
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(benchmark.runner, "explain_block", interrupted)
+    monkeypatch.setattr(benchmark.evaluation.run, "explain_block", interrupted)
     answer = command.run("explainer=zero")
     assert answer.status == 130
     assert answer.err.strip() == "interrupted; the same command continues where it stopped."
@@ -129,7 +129,7 @@ def test_an_interruption_in_this_process(command: Command, monkeypatch: pytest.M
     monkeypatch.chdir(command.folder)
     sweep = command.run("-m", "explainer=zero,mean")
     assert sweep.status == 0
-    monkeypatch.setattr(benchmark.runner, "explain_block", interrupted)
+    monkeypatch.setattr(benchmark.evaluation.run, "explain_block", interrupted)
     # One Ctrl-C ends a sweep, not one job of it.
     sweep = command.run("-m", "explainer=random,shuffled")
     assert sweep.status == 130
@@ -139,9 +139,9 @@ def test_an_interruption_in_this_process(command: Command, monkeypatch: pytest.M
 def test_a_damaged_block_of_an_interrupted_run_is_made_again(
     command: Command, undisturbed: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import benchmark.runner
+    import benchmark.evaluation.run
 
-    score, calls = benchmark.runner.score_block, []
+    score, calls = benchmark.evaluation.run.score_block, []
 
     def interrupted_later(*arguments):
         calls.append(1)
@@ -150,7 +150,7 @@ def test_a_damaged_block_of_an_interrupted_run_is_made_again(
         return score(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.runner, "score_block", interrupted_later)
+        patched.setattr(benchmark.evaluation.run, "score_block", interrupted_later)
         assert command.run(EXPLAINER).status == 130
     unfinished = next((command.folder / "results").rglob("unfinished"))
     block = unfinished / "block-000001.jsonl"

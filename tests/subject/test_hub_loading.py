@@ -217,7 +217,7 @@ def test_a_mirror_that_says_not_found_without_the_hubs_code(
     import httpx
     from huggingface_hub.errors import HfHubHTTPError
 
-    from benchmark.subject.hub import HubFiles
+    from benchmark.files.hub import HubFiles
 
     def fetch(status: int) -> None:
         response = httpx.Response(status, request=httpx.Request("HEAD", "http://mirror/a/b"))

@@ -8,32 +8,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject import Subject, load_subject, rules
+from benchmark.subject import Subject, load_subject, planted_rules
 from benchmark.subject.planted import RULES, STRENGTHS
 
 A, B, C, D, BOS, OTHER = 1, 2, 3, 4, 0, 5
 
 # Each rule said once more, for one place of one context.
 SLOW = {
-    "one token": (rules.one_token("A"), lambda t, p: t[p] == A),
-    "after": (rules.after("A", "B"), lambda t, p: t[p] == A and p > 0 and t[p - 1] == B),
+    "one token": (planted_rules.one_token("A"), lambda t, p: t[p] == A),
+    "after": (planted_rules.after("A", "B"), lambda t, p: t[p] == A and p > 0 and t[p - 1] == B),
     "within": (
-        rules.within_three("A", "B"),
+        planted_rules.within_three("A", "B"),
         lambda t, p: t[p] == A and B in t[max(0, p - 3) : p],
     ),
     "either": (
-        rules.either_phrase(("A", "B"), ("C", "D")),
+        planted_rules.either_phrase(("A", "B"), ("C", "D")),
         lambda t, p: p > 0 and (t[p - 1], t[p]) in ((A, B), (C, D)),
     ),
     "unless": (
-        rules.unless_preceded("A", "B"),
+        planted_rules.unless_preceded("A", "B"),
         lambda t, p: t[p] == A and not (p > 0 and t[p - 1] == B),
     ),
     "repeated": (
-        rules.repeated("A"),
+        planted_rules.repeated("A"),
         lambda t, p: t[p] == A and A in t[max([0, *[q for q in range(p) if t[q] == BOS]]) : p],
     ),
-    "start": (rules.at_start("A"), lambda t, p: t[p] == A and p > 0 and t[p - 1] == BOS),
+    "start": (planted_rules.at_start("A"), lambda t, p: t[p] == A and p > 0 and t[p - 1] == BOS),
 }
 CONTEXTS = st.lists(st.lists(st.integers(0, 5), min_size=9, max_size=9), min_size=1, max_size=4)
 IDS = {"A": A, "B": B, "C": C, "D": D}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.explaining import prepare_explainer
+from benchmark.evaluation.explain import prepare_explainer
 from benchmark.interface import ExplainText
 from benchmark.results import load_run
 from explainers.controls import Shuffled

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainers.anchored import Anchored, anchored, firing
-from explainers.asking import Asking
+from explainers.anchors import Anchored, anchored, firing
 from explainers.local_search.prune import prune
 from explainers.local_search.settings import Settings
+from explainers.queries import Asking
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 

@@ -7,12 +7,12 @@ import torch
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Failure
-from explainers.asking import Asking
 from explainers.local_search import LocalSearch
 from explainers.local_search.examples import Example, Slot
 from explainers.local_search.search import search, words_of
 from explainers.local_search.settings import Settings
 from explainers.proposers import Proposal
+from explainers.queries import Asking
 from tests.explainers.proposers import masked_model
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 

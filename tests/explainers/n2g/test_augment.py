@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
-from explainers.asking import Asking
 from explainers.n2g.augment import augment, further_examples, important_places
 from explainers.n2g.examples import Example, Examples, Value
 from explainers.n2g.prompts import Origin, Prompt
 from explainers.n2g.settings import Settings
 from explainers.proposers import Proposal
 from explainers.proposers.subject import SubjectProposer
+from explainers.queries import Asking
 from tests.explainers.rule_subject import BOS, RuleSubject
 
 TEXTS = np.array([[BOS, 1, 2, 3, 31, 32, 33, 34]])

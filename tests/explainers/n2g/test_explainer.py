@@ -12,8 +12,8 @@ from hydra.utils import instantiate
 
 import configs
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.simulate import simulate
 from benchmark.interface import EXEMPLARS, Explainer, Explanation, Failure
-from benchmark.simulation import simulate
 from explainers.n2g import N2G
 from explainers.n2g.settings import AUTHORS, Settings
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of

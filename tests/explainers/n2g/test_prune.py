@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explainers.anchored import anchored
-from explainers.asking import Asking
+from explainers.anchors import anchored
 from explainers.n2g.prune import prune
 from explainers.n2g.settings import Settings
+from explainers.queries import Asking
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from benchmark.subject import load_subject
-from explainers.asking import Asking
 from explainers.n2g.examples import Example
 from explainers.n2g.explainer import default_mask
 from explainers.n2g.saliency import importance, measure_saliency
 from explainers.n2g.settings import Settings
+from explainers.queries import Asking
 from tests.explainers.rule_subject import BOS, RuleSubject
 
 MASK = 49

@@ -49,7 +49,7 @@ def tiny(tmp_path_factory):
 @pytest.mark.parametrize("call_tokens", [1, 128])
 def test_it_finds_the_same_paths(tiny, monkeypatch, options, call_tokens):
     # Calls that cost nothing make it worth its while to run what masked contexts share once.
-    monkeypatch.setattr("benchmark.subject.stems.CPU_CALL_TOKENS", call_tokens)
+    monkeypatch.setattr("benchmark.subject.prefix_cache.CPU_CALL_TOKENS", call_tokens)
     for evidence in tiny.evidence:
         _, slow = assert_same(evidence, tiny.subject, **options)
         assert slow == slow_n2g(evidence, tiny.subject, Settings(**options))

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
+from benchmark.evaluation.simulate import simulate
 from benchmark.interface import Evidence, Sample
-from benchmark.simulation import simulate
 from explainers.context_tree import ContextTree
 from tests.perf.comparison import Comparison
 from tests.perf.workload import Workload

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmark.evaluation.simulate import simulate
 from benchmark.interface import Evidence
-from benchmark.simulation import simulate
 from explainers.n2g import N2G, N2GExplanation
 from explainers.n2g.settings import Settings
 from explainers.n2g.trie import ANY, Path

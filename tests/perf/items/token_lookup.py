@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmark.simulation import simulate
+from benchmark.evaluation.simulate import simulate
 from explainers.token_lookup import TokenLookup, TokenLookupExplanation
 from tests.perf.comparison import Comparison
 from tests.perf.workload import Workload

@@ -1,0 +1,1 @@
+"""Finished runs analysed: compared pair by pair, labelled, and their metrics tested."""

@@ -1,0 +1,162 @@
+"""Catalogue of what can be chosen, read from the config tree and from installed plug-ins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import BenchmarkError, unknown
+from benchmark.files.reading import read_yaml
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUPS = ("model", "dataset", "explainer", "metrics", "tracking")
+PLUGINS = "neuron_simulator_benchmark.explainers"
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+NAME = r"[\w.-]+"  # what can be typed as explainer=<name>
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One choice of a group: its name, one line about it, and its config."""
+
+    name: str
+    description: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def config_folder() -> Path:
+    """The folder of the Hydra config tree, in a checkout as in an installed wheel."""
+    import configs
+
+    return Path(configs.__path__[0])
+
+
+def entries(group: str) -> list[Entry]:
+    """The choices of a config group, by name; installed plug-ins are among the explainers."""
+    paths = sorted((config_folder() / group).glob("*.yaml"), key=_by_number)
+    found = [_entry(path) for path in paths]
+    if group == "explainer":
+        found += plugins()
+    return found
+
+
+def _entry(path: Path) -> Entry:
+    config = read_yaml(path) or {}
+    if not isinstance(config, Mapping):
+        raise BenchmarkError(f"'{path}' is damaged: it holds no keys.")
+    return Entry(path.stem, str(config.get("description", "")), config)
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Sorts solu-2l before solu-10l."""
+    parts = re.split(r"(\d+)", path.stem)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def plugins() -> list[Entry]:
+    """Explainers of installed packages, each an entry point that names its class.
+
+    Nothing of theirs is imported. Those whose name cannot be typed or is taken are not among them:
+    `benchmark.cli.plugins` tells which and why.
+    """
+    own = {path.stem for path in (config_folder() / "explainer").glob("*.yaml")}
+    found: dict[str, Entry] = {}
+    for point in plugin_points():
+        target = target_of(point)
+        if point.name in own or point.name in found or not re.fullmatch(NAME, point.name):
+            continue
+        if target is None:
+            continue
+        description = f"plug-in {target}"
+        config = {"name": point.name, "description": description, "control": False}
+        found[point.name] = Entry(point.name, description, {**config, "_target_": target})
+    return list(found.values())
+
+
+def plugin_points() -> list[EntryPoint]:
+    """The entry points of all plug-ins, by name and then by what they name."""
+    points, _ = read_plugin_points()
+    return points
+
+
+def read_plugin_points() -> tuple[list[EntryPoint], list[tuple[str, str]]]:
+    """The entry points of all plug-ins, and the packages whose entry points cannot be read.
+
+    Packages are read one by one, since what is wrong with one must not hide the others. Of several
+    copies of a package the first on the path counts.
+    """
+    from importlib.metadata import distributions
+
+    points: list[EntryPoint] = []
+    problems: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        path = getattr(distribution, "_path", None)
+        name = Path(path).name.partition("-")[0] if path is not None else str(id(distribution))
+        name = re.sub(r"[-_.]+", "-", name).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            points += [point for point in distribution.entry_points if point.group == PLUGINS]
+        except Exception as error:  # an encoding, a syntax, a permission, a pipe in its place
+            problems.append((name, f"{type(error).__name__}: {error}"))
+    return sorted(points, key=lambda point: (str(point.name), str(point.value))), problems
+
+
+def target_of(point: EntryPoint) -> str | None:
+    """The class that an entry point names, None where its value is not `module:Class`."""
+    found = re.fullmatch(rf"({_DOTTED})\s*:\s*({_DOTTED})\s*(\[.*\])?", str(point.value).strip())
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def write_configs(explainers: Iterable[Entry], folder: Path) -> None:
+    """Write the configs of plug-ins into `folder` as into the config tree."""
+    import yaml
+
+    for entry in explainers:
+        path = folder / "explainer" / f"{entry.name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(dict(entry.config)), encoding="utf-8")
+
+
+def defaults() -> dict[str, str]:
+    """The name that is chosen of each group where the command line names none."""
+    config = read_yaml(config_folder() / "config.yaml")
+    chosen: dict[str, str] = {}
+    for entry in config["defaults"]:
+        if isinstance(entry, dict):
+            chosen |= {group: name for group, name in entry.items() if group in GROUPS}
+    return chosen
+
+
+def find(group: str, name: str) -> Entry:
+    """A choice by name.
+
+    Raises:
+        BenchmarkError: there is none of that name.
+    """
+    path = config_folder() / group / f"{name}.yaml"
+    if re.fullmatch(NAME, name) and path.is_file():
+        return _entry(path)
+    known = {entry.name: entry for entry in entries(group)}
+    if name not in known:
+        shown = [other for other in known if (group, other) != ("explainer", "custom")]
+        raise unknown(group, name, shown, HINTS.get(group, ""))
+    return known[name]
+
+
+HINTS = {
+    "model": "Any other: model=local model.source=<hub id or folder>.",
+    "dataset": (
+        "Any other: dataset=text dataset.path=<file or folder>, or "
+        "dataset=hub dataset.repo=<hub id>."
+    ),
+    "explainer": "Your own: explainer._target_=package.module.Class.",
+    "metrics": "Single ones: metrics.metrics=[pearson,f1].",
+}

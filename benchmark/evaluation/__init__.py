@@ -1,0 +1,1 @@
+"""Runs: subject and corpus opened, neurons explained and scored, results recorded and reopened."""

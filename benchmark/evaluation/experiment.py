@@ -1,0 +1,213 @@
+"""Everything a run needs before an explainer is asked: subject, corpus, neurons, blocks."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmark.config.run_config import RunConfig, listed_neurons
+from benchmark.corpus import Corpus, load_corpus
+from benchmark.errors import BenchmarkError
+from benchmark.evidence import (
+    DEAD_MEANS,
+    Block,
+    EvidenceSettings,
+    EvidenceStore,
+    Selection,
+    draw_neurons,
+)
+from benchmark.files.tensor_cache import TensorCache
+from benchmark.interface import ExplainText, SubjectModel
+from benchmark.plugins.handed import handed
+
+if TYPE_CHECKING:
+    from benchmark.subject import Subject
+
+
+@dataclass
+class Experiment:
+    """One subject on one corpus with the neurons that are asked about."""
+
+    config: RunConfig
+    subject: Subject
+    corpus: Corpus
+    store: EvidenceStore
+    layers: list[int]
+    _selections: list[Selection] | None = field(default=None, repr=False)
+
+    def selections(self) -> list[Selection]:
+        """The neurons of each layer; needs the profiles, so it may run the subject."""
+        if self._selections is None:
+            self._selections = self._select()
+        return self._selections
+
+    def _select(self) -> list[Selection]:
+        neurons = self.config.neurons
+        self.store.profiles(self.layers)  # of all layers in one pass
+        dead = {layer: self.store.dead_neurons(layer) for layer in self.layers}
+        if neurons.list is None:
+            key = f"{self.subject.fingerprint}:{self.corpus.fingerprint}:{neurons.seed}"
+            return [
+                draw_neurons(dead[layer], layer, neurons.per_layer, key) for layer in self.layers
+            ]
+        pairs = listed_neurons(neurons.list)
+        return [
+            Selection(
+                layer,
+                torch.tensor([neuron for at, neuron in pairs if at == layer]),
+                dead[layer],
+            )
+            for layer in self.layers
+        ]
+
+    @functools.cached_property
+    def handed_subject(self) -> SubjectModel:
+        """The subject as this run's explainer is handed it."""
+        return handed(self.subject)
+
+    def explain_text(self) -> ExplainText:
+        """What an explainer may read of the corpus: the `explain` split and nothing else."""
+        contexts = self.corpus.splits["explain"]
+        # A copy, because the corpus is shared with the runs that follow.
+        return ExplainText(
+            contexts.tokens.clone(),
+            contexts.bos,
+            self.handed_subject.tokenizer,
+            self.subject.d_vocab,
+        )
+
+    def blocks(self) -> list[Block]:
+        """The neurons in blocks of at most `neurons.block_size` of one layer."""
+        blocks: list[Block] = []
+        for selection in self.selections():
+            for part in selection.neurons.split(self.config.neurons.block_size):
+                if len(part):
+                    blocks.append(Block(len(blocks), selection.layer, part))
+        if not blocks:
+            raise BenchmarkError(
+                f"every neuron of layers {self.layers} is dead on corpus '{self.corpus.name}': "
+                f"{DEAD_MEANS}. Take other layers or more text."
+            )
+        return blocks
+
+
+def open_experiment(config: RunConfig) -> Experiment:
+    """Load subject and corpus and check every number of the configuration against them.
+
+    Raises:
+        BenchmarkError: for a layer, a neuron or a context length that the subject does not have.
+    """
+    subject = open_subject(config)
+    subject.limit_batch(config.batch_tokens)
+    if config.metrics.causal is not None:
+        from benchmark.subject.intervene import check_continuations
+
+        check_continuations(subject)
+    if config.context_length > subject.n_ctx:
+        raise BenchmarkError(
+            f"context_length={config.context_length} is longer than the {subject.n_ctx} tokens "
+            f"that subject '{subject.name}' can read; the largest is {subject.n_ctx}."
+        )
+    layers = _layers(config, subject)
+    cache = TensorCache(cache_folder(config), writes=not config.dry_run)
+    corpus = open_corpus(config, subject)
+    contexts = config.contexts
+    settings = EvidenceSettings(
+        explain=contexts.explain,
+        sample=contexts.sample,
+        exemplars=contexts.exemplars,
+        held_out=contexts.held_out,
+        uniform=contexts.uniform,
+        top=contexts.top,
+        calibrate=contexts.calibrate,
+        firing=config.firing_threshold,
+        firing_reference=config.firing_reference,
+        seed=config.seed,
+    )
+    store = EvidenceStore(subject, corpus, settings, cache)
+    return Experiment(config, subject, corpus, store, layers)
+
+
+def open_subject(config: RunConfig) -> Subject:
+    """Load the subject of a configuration; the last one is kept.
+
+    Raises:
+        BenchmarkError: it cannot be loaded.
+    """
+    return _subject(_key(config.model), config.device, config.dtype)
+
+
+def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
+    """Load the corpus of a configuration as a subject reads it; the last one is kept.
+
+    Raises:
+        BenchmarkError: it cannot be loaded.
+    """
+    folder, writes = cache_folder(config), not config.dry_run
+    return _corpus(_key(config.dataset), subject, config.context_length, folder, writes)
+
+
+def cache_folder(config: RunConfig) -> Path:
+    """Where activations are kept."""
+    if config.cache_dir is not None:
+        return Path(config.cache_dir).expanduser()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("neuron-simulator-benchmark", appauthor=False))
+
+
+def _layers(config: RunConfig, subject: Subject) -> list[int]:
+    asked = config.neurons.layers
+    if config.neurons.list is not None:
+        pairs = listed_neurons(config.neurons.list)
+        for layer, neuron in pairs:
+            if not 0 <= neuron < subject.d_mlp:
+                raise BenchmarkError(
+                    f"neuron {layer}.{neuron} does not exist: the layers of subject "
+                    f"'{subject.name}' have neurons 0 to {subject.d_mlp - 1}."
+                )
+        asked = sorted({layer for layer, _ in pairs})
+    layers = list(range(subject.n_layers)) if asked is None else sorted(set(asked))
+    for layer in layers:
+        if not 0 <= layer < subject.n_layers:
+            raise BenchmarkError(
+                f"layer {layer} does not exist: subject '{subject.name}' has layers 0 to "
+                f"{subject.n_layers - 1}."
+            )
+    if not layers:
+        raise BenchmarkError("neurons.layers is empty; name layers such as [0,3] or leave it out.")
+    return layers
+
+
+# A sweep over explainers meets the same subject and corpus again and again: the last are kept.
+
+
+def _key(group: Mapping[str, Any]) -> str:
+    return json.dumps(group, sort_keys=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _subject(model: str, device: str | None, dtype: str) -> Subject:
+    from benchmark.subject import load_subject
+
+    return load_subject(json.loads(model), device=device, dtype=dtype)
+
+
+@functools.lru_cache(maxsize=1)
+def _corpus(
+    dataset: str, subject: Subject, context_length: int, folder: Path, writes: bool
+) -> Corpus:
+    return load_corpus(
+        json.loads(dataset),
+        subject.tokenizer,
+        bos=subject.bos,
+        context_length=context_length,
+        cache=TensorCache(folder, writes=writes),
+        tokenizer_fingerprint=subject.tokenizer_fingerprint,
+    )

@@ -1,0 +1,194 @@
+"""Finished runs opened again: their configuration, explainer, subject, blocks and explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from benchmark.config.literal import literal
+from benchmark.errors import BenchmarkError
+from benchmark.evaluation.explain import check_explainer, imported_class, load_explanation, restore
+from benchmark.files.reading import first_line
+from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
+from benchmark.plugins.trusted import TARGET, UntrustedError, canonical, check_options
+from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
+
+if TYPE_CHECKING:
+    from benchmark.config.run_config import RunConfig
+    from benchmark.evaluation.experiment import Experiment
+    from benchmark.evidence import Block
+
+
+# What values of any kind in any place of somebody's configuration can make a check raise.
+MISFITS = (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError)
+
+
+class ReopenedRun:
+    """A finished run whose saved explanations are read again, by classes that the reader accepts.
+
+    Explanations are made by `from_dict` of the explainer's class; the explainer is made of the
+    options in run.json, and neither explains nor prepares anything.
+
+    Args:
+        run: the run, anybody's.
+        trust: classes that the reader trusts besides built-in explainers and installed plug-ins.
+    """
+
+    def __init__(self, run: Run, trust: Collection[str] = ()) -> None:
+        self.run = run
+        self._trust = frozenset(trust)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """The run's explainer.
+
+        Raises:
+            UntrustedError: run.json names a class that is not accepted; nothing was imported.
+            BenchmarkError: there is no such class, or it refuses its options.
+        """
+        options = self.run.record.explainer.options
+        check_options(options, f"the run in '{self.run.folder}'", self._trust)
+        given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
+        explainer = _made(given)
+        check_explainer(explainer, str(options[TARGET]))
+        return cast(Explainer, explainer)
+
+    def explanation(self, saved: SavedExplanation) -> Explanation | None:
+        """Return the explanation of a line, None for a failure; it may still need the subject.
+
+        Raises:
+            BenchmarkError: as `explainer`, or the line is not what this explainer saves.
+        """
+        if saved.explanation is None:
+            return None
+        return load_explanation(self.explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
+
+    def restored(self, saved: SavedExplanation, subject: SubjectModel) -> Explanation | Failure:
+        """Return the explanation of a line, ready to simulate, or its failure.
+
+        Raises:
+            BenchmarkError: as `explanation`.
+        """
+        return restore(saved, self.explainer, subject)
+
+    def open(self, config: RunConfig | None = None) -> Experiment:
+        """Return the run's subject and corpus, which must be those of the run.
+
+        Args:
+            config: the run's configuration, but for what changes no number; its own by default.
+
+        Raises:
+            BenchmarkError: they cannot be loaded, or one of them is another.
+        """
+        from benchmark.evaluation.experiment import open_experiment
+
+        experiment = open_experiment(config_of(self.run) if config is None else config)
+        check_same(self.run, experiment)
+        return experiment
+
+
+def acceptable(
+    runs: Iterable[Run], trust: Collection[str] = ()
+) -> tuple[list[Run], list[UntrustedError]]:
+    """Return the runs whose explainers may be imported, and why the others' may not."""
+    kept: list[Run] = []
+    refused: list[UntrustedError] = []
+    for run in runs:
+        try:
+            check_options(run.record.explainer.options, f"the run in '{run.folder}'", trust)
+        except UntrustedError as error:
+            refused.append(error)
+        else:
+            kept.append(run)
+    return kept, refused
+
+
+def config_of(run: Run) -> RunConfig:
+    """Return the configuration of a run.
+
+    Raises:
+        BenchmarkError: this version cannot read it.
+    """
+    from benchmark.config.run_config import recorded_config
+
+    recorded = recorded_config({**literal(run.record.config), "dry_run": False})
+    return checked_config(run, recorded)
+
+
+def checked_config(run: Run, composed: Any) -> RunConfig:
+    """Return the configuration of a run, or one made from it, with every value checked.
+
+    Raises:
+        BenchmarkError: this version cannot read it.
+    """
+    from benchmark.config.run_config import check_config
+
+    try:
+        return check_config(composed)
+    except (BenchmarkError, *MISFITS) as error:
+        reason = str(error) if isinstance(error, BenchmarkError) else f"{first_line(error)}."
+        raise BenchmarkError(f"the configuration of the run in '{run.folder}': {reason}") from error
+
+
+def check_same(run: Run, experiment: Experiment) -> None:
+    """Check that subject and corpus are still those of the run.
+
+    Raises:
+        BenchmarkError: one of them is another.
+    """
+    record = run.record
+    check_fingerprint(run, "subject", record.subject.fingerprint, experiment.subject.fingerprint)
+    check_fingerprint(run, "corpus", record.corpus.fingerprint, experiment.corpus.fingerprint)
+
+
+def check_fingerprint(run: Run, what: str, then: str, now: str) -> None:
+    """Check that the subject or the corpus, named by `what`, is the one of the run.
+
+    Raises:
+        BenchmarkError: it is another.
+    """
+    if then != now:
+        raise BenchmarkError(
+            f"the {what} is not the one of run '{run.folder}': its fingerprint is now "
+            f"{now[:12]}, in the run {then[:12]}. The scores would not be comparable; "
+            "run the explainer again instead."
+        )
+
+
+def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
+    """Return the neurons of a run in the blocks that they were explained in."""
+    import torch
+
+    from benchmark.evidence import Block
+
+    blocks: list[Block] = []
+    for layer, neurons in sorted(run.record.neurons.per_layer.items()):
+        for part in torch.tensor(neurons).split(experiment.config.neurons.block_size):
+            if len(part):
+                blocks.append(Block(len(blocks), layer, part))
+    return blocks
+
+
+def _made(value: Any) -> Any:
+    """Options with the explainers that they name made; all of them were checked before."""
+    if isinstance(value, Mapping):
+        options = {str(key): _made(entry) for key, entry in value.items() if key != TARGET}
+        if TARGET not in value:
+            return options
+        target = canonical(str(value[TARGET]))
+        kind = imported_class(target, f"'{target}'")
+        try:
+            return kind(**options)
+        except (Exception, SystemExit) as error:
+            raise BenchmarkError(
+                f"explainer '{target}' could not be made again from run.json: {_reason(error)}"
+            ) from error
+    if isinstance(value, list | tuple):
+        return [_made(entry) for entry in value]
+    return value
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

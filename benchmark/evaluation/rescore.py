@@ -1,0 +1,181 @@
+"""Scores of saved explanations computed again, by the same code that a run uses."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.config.run_config import RunConfig
+from benchmark.errors import BenchmarkError
+from benchmark.evaluation.record import summarise
+from benchmark.evaluation.reopen import ReopenedRun, blocks_of
+from benchmark.evaluation.run import score_explanations
+from benchmark.evidence import CALIBRATED_SETS
+from benchmark.files.atomic import storage_errors
+from benchmark.results import Run, RunWriter, Scores, load_run
+from benchmark.results.digests import digest_of
+from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
+from benchmark.results.reader import read_record_of
+from benchmark.scorers.causal.harness import replace_together
+from benchmark.terminal.progress import progress
+
+KEPT_COSTS = ("cost/subject_tokens", "cost/explain_seconds")
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """A run with new scores, and how far the metrics that both have lie apart.
+
+    Attributes:
+        run: the run as it now lies on the disk.
+        compared: number of metric columns that the old and the new scores have in common.
+        largest_difference: the largest absolute difference in these columns.
+    """
+
+    run: Run
+    compared: int
+    largest_difference: float
+
+
+def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescored:
+    """Simulate and score the explanations of a run again and put the new scores in its place.
+
+    Args:
+        run: a finished run.
+        config: its configuration; metrics and what does not change the numbers may differ.
+        trust: classes that may be imported besides built-in explainers and installed plug-ins.
+
+    Raises:
+        BenchmarkError: subject, corpus or a file of the run are not those of the run, or its
+            explainer is of a class that is not accepted.
+    """
+    reopened = ReopenedRun(run, trust)
+    explainer = reopened.explainer
+    experiment = reopened.open(config)
+    blocks = blocks_of(run, experiment)
+    experiment.store.prepare(blocks, calibrate=config.calibrated)
+    saved = {(line.layer, line.neuron): line for line in run.explanations()}
+    old = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    for layer, neuron in old:
+        if (layer, neuron) not in saved:
+            raise BenchmarkError(
+                f"'{run.folder}' has scores but no saved explanation of neuron {layer}.{neuron}: "
+                "its explanations.jsonl is damaged; run the explainer again."
+            )
+    folder = run.folder / RESCORED
+    shutil.rmtree(folder, ignore_errors=True)
+    opened = RunWriter.open(folder, {"rescored": run.record.run_id})
+    with _removed_on_failure(folder), opened as writer:
+        with progress(len(saved), "score", "neurons") as bar:
+            for block in blocks:
+                keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
+                explanations = [reopened.restored(saved[key], experiment.subject) for key in keys]
+                costs = [
+                    {name: old[key][name] for name in KEPT_COSTS if name in old[key]}
+                    for key in keys
+                ]
+                rows, lines = score_explanations(experiment, explainer, block, explanations, costs)
+                writer.write_block(block.index, rows, lines)
+                bar.update(len(keys))
+        scores = writer.scores()
+        writer.finish(
+            dataclasses.replace(
+                run.record,
+                config=dataclasses.asdict(config),
+                summary=summarise(config, scores),
+                together=replace_together(experiment, explainer, writer),
+            )
+        )
+    same = run.record.config.get("calibration") == config.calibration
+    compared, difference = _difference(run.scores, scores, () if same else CALIBRATED_SETS)
+    _put(run.folder)
+    return Rescored(load_run(run.folder), compared, difference)
+
+
+def run_to_score(path: Path) -> Run:
+    """Return the finished run in a folder; a replacement that a killed `score` began is completed.
+
+    Raises:
+        BenchmarkError: there is no finished run, a file of it is not the one that was written, or
+            run.json has no digests, so that nobody can tell.
+    """
+    folder = path.parent if path.name == RECORD and path.is_file() else path
+    if (folder / RESCORED / RECORD).is_file() and _is_whole(folder):
+        _put(folder)
+    run = load_run(folder)
+    for name in (SCORES, EXPLANATIONS):
+        if name not in run.record.files:
+            raise BenchmarkError(
+                f"'{folder / RECORD}' has no digest of {name}, so nobody can tell whether it is "
+                "the file that the run wrote; it is not scored again."
+            )
+    return run
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the new files, moved already or not, are those that `score` wrote for this run."""
+    expected = read_record_of(folder).run_id
+    try:
+        record = read_record_of(folder / RESCORED)
+    except BenchmarkError:
+        return False
+    if record.run_id != expected:
+        return False
+    for name in (SCORES, EXPLANATIONS):
+        new = folder / RESCORED / name
+        path = new if new.exists() else folder / name
+        written = record.files.get(name)
+        if written is None or not path.is_file() or digest_of(path) != written.sha256:
+            return False
+    return True
+
+
+def _difference(old: Scores, new: Scores, without: Sequence[str]) -> tuple[int, float]:
+    """Number of common metric columns and the largest difference; null against a number is inf.
+
+    The columns of the scoring sets `without` are left out: they are not meant to be the same.
+    """
+    common = [
+        name
+        for name in new.metric_columns
+        if name in old.metric_columns and name.partition("/")[0] not in without
+    ]
+    largest = 0.0
+    for name in common:
+        before, after = old.column(name), new.column(name)
+        if (np.isnan(before) != np.isnan(after)).any():
+            return len(common), float("inf")
+        gaps = np.abs(before - after)[~np.isnan(before)]
+        largest = max(largest, float(gaps.max(initial=0.0)))
+    return len(common), largest
+
+
+@contextlib.contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Leave a run as it was if it cannot be scored again; whole new scores stay, to be put."""
+    try:
+        yield
+    except BaseException:
+        if not (folder / RECORD).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _put(folder: Path) -> None:
+    """Replace the old files by the finished new ones, `run.json` last.
+
+    Killed in between, the rest is put when the run is scored again: until `run.json` is moved,
+    the new one tells that all new files are complete.
+    """
+    with storage_errors(folder):
+        for name in (SCORES, EXPLANATIONS, RECORD):
+            if (folder / RESCORED / name).exists():
+                os.replace(folder / RESCORED / name, folder / name)
+        shutil.rmtree(folder / RESCORED, ignore_errors=True)

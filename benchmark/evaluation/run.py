@@ -1,0 +1,287 @@
+"""One run: explain every neuron, simulate on held-out text, score, and save block by block."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark.config.run_config import RunConfig
+from benchmark.errors import BenchmarkError
+from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
+from benchmark.evaluation.explain import (
+    build_explainer,
+    explain_block,
+    prepare_explainer,
+    saved_forms,
+)
+from benchmark.evaluation.record import record_of, run_folder, run_identity
+from benchmark.evaluation.simulate import Simulation, simulate
+from benchmark.evidence import CALIBRATED_SUFFIX, Block, Truth
+from benchmark.interface import Explainer, Explanation, Failure
+from benchmark.plugins.handed import HandedStorage
+from benchmark.results import (
+    FAILED,
+    OK,
+    Run,
+    RunWriter,
+    Scores,
+    check_path,
+    check_writable,
+    explanation_bytes,
+    explanation_line,
+    load_run,
+)
+from benchmark.results.resampled import RESAMPLED
+from benchmark.results.writer import remove_unfinished
+from benchmark.scorers.calibration import calibration_columns, fit_block
+from benchmark.scorers.causal.harness import replace_alone, replace_together
+from benchmark.scorers.reliability import correlation_support, count_positives
+from benchmark.scorers.replicates import replicate_entries
+from benchmark.scorers.simulation import score_block, score_firing
+from benchmark.terminal.progress import progress
+from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run and how it came about.
+
+    Attributes:
+        run: the run as it lies on the disk.
+        reused: it had been finished before; nothing was computed.
+        resumed_blocks: blocks that an earlier, interrupted process had saved.
+        cache_hits: files of evidence, truth and profiles that were read.
+        cache_misses: those that had to be computed.
+        messages: what the tracker tells the user.
+    """
+
+    run: Run
+    reused: bool
+    resumed_blocks: int
+    cache_hits: int
+    cache_misses: int
+    messages: Sequence[str] = ()
+
+
+def run(
+    config: RunConfig, command: Sequence[str] = (), extras: MakeExtras | None = None
+) -> Outcome:
+    """Run one explainer on one subject and corpus, or continue or reuse the same run.
+
+    Args:
+        config: the configuration.
+        command: what was typed, for the record.
+        extras: makes the tables and pictures that a tracker shows with the finished run.
+
+    Raises:
+        BenchmarkError: for whatever the user can fix.
+    """
+    explainer = build_explainer(config.explainer)
+    tracker = make_tracker(config.tracking)
+    cache = cache_folder(config)
+    check_path(cache)
+    for place in (Path(config.results_dir).expanduser(), cache):
+        if place != cache or not cache.exists():  # one that exists may hold all that is needed
+            check_writable(place)
+    experiment = open_experiment(config)
+    blocks = experiment.blocks()
+    identity = run_identity(experiment, blocks)
+    folder, finished = run_folder(experiment, identity)
+    tracker.start(
+        f"{config.explainer['name']}-{experiment.subject.name}-{folder.name}",
+        dataclasses.asdict(config),
+    )
+    try:
+        if finished:
+            outcome = _reused(experiment, blocks, folder)
+        else:
+            outcome = _compute(experiment, explainer, blocks, identity, folder, command, tracker)
+        return dataclasses.replace(outcome, messages=tracker.finish(outcome.run, extras))
+    except BaseException:
+        tracker.abandon()
+        raise
+
+
+def _reused(experiment: Experiment, blocks: Sequence[Block], folder: Path) -> Outcome:
+    """A run that had been finished before."""
+    try:
+        run = load_run(folder)
+    except BenchmarkError as error:
+        raise BenchmarkError(
+            f"{error} Remove '{folder}' to run again, or keep it and give fresh=true."
+        ) from error
+    remove_unfinished(folder)
+    store = experiment.store
+    hits = 2 * sum(store.is_cached(block) for block in blocks)
+    return Outcome(run, True, 0, hits, store.cache.misses)
+
+
+def _compute(
+    experiment: Experiment,
+    explainer: Explainer,
+    blocks: Sequence[Block],
+    identity: dict[str, Any],
+    folder: Path,
+    command: Sequence[str],
+    tracker: Tracker,
+) -> Outcome:
+    """Explain, simulate, score and save every block that is not saved yet."""
+    started = datetime.now(timezone.utc)
+    with RunWriter.open(folder, identity) as writer:
+        done = writer.completed_blocks()
+        todo = [block for block in blocks if block.index not in done]
+        began = time.perf_counter()
+        if todo:
+            storage = HandedStorage(experiment.store.cache)
+            prepare_explainer(explainer, experiment.explain_text(), storage)
+        prepared = time.perf_counter() - began
+        experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
+        measured = time.perf_counter() - began - prepared
+        n_todo = sum(len(block.neurons) for block in todo)
+        name = experiment.config.explainer["name"]
+        with progress(n_todo, f"{name}: explain and score", "neurons") as bar:
+            for number, block in enumerate(todo):
+                rows, lines = _run_block(experiment, explainer, block)
+                writer.write_block(block.index, rows, lines)
+                bar.update(len(block.neurons))
+                if all(later.layer != block.layer for later in todo[number + 1 :]):
+                    tracker.log_layer(block.layer, layer_metrics(writer.scores(), block.layer))
+        scores = writer.scores()
+        if all(status == FAILED for status in scores.column("status")):
+            raise _none_explained(scores, writer.discard(), name)
+        record = record_of(experiment, explainer, folder.name, scores, command)
+        record = dataclasses.replace(
+            record,
+            together=replace_together(experiment, explainer, writer),
+            started=started.isoformat(timespec="seconds"),
+            finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            timings={
+                "measure_seconds": round(measured, 3),
+                "prepare_seconds": round(prepared, 3),
+                "total_seconds": round(time.perf_counter() - began, 3),
+                "resumed_blocks": len(done),
+            },
+        )
+        writer.finish(record)
+    cache = experiment.store.cache
+    return Outcome(load_run(folder), False, len(done), cache.hits, cache.misses)
+
+
+def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError:
+    """The error for a run in which every neuron failed: what it failed of may pass."""
+    first = scores.rows()[0]
+    return BenchmarkError(
+        f"explainer '{name}' explained none of {len(scores)} neurons, so the run is not finished. "
+        f"The first, {first['layer']}.{first['neuron']}: {' '.join(str(first['error']).split())} "
+        f"(all reasons: '{failures}'). The same command tries again."
+    )
+
+
+def _run_block(
+    experiment: Experiment, explainer: Explainer, block: Block
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of scores and lines of explanations of one block."""
+    subject, store = experiment.subject, experiment.store
+    evidence = store.evidence(block)
+    tokens_before, began = subject.tokens_run, time.perf_counter()
+    explanations = explain_block(
+        explainer, evidence, experiment.handed_subject, lambda: store.evidence(block)
+    )
+    n = len(block.neurons)
+    costs = {
+        "cost/subject_tokens": (subject.tokens_run - tokens_before) / n,
+        "cost/explain_seconds": (time.perf_counter() - began) / n,
+    }
+    return score_explanations(experiment, explainer, block, explanations, costs)
+
+
+def score_explanations(
+    experiment: Experiment,
+    explainer: Explainer,
+    block: Block,
+    explanations: Sequence[Explanation | Failure],
+    costs: dict[str, float] | Sequence[dict[str, float]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Simulate and score the explanations of a block; a failed neuron scores as the zero one."""
+    truth = experiment.store.truth(block)
+    config = experiment.config
+    threshold = experiment.store.firing_thresholds(block)
+    # Before anything is simulated, so that no explanation is found late to be none.
+    answers, saved = saved_forms(explanations)
+    began = time.perf_counter()
+    simulated = simulate(explainer, answers, truth.tokens)
+    simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
+    names = config.metrics.metrics
+    scores = score_block(truth, simulated.predictions, threshold, names)
+    resampled = replicate_entries(
+        truth, simulated.predictions, threshold, names, config.bootstrap.document_resamples
+    )
+    if config.other_reference is not None:
+        scores |= score_firing(
+            truth,
+            simulated.predictions,
+            experiment.store.firing_thresholds(block, config.other_reference),
+            names,
+            config.other_reference,
+        )
+    scores |= count_positives(truth, threshold)
+    scores |= correlation_support(
+        truth, simulated.predictions, seed=config.seed, level=config.bootstrap.confidence
+    )
+    scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
+    columns = {column: values.tolist() for column, values in scores.items()}
+    if config.calibrated:
+        # Last, because it changes the predictions where they are.
+        columns |= _calibrated_columns(experiment, explainer, block, truth, simulated, threshold)
+    rows, lines = [], []
+    for i, (neuron, explanation, data) in enumerate(
+        zip(block.neurons.tolist(), simulated.explanations, saved, strict=True)
+    ):
+        row: dict[str, Any] = {"layer": block.layer, "neuron": neuron}
+        if isinstance(explanation, Failure):
+            row |= {"status": FAILED, "error": explanation.error, "cost/bytes": 0}
+            lines.append(explanation_line(block.layer, neuron, error=explanation.error))
+        else:
+            row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(data or {})}
+            lines.append(explanation_line(block.layer, neuron, data))
+        row |= {column: values[i] for column, values in columns.items()}
+        row |= {RESAMPLED: resampled[i]} if resampled else {}
+        row |= costs if isinstance(costs, dict) else costs[i]
+        row["cost/simulate_seconds"] = simulate_seconds
+        rows.append(row)
+    return rows, lines
+
+
+def _calibrated_columns(
+    experiment: Experiment,
+    explainer: Explainer,
+    block: Block,
+    truth: Truth,
+    simulated: Simulation,
+    threshold: torch.Tensor,
+) -> dict[str, list[Any]]:
+    """Scores of the calibrated predictions, which take the place of the others, and the maps."""
+    config = experiment.config
+    calibration, kept = fit_block(
+        config.calibration,
+        experiment.store.calibration_truth(block),
+        explainer,
+        simulated.explanations,
+    )
+    calibration.apply_(simulated.predictions, kept)
+    scores = score_block(
+        truth,
+        simulated.predictions,
+        threshold,
+        config.metrics.metrics,
+        suffix=CALIBRATED_SUFFIX,
+    )
+    columns = {column: values.tolist() for column, values in scores.items()}
+    return columns | calibration_columns(calibration, kept)

@@ -1,0 +1,1 @@
+"""Files on disk and on the hub: read safely, written atomically."""

@@ -1,0 +1,224 @@
+"""Tensors on disk under a key of everything that determines them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.errors import BenchmarkError
+from benchmark.files.atomic import (
+    LEFTOVER_SECONDS,
+    TEMPORARY_SUFFIX,
+    check_writable,
+    is_alive,
+    storage_errors,
+    write_text,
+)
+from benchmark.files.reading import opened, read_json, read_tensors
+
+logger = logging.getLogger(__name__)
+
+# Changed when the meaning of what is stored changes: older files are then never read again.
+FORMAT = 1
+CHUNK_BYTES = 2**22
+# A partial file of this cache: of a tensor file with the number of its process, or of a note.
+_LEFTOVER = re.compile(r"[0-9a-f]{32}(?:-(?:(\d{1,9})-)?[0-9a-f]{8}|\.json\.[0-9a-f]{8})\.partial")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a tensor read from a cache must be.
+
+    Attributes:
+        dtype: its type.
+        shape: its size in each dimension; None where any will do.
+        low, below: where its values lie, `low <= value < below`; None where any will do.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int | None, ...]
+    low: int | None = None
+    below: int | None = None
+
+    def problem(self, tensor: Tensor) -> str:
+        """Why a tensor is not what is expected, empty where it is."""
+        fits = len(tensor.shape) == len(self.shape) and all(
+            wanted in (None, size) for size, wanted in zip(tensor.shape, self.shape, strict=True)
+        )
+        if tensor.dtype != self.dtype or not fits:
+            return f"is {tensor.dtype} of shape {list(tensor.shape)}"
+        if tensor.numel() and (
+            (self.low is not None and int(tensor.min()) < self.low)
+            or (self.below is not None and int(tensor.max()) >= self.below)
+        ):
+            return "holds numbers that are out of range"
+        return ""
+
+
+class TensorCache:
+    """A folder of safetensors files, each beside a description of what determined it.
+
+    A file is trusted only if the description beside it is that of what is asked for, its SHA-256
+    is the one written down after it was complete, and its tensors are those that are expected; any
+    other one is named in a warning and made again. One that does not write (for a look at what
+    would be done) leaves the folder as it is.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+        self.folder = folder
+        self.writes = writes
+        self.hits = 0
+        self.misses = 0
+        self._written: set[Path] = set()
+
+    def check_writable(self) -> None:
+        """Find out before hours of work whether what it gives could be kept.
+
+        Raises:
+            BenchmarkError: it could not, and this cache is meant to keep it.
+        """
+        if self.writes:
+            check_writable(self.folder)
+
+    def path(self, kind: str, determinants: Mapping[str, Any]) -> Path:
+        """Where tensors of a kind with these determinants (JSON-able) are kept."""
+        text = json.dumps({"format": FORMAT, **determinants}, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return self.folder / kind / digest[:2] / f"{digest[2:34]}.safetensors"
+
+    def has(self, kind: str, determinants: Mapping[str, Any]) -> bool:
+        """Whether a file is there (its content is checked when it is read)."""
+        return self.path(kind, determinants).with_suffix(".json").exists()
+
+    def was_written(self, kind: str, determinants: Mapping[str, Any]) -> bool:
+        """Whether the file was made here: reading it back saved nobody anything."""
+        return self.path(kind, determinants) in self._written
+
+    def read(
+        self,
+        kind: str,
+        determinants: Mapping[str, Any],
+        expected: Mapping[str, Expected] | None = None,
+    ) -> dict[str, Tensor] | None:
+        """The tensors, or None if there are none or the file is damaged.
+
+        Args:
+            kind: what the tensors are.
+            determinants: what determines them.
+            expected: the tensors that must be there, and no others.
+        """
+        path = self.path(kind, determinants)
+        note = path.with_suffix(".json")
+        if not note.exists():
+            return None
+        try:
+            said = read_json(note, what="the description beside it")
+            if not isinstance(said, dict) or {**said, "sha256": ""} != _note(
+                kind, determinants, ""
+            ):
+                raise ValueError("the description beside it is of something else")
+            if _sha256(path) != said["sha256"]:
+                raise ValueError("its content is not what was written")
+            tensors = read_tensors(path)
+            _check(tensors, expected)
+        except (OSError, ValueError, KeyError, BenchmarkError) as error:
+            logger.warning("cache file %s is damaged (%s); it is made again", path, error)
+            if self.writes:
+                with contextlib.suppress(OSError):  # in a folder that cannot be written
+                    note.unlink(missing_ok=True)
+            return None
+        return tensors
+
+    def write(
+        self, kind: str, determinants: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Store tensors; the description is written last, so a file without one is unfinished."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        if not self.writes:
+            return
+        if not self._written:
+            remove_leftovers(self.folder)
+        path = self.path(kind, determinants)
+        partial = path.with_name(
+            f"{path.stem}-{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+        )
+        with storage_errors(self.folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                # Straight to the file: these tensors are large, and a copy of them as bytes is too.
+                save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
+                digest = _sha256(partial)
+                partial.replace(path)
+            except SafetensorError as error:
+                raise _as_os_error(error, self.folder) from error
+            finally:
+                partial.unlink(missing_ok=True)
+            note = _note(kind, determinants, digest)
+            write_text(path.with_suffix(".json"), json.dumps(note, indent=1, sort_keys=True))
+        self._written.add(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what processes that were killed while they wrote left in a cache.
+
+    Only files that are named as this cache names them, were last written more than a day ago, and
+    are not of a process that is alive.
+    """
+    for path in folder.glob(f"*/??/*{TEMPORARY_SUFFIX}"):
+        found = _LEFTOVER.fullmatch(path.name)
+        if found is None or (found[1] and is_alive(int(found[1]))):
+            continue
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink()
+
+
+def _note(kind: str, determinants: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """The description beside a file, as JSON gives it back."""
+    note: dict[str, Any] = json.loads(json.dumps({"kind": kind, **determinants}))
+    return {**note, "sha256": digest}
+
+
+def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, Expected] | None) -> None:
+    if expected is None:
+        return
+    for name, wanted in expected.items():
+        if name not in tensors:
+            raise ValueError(f"it lacks the tensor '{name}'")
+        if problem := wanted.problem(tensors[name]):
+            raise ValueError(f"the tensor '{name}' {problem}")
+    for name in tensors:
+        if name not in expected:
+            raise ValueError(f"it has a tensor '{name[:60]}' too many")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with opened(path) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _as_os_error(error: Exception, folder: Path) -> Exception:
+    """The library reports a full disk as an error of its own; the number is in its text."""
+    found = re.search(r"os error (\d+)", str(error))
+    if found:
+        number = int(found.group(1))
+        return OSError(number, os.strerror(number))
+    return BenchmarkError(f"cannot write to '{folder}': {error}")

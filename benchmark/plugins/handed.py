@@ -1,0 +1,180 @@
+"""Handed-out parts of a run: a subject that answers queries, and a storage for each explainer."""
+
+from __future__ import annotations
+
+import copy
+import re
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from benchmark.errors import BenchmarkError
+from benchmark.interface import Storage, SubjectModel
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from benchmark.subject import Subject
+    from benchmark.subject.prefix_cache import Stems
+
+# Kinds of the cache that runs measure: what they hold is nobody's to write but the benchmark's.
+MEASURED = ("calibration", "clusters", "copied", "evidence", "profile", "tokens", "truth")
+
+# Not an attribute of the object, so that no attribute of it leads to the weights.
+_subjects: weakref.WeakKeyDictionary[HandedSubject, Subject] = weakref.WeakKeyDictionary()
+_tokenizers: weakref.WeakKeyDictionary[HandedSubject, Any] = weakref.WeakKeyDictionary()
+
+
+class HandedSubject:
+    """A subject that can be asked and not be changed: no weights, and a tokenizer of its own.
+
+    It has the attributes and methods of `Subject` that explainers use; each does what it does
+    there.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, subject: Subject) -> None:
+        _subjects[self] = subject
+
+    @property
+    def name(self) -> str:
+        """The subject's name."""
+        return _subjects[self].name
+
+    @property
+    def n_layers(self) -> int:
+        """The number of layers."""
+        return _subjects[self].n_layers
+
+    @property
+    def n_ctx(self) -> int:
+        """The number of positions."""
+        return _subjects[self].n_ctx
+
+    @property
+    def d_vocab(self) -> int:
+        """The number of token ids."""
+        return _subjects[self].d_vocab
+
+    @property
+    def d_mlp(self) -> int:
+        """The number of neurons of a layer."""
+        return _subjects[self].d_mlp
+
+    @property
+    def bos(self) -> int:
+        """The token id that starts every context."""
+        return _subjects[self].bos
+
+    @property
+    def tokenizer(self) -> Any:
+        """A copy of the subject's tokenizer."""
+        if self not in _tokenizers:
+            _tokenizers[self] = copy.deepcopy(_subjects[self].tokenizer)
+        return _tokenizers[self]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the subject runs."""
+        return _subjects[self].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision it runs in."""
+        return _subjects[self].dtype
+
+    @property
+    def has_unembedding(self) -> bool:
+        """Whether it can say which tokens follow."""
+        return _subjects[self].has_unembedding
+
+    @property
+    def tokens_run(self) -> int:
+        """How many tokens it has been asked for."""
+        return _subjects[self].tokens_run
+
+    @property
+    def calls_run(self) -> int:
+        """How many forward passes that took."""
+        return _subjects[self].calls_run
+
+    def activations(
+        self, tokens: Tensor, layer: int, neurons: Tensor | Sequence[int] | None = None
+    ) -> Tensor:
+        """True activations, `[batch, pos, n]`; see `Subject.activations`."""
+        return _subjects[self].activations(tokens, layer, neurons)
+
+    def activations_of(
+        self,
+        sequences: Sequence[Tensor],
+        layer: int,
+        neurons: Tensor | Sequence[int] | None = None,
+    ) -> list[Tensor]:
+        """Those on sequences of different lengths, `[pos, n]` each."""
+        return _subjects[self].activations_of(sequences, layer, neurons)
+
+    def last_activations(
+        self,
+        tokens: Tensor,
+        layer: int,
+        rows: Tensor,
+        neurons: Tensor,
+        stems: Stems | None = None,
+    ) -> Tensor:
+        """Those at the last position of each context, `[pairs]`; see `Subject`."""
+        return _subjects[self].last_activations(tokens, layer, rows, neurons, stems)
+
+    def likely_next(self, tokens: Tensor, k: int) -> Tensor:
+        """The likeliest tokens after each position, `[batch, pos, k]`."""
+        return _subjects[self].likely_next(tokens, k)
+
+    def __deepcopy__(self, memory: Any) -> HandedSubject:
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"the subject that explainers are given has no '{name}': it is shared, and only "
+            "asked; use activations(tokens, layer, neurons), whose tokens are counted"
+        )
+
+
+def handed(subject: SubjectModel) -> SubjectModel:
+    """The subject as explainers are handed it; one that is no loaded model stays as it is."""
+    from benchmark.subject import Subject
+
+    if isinstance(subject, Subject):
+        # The protocol's attributes, which nobody may set here.
+        return cast(SubjectModel, HandedSubject(subject))
+    return subject
+
+
+class HandedStorage:
+    """A storage that keeps what explainers learn apart from what runs measure."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def read(self, kind: str, determinants: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """The tensors, or None if there are none.
+
+        Raises:
+            BenchmarkError: the kind is none that an explainer may use.
+        """
+        return self._storage.read(_checked(kind), determinants)
+
+    def write(
+        self, kind: str, determinants: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Keep tensors for later runs. Raises as `read`."""
+        self._storage.write(_checked(kind), determinants, tensors)
+
+
+def _checked(kind: str) -> str:
+    if not isinstance(kind, str) or not re.fullmatch(r"\w[\w.-]*", kind) or kind in MEASURED:
+        raise BenchmarkError(
+            f"an explainer cannot keep tensors as {kind!r}: take a name of letters, digits, _ and "
+            f"- that is none of {', '.join(MEASURED)}."
+        )
+    return kind

@@ -1,0 +1,1 @@
+"""Scorers: what is measured of a block of explanations."""

@@ -1,0 +1,1 @@
+"""The terminal: safe output, progress bars, streams that break without breaking the work."""

@@ -74,7 +74,7 @@ def _named(node: ast.AST) -> Iterator[str]:
 
 def room(module: str) -> str:
     """The room of a module of `benchmark`: the first name below the package."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def circles(arrows: dict[str, frozenset[str]]) -> list[list[str]]:

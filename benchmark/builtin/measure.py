@@ -1,4 +1,4 @@
-"""Everything that the model card says about trained weights, measured."""
+"""Measurements of trained weights for the model card."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def measure(
 
 
 def held_out_loss(subject: Subject, texts: Texts, every: int = 1) -> TextLoss:
-    """The subject's loss on the held-out documents, or on every second, third, ... of them."""
+    """Return the subject's loss on the held-out documents, or on every second, third, ... of
+    them.
+    """
     chosen = texts.held_out[::every]
     n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in chosen)
     return text_loss(

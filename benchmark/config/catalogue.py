@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GROUPS = ("model", "dataset", "unit", "explainer", "metrics", "tracking")
 PLUGINS = "neuron_simulator_benchmark.explainers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
-NAME = r"[\w.-]+"  # what can be typed as explainer=<name>
+NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def config_folder() -> Path:
 
 def entries(group: str) -> list[Entry]:
     """The choices of a config group, by name; installed plug-ins are among the explainers."""
-    paths = sorted((config_folder() / group).glob("*.yaml"), key=_by_number)
+    paths = sorted((config_folder() / group).glob("[!_]*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
         found += plugins()
@@ -49,6 +49,10 @@ def _entry(path: Path) -> Entry:
     config = read_yaml(path) or {}
     if not isinstance(config, Mapping):
         raise BenchmarkError(f"'{path}' is damaged: it holds no keys.")
+    bases = [base for base in config.get("defaults", ()) if base != "_self_"]
+    for base in bases:
+        config = {**_entry(path.with_name(f"{base}.yaml")).config, **config}
+    config = {key: value for key, value in config.items() if key != "defaults"}
     return Entry(path.stem, str(config.get("description", "")), config)
 
 

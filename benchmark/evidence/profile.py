@@ -41,7 +41,7 @@ class LayerProfile:
 
     @property
     def n_exemplars(self) -> int:
-        """How many exemplars every neuron of the layer has."""
+        """Return how many exemplars every neuron of the layer has."""
         return int((self.top_contexts >= 0).sum(1).min())
 
 
@@ -113,7 +113,7 @@ class LayerAccumulator:
         self._documents = torch.cat([self._documents, names_everywhere], dim=1).gather(1, order)
 
     def result(self) -> LayerProfile:
-        """The profile of all contexts taken in."""
+        """Return the profile of all contexts taken in."""
         contexts = self._contexts.masked_fill(self._values == -torch.inf, -1)
         n = max(1, self._n_tokens)
         return LayerProfile(
@@ -127,7 +127,9 @@ class LayerAccumulator:
 
 
 def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s n_units"]:
-    """Largest activation of each segment. Contexts of one document are reduced all at once."""
+    """Return the largest activation of each segment. Contexts of one document are reduced all
+    at once.
+    """
     n_contexts, length, n_units = activations.shape
     whole = (segments.start == 1) & (segments.stop == length)
     if whole.all() and len(whole) == n_contexts:
@@ -147,7 +149,9 @@ def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s
 def _best_of_groups(
     values: Float[Tensor, "s n_units"], groups: IntArray
 ) -> tuple[Float[Tensor, "g n_units"], Int[Tensor, "g n_units"]]:
-    """The largest value of each group of rows, groups ascending, and the first row that has it."""
+    """Return the largest value of each group of rows, groups ascending, and the first row that
+    has it.
+    """
     names, group = np.unique(groups, return_inverse=True)
     sizes = np.bincount(group)
     order = np.argsort(group, kind="stable")

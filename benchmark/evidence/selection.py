@@ -57,7 +57,7 @@ class Selection:
 
     @property
     def dead_neurons(self) -> list[int]:
-        """Those of `neurons` that are dead: none, unless they were named."""
+        """Return those of `neurons` that are dead: none, unless they were named."""
         return [neuron for neuron in self.neurons.tolist() if self.dead[neuron]]
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a run that are worth a curve: means per layer, and over all neurons."""
+"""Numbers of a run that are logged as curves: means per layer, and over all neurons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark.results.scores import COST_PREFIX, PEARSON_HIGH, PEARSON_LOW, is_
 
 
 def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
-    """Means over the neurons of one layer, under the names of the scores' columns.
+    """Return means over the neurons of one layer, under the names of the scores' columns.
 
     A metric that cannot be computed for a neuron is left out of its mean; without any value the
     mean is None. `<scoring set>/undefined`, `calibration/clipped` and `failed` are counts,
@@ -35,7 +35,7 @@ def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
 
 
 def overall_metrics(record: RunRecord, scores: Scores) -> dict[str, Any]:
-    """The run's summary, coverage, and mean costs per neuron, under flat names.
+    """Return the run's summary, coverage, and mean costs per neuron, under flat names.
 
     `uniform/pearson` is the mean, `uniform/pearson/low` and `/high` its interval,
     `uniform/pearson/n_null` the neurons for which it cannot be computed; `uniform/positives/median`

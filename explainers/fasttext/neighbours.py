@@ -11,9 +11,9 @@ from jaxtyping import Int
 
 from benchmark.interface import Evidence, SubjectModel
 from explainers.fasttext.activating import Occurrence, SeenWord
-from explainers.fasttext.asking import word_activations
 from explainers.fasttext.language import Language
 from explainers.fasttext.settings import Settings
+from explainers.fasttext.word_activations import word_activations
 from explainers.fasttext.words import affixes
 
 

@@ -24,7 +24,7 @@ from explainers.local_search.search import search
 from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
 from explainers.proposers import MASKED_MODEL, Proposers
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from explainers.sample_contexts import learnt_contexts
 from explainers.shown_texts import shown_texts
 
@@ -85,15 +85,15 @@ class LocalSearch:
             BenchmarkError: the proposer cannot be loaded, or there is no sample to learn from.
         """
         evidence = learnt_contexts(evidence, self.evidence, "local_search")
-        asking = Asking(subject, evidence.layer, evidence.neurons)
+        queries = SubjectQueries(subject, evidence.layer, evidence.neurons)
         maxima = evidence.max_activation.float().cpu().numpy()
         used = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
         used = used.select(np.flatnonzero(np.isfinite(used.activations)))
         text_of = functools.cache(functools.partial(text_within, subject.tokenizer))
-        pruned = prune(used, evidence.bos, asking, self.settings)
+        pruned = prune(used, evidence.bos, queries, self.settings)
         examples = examples_of(used, pruned, len(maxima), self.settings.window)
         found = search(
-            examples, evidence.bos, asking, self.proposers.of(subject), text_of, self.settings
+            examples, evidence.bos, queries, self.proposers.of(subject), text_of, self.settings
         )
         return self._explanations(found, used, evidence, subject)
 

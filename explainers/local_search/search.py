@@ -13,7 +13,7 @@ from explainers.local_search.settings import Settings
 from explainers.local_search.stop_words import STOP_WORDS
 from explainers.proposers import Proposal, Proposer, Span
 from explainers.proposers.words import word_spans
-from explainers.queries import Asking, SharedStarts
+from explainers.queries import SharedStarts, SubjectQueries
 
 Word = tuple[int, int, str]  # first token, the one after the last, the word, empty where it is none
 
@@ -30,7 +30,7 @@ class _Tried:
 def search(
     examples: Sequence[Sequence[Example]],
     bos: int,
-    asking: Asking,
+    queries: SubjectQueries,
     proposer: Proposer | None,
     text_of: Callable[[int], str],
     settings: Settings,
@@ -57,12 +57,14 @@ def search(
         for one in proposer.propose(contexts, places):
             end = max(len(flat[one.context].tokens) + 1, one.stop)
             variant = one.put_into(contexts[one.context][:end])
-            if len(variant) <= asking.subject.n_ctx:
+            if len(variant) <= queries.subject.n_ctx:
                 proposals.append(one)
                 variants.append(variant)
         of = np.array([one.context for one in proposals], dtype=np.int64)
         places_of = np.array([one.start for one in proposals], dtype=np.int64)
-        found = asking.of_lengths(variants, owners[of], SharedStarts(contexts, of, places_of))
+        found = queries.activations_of_lengths(
+            variants, owners[of], SharedStarts(contexts, of, places_of)
+        )
         lost = drop(found, np.array([flat[number].activation for number in of]))
         for one, activation, part in zip(proposals, found.tolist(), lost.tolist(), strict=True):
             tried[one.context].append(_Tried(one, activation, part))

@@ -28,7 +28,7 @@ from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import Path, build_paths
 from explainers.proposers import MASKED_MODEL, Proposer, Proposers
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 
 
 class N2G:
@@ -70,11 +70,11 @@ class N2G:
             BenchmarkError: the augmenter cannot be had, or the mask token is none of the subject's.
         """
         proposer = self.proposers.of(subject)  # first: without it all else would be for nothing
-        asking = self._asking(evidence, subject)
+        queries = self._queries(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         pivots = find_pivots(evidence.exemplars, maxima, evidence.bos, self.settings)
-        pruned = prune(pivots.anchored, evidence.bos, asking, self.settings)
-        examples, substitutes = self._examples(pivots, pruned, evidence, asking, proposer)
+        pruned = prune(pivots.anchored, evidence.bos, queries, self.settings)
+        examples, substitutes = self._examples(pivots, pruned, evidence, queries, proposer)
         k = evidence.exemplars.tokens.shape[1]
         counts = count_exemplars(
             np.full(len(maxima), k),
@@ -100,7 +100,7 @@ class N2G:
         )
         return torch.from_numpy(found).to(tokens.device).permute(1, 2, 0)
 
-    def _asking(self, evidence: Evidence, subject: SubjectModel) -> Asking:
+    def _queries(self, evidence: Evidence, subject: SubjectModel) -> SubjectQueries:
         mask = self.settings.mask_token
         if mask is None:
             mask = default_mask(subject)
@@ -109,14 +109,14 @@ class N2G:
                 f"mask_token={mask} of n2g is no token of '{subject.name}', whose ids are 0 to "
                 f"{subject.d_vocab - 1}; leave it out for the default."
             )
-        return Asking(subject, evidence.layer, evidence.neurons, mask)
+        return SubjectQueries(subject, evidence.layer, evidence.neurons, mask)
 
     def _examples(
         self,
         pivots: Pivots,
         pruned: Pruned,
         evidence: Evidence,
-        asking: Asking,
+        queries: SubjectQueries,
         proposer: Proposer | None,
     ) -> tuple[list[Example], list[list[Substitute]]]:
         """Make the examples of pruned prompts and of their substituted ones, with importances.
@@ -129,16 +129,16 @@ class N2G:
         texts = list(evidence.exemplars.tokens.cpu().numpy())
         text_of = None
         if settings.after_sentence:
-            text_of = functools.cache(lambda token: str(asking.subject.tokenizer.decode([token])))
+            text_of = functools.cache(lambda token: str(queries.subject.tokenizer.decode([token])))
         prompts = prompts_of(pivots, pruned, bos, settings, text_of)
-        known = Examples(prompts, measure_prompts(prompts, asking), maxima, bos, settings)
+        known = Examples(prompts, measure_prompts(prompts, queries), maxima, bos, settings)
         # A pivot that is too weak to enter only matters for what can be put into its context.
         examples = [one for one in known.all() if one.values or proposer is not None]
-        measure_saliency(examples, maxima, texts, asking, settings)
+        measure_saliency(examples, maxima, texts, queries, settings)
         if proposer is None:
             return examples, [[] for _ in maxima]
-        variants, substitutes = augment(prompts, known, maxima, asking, proposer, settings)
-        further = further_examples(variants, known, maxima, bos, texts, asking, settings)
+        variants, substitutes = augment(prompts, known, maxima, queries, proposer, settings)
+        further = further_examples(variants, known, maxima, bos, texts, queries, settings)
         return [*examples, *further], substitutes
 
     def _tries(self, examples: Sequence[Example], n: int) -> list[tuple[Path, ...]]:

@@ -27,7 +27,7 @@ def gains(suffixes: Suffixes, seen: Statistics, shrinkage: float) -> Float[Tenso
 
 
 def priorities(suffixes: Suffixes, removed: Float[Tensor, "nodes n"]) -> Float[Tensor, "nodes n"]:
-    """The order in which nodes are taken, largest first: never a node before its parent.
+    """Return the order in which nodes are taken, largest first, parents before children.
 
     A node counts with what it removes itself or, if that is more, with the mean of that and the
     best of its children, which can be had only with it. A child never counts more than its parent.

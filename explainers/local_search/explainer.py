@@ -1,4 +1,4 @@
-"""The explainer: prune exemplars, substitute words, for all neurons of a block together."""
+"""Local search explainer: prune exemplars, substitute words, for all neurons of a block."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class LocalSearch:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[LocalSearchExplanation | Failure]:
-        """The examples of each neuron; one that never fires fails.
+        """Return the examples of each neuron; one that never fires fails.
 
         Raises:
             BenchmarkError: the proposer cannot be loaded, or there is no sample to learn from.
@@ -100,7 +100,7 @@ class LocalSearch:
     def simulate_block(
         self, explanations: Sequence[LocalSearchExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All neurons' patterns together; equal to simulating one by one."""
+        """Simulate all neurons' patterns together, equal to one by one."""
         result = torch.empty(*tokens.shape, len(explanations), device=tokens.device)
         options = [(one.bos, one.least) for one in explanations]
         for bos, least in set(options):  # one, unless explanations of several runs are mixed

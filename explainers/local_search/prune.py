@@ -18,7 +18,7 @@ class Pruned:
     """What pruning left of each exemplar.
 
     Attributes:
-        starts: position of the first token that is left, BOS apart, `[e]`.
+        starts: position of the first token that is left, BOS not counted, `[e]`.
         activations: the activation at the anchor in what is left, raw units, `[e]`.
     """
 
@@ -70,5 +70,5 @@ def prune(exemplars: Anchored, bos: int, queries: SubjectQueries, settings: Sett
 def drop(
     found: Float[np.ndarray, " m"], before: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, " m"]:
-    """The part of a positive activation that is lost, negative where there is more than before."""
+    """Return the lost part of a positive activation, negative where there is more than before."""
     return 1 - found.astype(np.float64) / before.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Local search: every word of every example is substituted in turn, and the neuron asked again."""
+"""Local search: every word of every example is substituted in turn, and the neuron queried."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def search(
     text_of: Callable[[int], str],
     settings: Settings,
 ) -> list[list[Example]]:
-    """The examples of each neuron with their slots, and in these what was tried.
+    """Return the examples of each neuron with their slots, and in these what was tried.
 
     A substitute is judged by the drop from the example's own activation, at the activating token
     or what stands in its place. One word is substituted at a time. Everything that is proposed for
@@ -79,7 +79,7 @@ def search(
 
 
 def words_of(example: Example, bos: int, text_of: Callable[[int], str]) -> list[Word]:
-    """An example's words and single tokens, after its last BOS.
+    """Return an example's words and single tokens, after its last BOS.
 
     A word that goes on after the activating token ends with it.
     """
@@ -98,7 +98,7 @@ def _is_tried(word: str, settings: Settings) -> bool:
 def _slot(
     example: Example, start: int, stop: int, tried: Sequence[_Tried], settings: Settings
 ) -> Slot:
-    """A slot with those substitutes that stood in it, each as the tokens of the whole slot."""
+    """Return a slot with the substitutes tried in it, each as the tokens of the whole slot."""
     trials, unused = [], 0
     for one in tried:
         first, last = one.proposal.start - 1, one.proposal.stop - 1  # without BOS

@@ -1,4 +1,4 @@
-"""The explainer: prune, saliency, augment, trie, for all neurons of a block together."""
+"""N2G explainer: prune, saliency, augment and trie, for all neurons of a block together."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class N2G:
         )
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
-        """One trie per neuron; one that does not fire fails.
+        """Return one trie per neuron; one that does not fire fails.
 
         Raises:
             BenchmarkError: the augmenter cannot be had, or the mask token is none of the subject's.
@@ -90,7 +90,7 @@ class N2G:
     def simulate_block(
         self, explanations: Sequence[N2GExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All tries in one walk; equal to simulating one by one."""
+        """Simulate all tries in one walk, equal to one by one."""
         found = simulate_tries(
             [one.paths for one in explanations],
             [one.max_activation for one in explanations],
@@ -179,7 +179,7 @@ class N2G:
 
 
 def default_mask(subject: SubjectModel) -> int:
-    """The tokenizer's padding token, or BOS where it names none.
+    """Return the tokenizer's padding token, or BOS where it names none.
 
     The authors' code masks with id 1, the padding token of their models' tokenizer; that of
     solu-tiny has none.
@@ -194,7 +194,7 @@ def texts_of(
     bos: int,
     text_of: Callable[[int], str],
 ) -> dict[int, str]:
-    """How every token of an explanation reads."""
+    """Return the text of every token of an explanation."""
     ids = {token for path in paths for token in path.tokens}
     ids |= {token for one in substitutes for token in (*one.original, *one.replacement)}
     return {token: text_of(token) for token in sorted(ids) if token >= 0 and token != bos}

@@ -74,7 +74,7 @@ class N2GPlus(N2G):
         self.least = float(least)
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
-        """One trie per neuron, checked against the sample.
+        """Return one trie per neuron, checked against the sample.
 
         Raises:
             BenchmarkError: the sample was asked for and the evidence has none, or the augmenter

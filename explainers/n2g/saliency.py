@@ -73,7 +73,7 @@ def measure_saliency(
 def importance(
     masked: Float[np.ndarray, " m"], activation: float, maximum: float
 ) -> Float[np.ndarray, " m"]:
-    """1 - masked / activation within 0 and 1.
+    """Return 1 - masked / activation within 0 and 1.
 
     It is 0 for an activation near zero or not finite, and where what was masked gives no number.
     """
@@ -84,7 +84,7 @@ def importance(
 
 
 def _groups(examples: Sequence[Example]) -> Iterator[list[Example]]:
-    """Examples of one length, in parts that bound the memory of their variants."""
+    """Return examples of one length, in parts that bound the memory of their variants."""
     by_length: dict[int, list[Example]] = {}
     for example in examples:
         by_length.setdefault(example.length, []).append(example)
@@ -123,6 +123,6 @@ def _probe_starts(
 def _probes(
     text: Int[np.ndarray, "k ctx"], bos: int, wanted: int
 ) -> list[Int[np.ndarray, " probe"]]:
-    """The last tokens of a neuron's exemplars, those without a document's start among them."""
+    """Return the last tokens of a neuron's exemplars that hold no document's start."""
     ends = text[:, -PROBE_LENGTH:]
     return [end for end in ends if not (end == bos).any()][:wanted]

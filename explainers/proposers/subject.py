@@ -1,4 +1,4 @@
-"""Substitutes that the subject itself finds likely, given what stands to the left."""
+"""Proposer `subject`: substitutes that the subject itself finds likely after what stands left."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SubjectProposer:
     def propose(
         self, contexts: Sequence[Context], places: Sequence[Sequence[Span]]
     ) -> list[Proposal]:
-        """The likeliest tokens at each place but the first one that stands there and special ones.
+        """Propose the likeliest tokens at each place but the original one and special ones.
 
         Each replaces the whole place.
         """
@@ -76,6 +76,6 @@ class SubjectProposer:
 
 
 def special_ids(subject: SubjectModel) -> frozenset[int]:
-    """Ids that never stand in text: BOS and the tokenizer's special tokens."""
+    """Return ids that never stand in text: BOS and the tokenizer's special tokens."""
     tokenizer: Any = subject.tokenizer
     return frozenset({subject.bos, *getattr(tokenizer, "all_special_ids", [])})

@@ -29,7 +29,8 @@ nowhere in the explain split; AUPRC and F1 on all tokens of these contexts; top 
 strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
 positives: median over neurons of the tokens that fire there. null: neurons that never fire there,
 so that AUPRC and F1 do not exist and are left out of the mean. tokens/n. and s/n.: subject tokens
-and seconds to explain one neuron; bytes: of one explanation."""
+and seconds to explain one neuron; bytes: of what simulates in one explanation, compressed (bzip2);
+- for a run of an earlier version, which counted bytes of JSON text (`score` measures it again)."""
 
 
 CAUSAL_LEGEND = """\

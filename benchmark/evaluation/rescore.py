@@ -19,6 +19,7 @@ from benchmark.evaluation.reopen import ReopenedRun, blocks_of
 from benchmark.evaluation.run import score_explanations
 from benchmark.evidence import CALIBRATED_SETS
 from benchmark.files.atomic import storage_errors
+from benchmark.files.explanation_size import SIZE_MEASURE
 from benchmark.results import Run, RunWriter, Scores, load_run
 from benchmark.results.digests import digest_of
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
@@ -89,6 +90,7 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
             dataclasses.replace(
                 run.record,
                 config=dataclasses.asdict(config),
+                size_measure=SIZE_MEASURE,
                 summary=summarise(config, scores),
                 together=replace_together(experiment, explainer, writer),
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.explanation_size import SIZE_MEASURE
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -13,6 +14,8 @@ SCHEMA_VERSION = 1
 
 # What an interval is over.
 OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
+
+SIZE_COLUMN = "cost/bytes"
 
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
@@ -172,6 +175,8 @@ class RunRecord:
     `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
     fire on. `together` holds what replacing many neurons at once does; it is
     empty without `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
+    `size_measure` says how `cost/bytes` was measured. A run of an earlier version, which counted
+    bytes of JSON text, has none; its sizes are not read, because they cannot be compared.
     """
 
     run_id: str
@@ -190,6 +195,7 @@ class RunRecord:
     seeds: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, Any] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
+    size_measure: str = SIZE_MEASURE
     schema_version: int = SCHEMA_VERSION
 
     def metric(self, column: str) -> MetricSummary | None:
@@ -227,4 +233,7 @@ class RunRecord:
                 f"{where}: written with schema version {version}, this package reads up to "
                 f"{SCHEMA_VERSION}; install a newer neuron-simulator-benchmark."
             )
-        return read_record(cls, data, where)
+        record = read_record(cls, {"size_measure": "", **data}, where)
+        if record.size_measure != SIZE_MEASURE:
+            record.summary.pop(SIZE_COLUMN, None)
+        return record

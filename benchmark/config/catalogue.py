@@ -14,7 +14,7 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "explainer", "metrics", "tracking")
+GROUPS = ("model", "dataset", "unit", "explainer", "metrics", "tracking")
 PLUGINS = "neuron_simulator_benchmark.explainers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>

@@ -20,9 +20,10 @@ from benchmark.results.records import (
     RunRecord,
     SubjectRecord,
     TogetherRecord,
+    UnitsRecord,
 )
 from benchmark.results.scores import FAILED, OK, Scores
-from benchmark.results.writer import RunWriter, find_unfinished
+from benchmark.results.writer import RunWriter
 
 __all__ = [
     "DESCRIPTIVE",
@@ -45,6 +46,7 @@ __all__ = [
     "Scores",
     "SubjectRecord",
     "TogetherRecord",
+    "UnitsRecord",
     "benchmark_version",
     "check_path",
     "check_writable",
@@ -52,6 +54,5 @@ __all__ = [
     "explanation_bytes",
     "explanation_line",
     "find_runs",
-    "find_unfinished",
     "load_run",
 ]

@@ -22,11 +22,20 @@ DESCRIPTIVE = ("name", "description", "control")
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnitsRecord:
+    """What was explained: the kind of unit, and how many units each layer of the subject has."""
+
+    kind: str
+    per_layer: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubjectRecord:
     """The language model whose neurons were explained.
 
-    `fingerprint` covers weights and site; `site` is the name of the tensor that counts as the
-    neuron; `batch_tokens` is how many tokens a forward pass took at once.
+    `fingerprint` covers weights, site and units; `site` is the name of the tensor that units are
+    read from; `units` is None in records of earlier versions, which explained MLP neurons; `d_mlp`
+    is None for other units; `batch_tokens` is how many tokens a forward pass took at once.
     """
 
     name: str
@@ -36,9 +45,16 @@ class SubjectRecord:
     layers: list[int] = field(default_factory=list)
     n_layers: int | None = None
     d_mlp: int | None = None
+    units: UnitsRecord | None = None
     device: str = ""
     dtype: str = ""
     batch_tokens: int | None = None
+
+    def n_units(self, layer: int) -> int | None:
+        """Return how many units a layer has; None where the record does not say."""
+        if self.units is None:
+            return self.d_mlp
+        return self.units.per_layer[layer] if 0 <= layer < len(self.units.per_layer) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -217,23 +217,6 @@ class RunWriter:
                 self._blocks[block.number] = block
 
 
-def find_unfinished(parent: Path | str, identity: Mapping[str, Any]) -> Path | None:
-    """The folder under `parent` of an unfinished run with this identity, None if there is none.
-
-    Several can only be there if one was begun elsewhere and moved; the one with the most saved
-    blocks is then taken.
-    """
-    wanted, found = plain(identity, "identity"), []
-    for unfinished in sorted(Path(parent).glob(f"*/{UNFINISHED}")):
-        folder = unfinished.parent
-        if (folder / RECORD).exists():
-            continue
-        with contextlib.suppress(BenchmarkError):
-            if read_identity(folder) == wanted:
-                found.append((len(list(unfinished.glob("block-*.jsonl"))), folder))
-    return max(found)[1] if found else None
-
-
 def remove_unfinished(folder: Path) -> None:
     """Remove from a finished run what a process that was killed at its very end left there.
 

@@ -19,7 +19,7 @@ from benchmark.evaluation.explain import (
     prepare_explainer,
 )
 from benchmark.evaluation.record import record_of, run_folder, run_identity
-from benchmark.evaluation.score import score_explanations
+from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.evidence import Block
 from benchmark.interface import Explainer
 from benchmark.plugins.handed import HandedStorage
@@ -32,8 +32,9 @@ from benchmark.results import (
     check_writable,
     load_run,
 )
+from benchmark.results.columns import cost_column
 from benchmark.results.writer import remove_unfinished
-from benchmark.scorers.causal.harness import replace_together
+from benchmark.scorers.chosen import added_columns
 from benchmark.terminal.progress import progress
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
 
@@ -80,6 +81,7 @@ def run(
         if place != cache or not cache.exists():  # one that exists may hold all that is needed
             check_writable(place)
     experiment = open_experiment(config)
+    _ = experiment.scorers  # made before anything is measured
     blocks = experiment.blocks()
     identity = run_identity(experiment, blocks)
     folder, finished = run_folder(experiment, identity)
@@ -123,7 +125,7 @@ def _compute(
 ) -> Outcome:
     """Explain, simulate, score and save every block that is not saved yet."""
     started = datetime.now(timezone.utc)
-    with RunWriter.open(folder, identity) as writer:
+    with RunWriter.open(folder, identity, added_columns(experiment.scorers)) as writer:
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
@@ -148,7 +150,7 @@ def _compute(
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
-            together=replace_together(experiment, explainer, writer),
+            **finished_scores(experiment, explainer, writer),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={
@@ -185,7 +187,7 @@ def _run_block(
     )
     n = len(block.neurons)
     costs = {
-        "cost/subject_tokens": (subject.tokens_run - tokens_before) / n,
-        "cost/explain_seconds": (time.perf_counter() - began) / n,
+        cost_column("subject_tokens"): (subject.tokens_run - tokens_before) / n,
+        cost_column("explain_seconds"): (time.perf_counter() - began) / n,
     }
     return score_explanations(experiment, explainer, block, explanations, costs)

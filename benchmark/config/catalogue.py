@@ -14,7 +14,8 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "explainer", "metrics", "tracking")
+GROUPS = ("model", "dataset", "explainer", "simulator", "metrics", "tracking")
+OF_CLASSES = ("explainer", "simulator")  # groups whose choices name a class by `_target_`
 PLUGINS = "neuron_simulator_benchmark.explainers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 NAME = r"[\w.-]+"  # what can be typed as explainer=<name>
@@ -146,7 +147,7 @@ def find(group: str, name: str) -> Entry:
         return _entry(path)
     known = {entry.name: entry for entry in entries(group)}
     if name not in known:
-        shown = [other for other in known if (group, other) != ("explainer", "custom")]
+        shown = [other for other in known if group not in OF_CLASSES or other != "custom"]
         raise unknown(group, name, shown, HINTS.get(group, ""))
     return known[name]
 
@@ -158,5 +159,6 @@ HINTS = {
         "dataset=hub dataset.repo=<hub id>."
     ),
     "explainer": "Your own: explainer._target_=package.module.Class.",
+    "simulator": "Your own: simulator._target_=package.module.Class.",
     "metrics": "Single ones: metrics.metrics=[pearson,f1].",
 }

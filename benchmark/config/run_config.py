@@ -16,6 +16,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from benchmark.config.literal import literal
 from benchmark.errors import BenchmarkError, unknown
 
+OWN_SIMULATOR = "own"  # explanations simulate themselves
 NO_CALIBRATION = "none"
 CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
 MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
@@ -114,6 +115,7 @@ class RunConfig:
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     explainer: dict[str, Any] = MISSING
+    simulator: dict[str, Any] = field(default_factory=lambda: {"name": OWN_SIMULATOR})
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     tracking: dict[str, Any] = MISSING
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
@@ -168,13 +170,15 @@ def check_config(composed: DictConfig) -> RunConfig:
         raise _readable(error, composed) from None
     assert isinstance(config, RunConfig)
     _check_text(dataclasses.asdict(config))
-    if config.explainer.get("name") == "custom":
-        # Two classes of somebody's own are not the same explainer in a table.
-        config.explainer["name"] = str(config.explainer.get("_target_")).rpartition(".")[2]
+    for group in (config.explainer, config.simulator):
+        if group.get("name") == "custom":
+            # Two classes of somebody's own are not the same one in a table.
+            group["name"] = str(group.get("_target_")).rpartition(".")[2]
     for name, group in (
         ("model", config.model),
         ("dataset", config.dataset),
         ("explainer", config.explainer),
+        ("simulator", config.simulator),
     ):
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
     _check_names(config)

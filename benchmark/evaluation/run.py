@@ -14,10 +14,11 @@ import torch
 
 from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.answers import KeptAnswers, cost_columns, explain_block, restoring
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import (
+    OutageError,
     build_explainer,
-    explain_block,
     prepare_explainer,
     saved_forms,
 )
@@ -38,6 +39,7 @@ from benchmark.results import (
     explanation_line,
     load_run,
 )
+from benchmark.results.journal import Journal
 from benchmark.results.resampled import RESAMPLED
 from benchmark.results.writer import remove_unfinished
 from benchmark.scorers.calibration import calibration_columns, fit_block
@@ -145,10 +147,18 @@ def _compute(
         experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
         measured = time.perf_counter() - began - prepared
         n_todo = sum(len(block.neurons) for block in todo)
+        n_asked = sum(len(block.neurons) for block in blocks)
         name = experiment.config.explainer["name"]
         with progress(n_todo, f"{name}: explain and score", "neurons") as bar:
             for number, block in enumerate(todo):
-                rows, lines = _run_block(experiment, explainer, block)
+                journal = writer.journal(block.index)
+                try:
+                    rows, lines = _run_block(experiment, explainer, block, journal)
+                except OutageError as error:
+                    n_left = n_todo - sum(len(one.neurons) for one in todo[:number])
+                    n_left -= len(journal.entries)
+                    left = f"{n_left} of {n_asked} neurons are left. "
+                    raise OutageError(error.reason, left) from error
                 writer.write_block(block.index, rows, lines)
                 bar.update(len(block.neurons))
                 if all(later.layer != block.layer for later in todo[number + 1 :]):
@@ -185,20 +195,19 @@ def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError
 
 
 def _run_block(
-    experiment: Experiment, explainer: Explainer, block: Block
+    experiment: Experiment, explainer: Explainer, block: Block, journal: Journal
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of scores and lines of explanations of one block."""
     subject, store = experiment.subject, experiment.store
+    handed = experiment.handed_subject
     evidence = store.evidence(block)
-    tokens_before, began = subject.tokens_run, time.perf_counter()
-    explanations = explain_block(
-        explainer, evidence, experiment.handed_subject, lambda: store.evidence(block)
+    kept = KeptAnswers(
+        block.layer, journal, restoring(explainer, handed), lambda: subject.tokens_run
     )
-    n = len(block.neurons)
-    costs = {
-        "cost/subject_tokens": (subject.tokens_run - tokens_before) / n,
-        "cost/explain_seconds": (time.perf_counter() - began) / n,
-    }
+    answers = explain_block(explainer, evidence, handed, lambda: store.evidence(block), kept)
+    kept.lap()
+    costs = cost_columns(answers, kept.spent)
+    explanations = [explained.answer for explained in answers]
     return score_explanations(experiment, explainer, block, explanations, costs)
 
 

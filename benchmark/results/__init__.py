@@ -22,7 +22,7 @@ from benchmark.results.records import (
     TogetherRecord,
 )
 from benchmark.results.scores import FAILED, OK, Scores
-from benchmark.results.writer import RunWriter, find_unfinished
+from benchmark.results.writer import RunWriter
 
 __all__ = [
     "DESCRIPTIVE",
@@ -52,6 +52,5 @@ __all__ = [
     "explanation_bytes",
     "explanation_line",
     "find_runs",
-    "find_unfinished",
     "load_run",
 ]

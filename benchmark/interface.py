@@ -174,9 +174,7 @@ class Costs(dict[str, float]):
                     f"cost '{name}' is {value!r:.60}; a cost is a number of at least 0."
                 )
             if name in MEASURED_COSTS or name.startswith("simulate_"):
-                raise BenchmarkError(
-                    f"cost '{name}' is measured by the harness; rename it."
-                )
+                raise BenchmarkError(f"cost '{name}' is measured by the harness; rename it.")
 
 
 @dataclass(frozen=True)

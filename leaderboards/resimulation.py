@@ -16,7 +16,7 @@ from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.experiment import Experiment, open_corpus, open_subject
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of, check_fingerprint, config_of
-from benchmark.evaluation.run import score_explanations
+from benchmark.evaluation.score import score_explanations
 from benchmark.evidence import SCORING_SETS, Block, base_set
 from benchmark.plugins.trusted import UntrustedError, built_in_config
 from benchmark.results import OK, Run, Scores

@@ -8,7 +8,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,12 +26,13 @@ from benchmark.evaluation.explain import (
     name_of,
     prepare_explainer,
 )
-from benchmark.evaluation.simulate import is_unchanged, numbers_of
+from benchmark.evaluation.predictions import is_unchanged, numbers_of
 from benchmark.interface import (
     Evidence,
     Explainer,
     Explanation,
     Failure,
+    Program,
     SubjectModel,
 )
 from benchmark.plugins.handed import HandedStorage, handed
@@ -177,7 +178,9 @@ class Trial:
         Raises:
             WrongError: it raises, changes the tokens, or does not give a number per token.
         """
-        return self._numbers(explanation.simulate, tokens, "simulate", tuple(tokens.shape))
+        return self._numbers(
+            cast(Program, explanation).simulate, tokens, "simulate", tuple(tokens.shape)
+        )
 
     def jointly(
         self, explanations: Sequence[Explanation], tokens: Int[Tensor, "batch pos"]

@@ -31,15 +31,15 @@ from benchmark.plugins.isolation import EndsProgramError, contained, isolated, r
 from benchmark.results import DESCRIPTIVE, SavedExplanation
 from benchmark.results.encoding import explanation_text
 
+TRIES_AGAIN = "What is explained is kept; the same command tries again."
+
 
 class OutageError(BenchmarkError):
     """Neurons cannot be explained for now; `reason` says why, without a full stop."""
 
     def __init__(self, reason: str, left: str = "") -> None:
         self.reason = reason
-        super().__init__(
-            f"{reason}. {left}What is explained is kept; the same command tries again."
-        )
+        super().__init__(f"{reason}. {left}{TRIES_AGAIN}")
 
 
 def build_explainer(config: Mapping[str, Any]) -> Explainer:

@@ -17,6 +17,7 @@ import metrics
 from benchmark.config.run_config import RunConfig
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import evidence_of
+from benchmark.evaluation.simulators import is_own
 from benchmark.evidence import (
     CALIBRATED_SETS,
     CALIBRATED_SUFFIX,
@@ -36,6 +37,7 @@ from benchmark.results import (
     NeuronsRecord,
     RunRecord,
     Scores,
+    SimulatorRecord,
     SubjectRecord,
     benchmark_version,
     collect_environment,
@@ -66,6 +68,7 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "metrics": sorted(config.metrics.metrics),
         **({"both_references": True} if config.metrics.both_references else {}),
         **_causal_identity(config),
+        **_simulator_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
     }
@@ -75,6 +78,16 @@ def _causal_identity(config: RunConfig) -> dict[str, Any]:
     """Nothing for a run without causal scores, whose identity is then what it has always been."""
     causal = config.metrics.causal
     return {} if causal is None else {"causal": dataclasses.asdict(causal)}
+
+
+def _simulator_identity(config: RunConfig) -> dict[str, Any]:
+    """Nothing where explanations simulate themselves."""
+    if is_own(config.simulator):
+        return {}
+    return {
+        "simulator": dict(config.simulator),
+        "simulator_source": source_digest(config.simulator),
+    }
 
 
 def run_folder(experiment: Experiment, identity: dict[str, Any]) -> tuple[Path, bool]:
@@ -273,6 +286,13 @@ def record_of(
             evidence=evidence_of(explainer),
             control=bool(config.explainer.get("control", False)),
             options=dict(config.explainer),
+        ),
+        simulator=None
+        if is_own(config.simulator)
+        else SimulatorRecord(
+            name=config.simulator["name"],
+            target=config.simulator["_target_"],
+            options=dict(config.simulator),
         ),
         environment=collect_environment(),
         seeds={"seed": config.seed, "neurons": config.neurons.seed},

@@ -16,7 +16,7 @@ from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.record import summarise
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of
-from benchmark.evaluation.run import score_explanations
+from benchmark.evaluation.score import score_explanations
 from benchmark.evidence import CALIBRATED_SETS
 from benchmark.files.atomic import storage_errors
 from benchmark.results import Run, RunWriter, Scores, load_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from benchmark.errors import BenchmarkError, described
 from benchmark.evaluation.explain import imported_class, name_of
@@ -18,7 +18,7 @@ from benchmark.results import DESCRIPTIVE
 class SimulatedExplainer:
     """An explainer and the simulator that predicts from its explanations.
 
-    Whatever scores or shows a run takes it for the explainer; `simulate` lets the simulator predict.
+    Whatever scores or shows a run takes it for the explainer; `simulate` asks the simulator.
 
     Attributes:
         explainer: what made the explanations.
@@ -58,7 +58,7 @@ def with_simulator(explainer: Explainer, config: Mapping[str, Any]) -> Explainer
     itself = simulates_itself(explainer)
     if is_own(config):
         if not itself:
-            raise needs_simulator(explainer)
+            raise needs_simulator(name_of(explainer))
         return explainer
     if itself:
         raise BenchmarkError(
@@ -66,7 +66,12 @@ def with_simulator(explainer: Explainer, config: Mapping[str, Any]) -> Explainer
             f"'{name_of(explainer)}' simulate themselves; leave simulator= out."
         )
     simulator = build_simulator(config)
-    return SimulatedExplainer(explainer, lambda: simulator)
+    return cast(Explainer, SimulatedExplainer(explainer, lambda: simulator))
+
+
+def explaining(explainer: Explainer | SimulatedExplainer) -> Explainer:
+    """Return the explainer itself, of one that stands together with a simulator, too."""
+    return explainer.explainer if isinstance(explainer, SimulatedExplainer) else explainer
 
 
 def is_own(config: Mapping[str, Any]) -> bool:
@@ -86,10 +91,10 @@ def simulates_itself(explainer: Explainer) -> bool:
         ) from error
 
 
-def needs_simulator(explainer: Explainer) -> BenchmarkError:
+def needs_simulator(explainer: str) -> BenchmarkError:
     """Return the error for explanations that nobody simulates."""
     return BenchmarkError(
-        f"the explanations of explainer '{name_of(explainer)}' do not simulate themselves (they "
+        f"the explanations of explainer '{explainer}' do not simulate themselves (they "
         "have no 'simulate'), so a simulator must predict from them; choose one: "
         "simulator._target_=package.module.Class."
     )
@@ -108,7 +113,7 @@ def build_simulator(config: Mapping[str, Any]) -> Simulator:
     imported_class(target, f"'{target}'", "simulator")
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:
-        with isolated(target, "while it is made", warn=True):
+        with isolated(target, "while it is made", warn=True, kind="simulator"):
             simulator = instantiate(options, _convert_="all")
     except (InstantiationException, EndsProgramError) as error:
         reason = error.__cause__ if isinstance(error, InstantiationException) else None

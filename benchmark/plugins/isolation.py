@@ -63,12 +63,15 @@ def contained() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def isolated(explainer: str, doing: str, *, warn: bool = False) -> Iterator[None]:
+def isolated(
+    explainer: str, doing: str, *, warn: bool = False, kind: str = "explainer"
+) -> Iterator[None]:
     """Let an explainer's code run, and put back whatever it changes of what others share.
 
     Args:
         explainer: its name, for messages.
         doing: what it does, for messages, such as `while it explains`.
+        kind: what it is, for messages.
         warn: say in a warning what was put back, instead of ending the run: libraries change
             things while they are imported, which no author of an explainer can help.
 
@@ -87,14 +90,15 @@ def isolated(explainer: str, doing: str, *, warn: bool = False) -> Iterator[None
         changes = " and ".join(before.restore())
     if changes and warn:
         logger.warning(
-            "explainer '%s' changes %s %s; it is put back, because others share it.",
+            "%s '%s' changes %s %s; it is put back, because others share it.",
+            kind,
             explainer,
             changes,
             doing,
         )
     elif changes:
         raise SharedStateError(
-            f"explainer '{explainer}' changes {changes} {doing} and leaves it so; "
+            f"{kind} '{explainer}' changes {changes} {doing} and leaves it so; "
             "others share that: put it back, whatever happens in between."
         )
 

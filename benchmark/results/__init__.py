@@ -18,6 +18,7 @@ from benchmark.results.records import (
     MetricSummary,
     NeuronsRecord,
     RunRecord,
+    SimulatorRecord,
     SubjectRecord,
     TogetherRecord,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "RunWriter",
     "SavedExplanation",
     "Scores",
+    "SimulatorRecord",
     "SubjectRecord",
     "TogetherRecord",
     "benchmark_version",

@@ -82,6 +82,15 @@ class ExplainerRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimulatorRecord:
+    """Who predicted from the explanations: `target` is the class, `options` its settings."""
+
+    name: str
+    target: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GitRecord:
     """The commit that ran; `dirty` means that files differed from it or were not part of it."""
 
@@ -170,14 +179,16 @@ class RunRecord:
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
     `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
-    fire on. `together` holds what replacing many neurons at once does; it is
-    empty without `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
+    fire on. `simulator` is None where explanations simulated themselves. `together` holds what
+    replacing many neurons at once does; it is empty without `metrics=causal`. `started` and
+    `finished` are ISO 8601 in UTC, `timings` seconds.
     """
 
     run_id: str
     subject: SubjectRecord
     corpus: CorpusRecord
     explainer: ExplainerRecord
+    simulator: SimulatorRecord | None = None
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
     together: list[TogetherRecord] = field(default_factory=list)

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 import metrics
+from benchmark.errors import BenchmarkError
 from benchmark.evaluation.simulate import simulate
 from benchmark.evidence import CalibrationTruth
 from benchmark.interface import Explainer, Explanation, Failure
@@ -35,6 +36,13 @@ def fit_block(
     """
     simulated = simulate(explainer, explanations, truth.tokens)
     text = truth.tokens != truth.bos
+    if simulated.predicted is not None:
+        if len(simulated.predicted) > 1:
+            raise BenchmarkError(
+                "calibration needs a simulator that predicts the same tokens of every neuron; "
+                "leave calibration out."
+            )
+        text &= simulated.predicted[0]
     calibration = metrics.fit_calibration(
         method, truth.activations[:, text], simulated.predictions[:, text]
     )

@@ -28,7 +28,8 @@ def score_block(
 ) -> Scores:
     """Every metric on every scoring set, as `<set>/<metric>`, and `<set>/undefined`.
 
-    On a set without a token every metric is null (NaN) and nothing is undefined.
+    On a set without a token every metric is null (NaN) and nothing is undefined; so it is for a
+    neuron of whose tokens there nothing is predicted.
 
     Args:
         truth: the block's true activations.
@@ -44,7 +45,8 @@ def score_block(
     for scoring_set in sets:
         text = truth.scored(scoring_set)
         true = truth.activations(scoring_set)
-        shared = scoring_set in SHARED_SETS
+        # Tokens that a simulator chose for each neuron are no longer shared.
+        shared = scoring_set in SHARED_SETS and len(text) == 1
         predicted = (
             prediction[:, truth.uniform] if shared else prediction[neuron, truth.rows(scoring_set)]
         )
@@ -54,8 +56,12 @@ def score_block(
             }
             scores[f"{scoring_set}{suffix}/undefined"] = torch.zeros(n, dtype=torch.bool)
             continue
+        empty: list[int] = []
         for members in _equal_lengths(text, n):
             size = len(members)
+            if not shared and not text[members].any():
+                empty += members.tolist()
+                continue
             if shared:
                 flat_true, flat_predicted = true[:, text[0]], predicted[:, text[0]]
             else:
@@ -69,6 +75,10 @@ def score_block(
                     f"{scoring_set}{suffix}/{name}", torch.empty(n, dtype=values.dtype)
                 )
                 column[members] = values
+        for name in (*names, "undefined") if empty else ():
+            scores[f"{scoring_set}{suffix}/{name}"][empty] = (
+                False if name == "undefined" else torch.nan
+            )
     return scores
 
 

@@ -130,8 +130,9 @@ def test_an_outage_from_the_first_neuron_on_is_one_call(command: Command) -> Non
         message = command.run(f"{UNRELIABLE}.Down").message
         assert "12 of 12 neurons are left" in message
     assert len(OneByOne.calls) == 2
-    shown = command.run("explainer=shuffled", "explainer.inner._target_=tests.runs.unreliable.Down")
-    assert "the endpoint is down" in shown.message
+    shuffled = ("explainer=shuffled", "~explainer.inner.evidence")
+    message = command.run(*shuffled, "explainer.inner._target_=tests.runs.unreliable.Down").message
+    assert "the endpoint is down" in message
     assert len(OneByOne.calls) == 3
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from benchmark.errors import BenchmarkError
 from benchmark.evaluation.explain import restore
 from benchmark.evaluation.simulate import simulate
 from benchmark.evidence import Block, Truth
@@ -35,6 +36,8 @@ def replace_alone(
     config = experiment.config.metrics.causal
     if config is None:
         return {}
+    if truth.predicted is not None:
+        raise _partly_predicted()
     profile = experiment.store.profiles([block.layer])[block.layer]
     return score_alone(
         experiment.subject,
@@ -75,15 +78,25 @@ def replace_together(
             explanations = [restore(line, explainer, experiment.subject) for line in saved]
             neurons = torch.tensor([line.neuron for line in saved])
             profile = store.profiles([layer])[layer]
+            simulated = simulate(explainer, explanations, tokens)
+            if simulated.predicted is not None:
+                raise _partly_predicted()
             records += score_together(
                 experiment.subject,
                 layer,
                 neurons,
                 tokens,
-                simulate(explainer, explanations, tokens).predictions,
+                simulated.predictions,
                 mean=profile.mean_activation[neurons],
                 maximum=profile.max_activation[neurons],
                 sizes=config.together,
             )
             bar.update(1)
     return records
+
+
+def _partly_predicted() -> BenchmarkError:
+    return BenchmarkError(
+        "causal scores replace a neuron on every token of a context, and this simulator predicts "
+        "only a part of them; choose metrics without causal scores, such as metrics=standard."
+    )

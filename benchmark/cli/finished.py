@@ -41,9 +41,11 @@ def print_started(config: RunConfig) -> None:
     subject = config.model["name"]
     if subject == "local":
         subject = config.model["source"]
+    by = config.simulator
+    simulated = f", simulated by {by['name']}," if "_target_" in by else ""
     _say(
         one_line(
-            f"explainer {config.explainer['name']} on subject {subject}, "
+            f"explainer {config.explainer['name']}{simulated} on subject {subject}, "
             f"corpus {config.dataset['name']}"
         )
     )

@@ -336,6 +336,7 @@ def _overview(record: RunRecord) -> str:
         f"corpus    {record.corpus.name}, fingerprint {record.corpus.fingerprint[:12]}",
         f"explainer {record.explainer.name} ({record.explainer.target}), "
         f"evidence: {record.explainer.evidence}",
+        *([f"simulator {by.name} ({by.target})"] if (by := record.simulator) else []),
         f"versions  python {environment.python}, "
         + ", ".join(
             f"{name} {environment.packages[name]}"

@@ -14,7 +14,8 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "unit", "explainer", "metrics", "tracking")
+GROUPS = ("model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking")
+OF_CLASSES = ("explainer", "simulator")  # groups whose choices name a class by `_target_`
 PLUGINS = "neuron_simulator_benchmark.explainers"
 SCORER_PLUGINS = "neuron_simulator_benchmark.scorers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -157,7 +158,7 @@ def find(group: str, name: str) -> Entry:
         return _entry(path)
     known = {entry.name: entry for entry in entries(group)}
     if name not in known:
-        shown = [other for other in known if (group, other) != ("explainer", "custom")]
+        shown = [other for other in known if group not in OF_CLASSES or other != "custom"]
         raise unknown(group, name, shown, HINTS.get(group, ""))
     return known[name]
 
@@ -169,6 +170,7 @@ HINTS = {
         "dataset=hub dataset.repo=<hub id>."
     ),
     "explainer": "Your own: explainer._target_=package.module.Class.",
+    "simulator": "Your own: simulator._target_=package.module.Class.",
     "metrics": "Single ones: metrics.metrics=[pearson,f1].",
     "scorer": "Your own: scorer=path/to/scorer.yaml, a file that names its class by _target_.",
 }

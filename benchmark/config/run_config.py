@@ -17,6 +17,7 @@ from benchmark.config.literal import literal
 from benchmark.config.scorers import resolved
 from benchmark.errors import BenchmarkError, unknown
 
+OWN_SIMULATOR = "own"  # explanations simulate themselves
 NO_CALIBRATION = "none"
 CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
 MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
@@ -120,6 +121,7 @@ class RunConfig:
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     explainer: dict[str, Any] = MISSING
+    simulator: dict[str, Any] = field(default_factory=lambda: {"name": OWN_SIMULATOR})
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     scorer: Any = None
     scorers: dict[str, Any] = field(default_factory=dict)
@@ -182,14 +184,16 @@ def check_config(composed: DictConfig) -> RunConfig:
         raise _readable(error, composed) from None
     assert isinstance(config, RunConfig)
     _check_text(dataclasses.asdict(config))
-    if config.explainer.get("name") == "custom":
-        # Two classes of somebody's own are not the same explainer in a table.
-        config.explainer["name"] = str(config.explainer.get("_target_")).rpartition(".")[2]
+    for group in (config.explainer, config.simulator):
+        if group.get("name") == "custom":
+            # Two classes of somebody's own are not the same one in a table.
+            group["name"] = str(group.get("_target_")).rpartition(".")[2]
     for name, group in (
         ("model", config.model),
         ("dataset", config.dataset),
         ("explainer", config.explainer),
         ("unit", config.unit),
+        ("simulator", config.simulator),
     ):
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
     config.scorers, config.scorer = resolved(config.scorer, config.scorers), None

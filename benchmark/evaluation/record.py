@@ -18,6 +18,7 @@ from benchmark.column import COUNT, MEAN, MEAN_AND_MEDIAN, Column
 from benchmark.config.run_config import RunConfig
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import evidence_of
+from benchmark.evaluation.simulators import is_own
 from benchmark.evidence import Block
 from benchmark.interface import Explainer
 from benchmark.plugins.source_digest import source_digest
@@ -30,6 +31,7 @@ from benchmark.results import (
     NeuronsRecord,
     RunRecord,
     Scores,
+    SimulatorRecord,
     SubjectRecord,
     UnitsRecord,
     benchmark_version,
@@ -57,8 +59,19 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "settings": settings,
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
+        **_simulator_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
+    }
+
+
+def _simulator_identity(config: RunConfig) -> dict[str, Any]:
+    """Nothing where explanations simulate themselves."""
+    if is_own(config.simulator):
+        return {}
+    return {
+        "simulator": dict(config.simulator),
+        "simulator_source": source_digest(config.simulator),
     }
 
 
@@ -257,6 +270,13 @@ def record_of(
             evidence=evidence_of(explainer),
             control=bool(config.explainer.get("control", False)),
             options=dict(config.explainer),
+        ),
+        simulator=None
+        if is_own(config.simulator)
+        else SimulatorRecord(
+            name=config.simulator["name"],
+            target=config.simulator["_target_"],
+            options=dict(config.simulator),
         ),
         environment=collect_environment(),
         seeds={"seed": config.seed, "neurons": config.neurons.seed},

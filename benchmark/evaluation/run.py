@@ -12,14 +12,16 @@ from typing import Any
 
 from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.answers import KeptAnswers, cost_columns, explain_block, restoring
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import (
+    OutageError,
     build_explainer,
-    explain_block,
     prepare_explainer,
 )
 from benchmark.evaluation.record import record_of, run_folder, run_identity
 from benchmark.evaluation.score import finished_scores, score_explanations
+from benchmark.evaluation.simulators import explaining, with_simulator
 from benchmark.evidence import Block
 from benchmark.interface import Explainer
 from benchmark.plugins.handed import HandedStorage
@@ -32,7 +34,7 @@ from benchmark.results import (
     check_writable,
     load_run,
 )
-from benchmark.results.columns import cost_column
+from benchmark.results.journal import Journal
 from benchmark.results.writer import remove_unfinished
 from benchmark.scorers.chosen import added_columns
 from benchmark.terminal.progress import progress
@@ -74,6 +76,7 @@ def run(
         BenchmarkError: for whatever the user can fix.
     """
     explainer = build_explainer(config.explainer)
+    simulated = with_simulator(explainer, config.simulator)
     tracker = make_tracker(config.tracking)
     cache = cache_folder(config)
     check_path(cache)
@@ -93,7 +96,7 @@ def run(
         if finished:
             outcome = _reused(experiment, blocks, folder)
         else:
-            outcome = _compute(experiment, explainer, blocks, identity, folder, command, tracker)
+            outcome = _compute(experiment, simulated, blocks, identity, folder, command, tracker)
         return dataclasses.replace(outcome, messages=tracker.finish(outcome.run, extras))
     except BaseException:
         tracker.abandon()
@@ -131,15 +134,23 @@ def _compute(
         began = time.perf_counter()
         if todo:
             storage = HandedStorage(experiment.store.cache)
-            prepare_explainer(explainer, experiment.explain_text(), storage)
+            prepare_explainer(explaining(explainer), experiment.explain_text(), storage)
         prepared = time.perf_counter() - began
         experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
         measured = time.perf_counter() - began - prepared
         n_todo = sum(len(block.neurons) for block in todo)
+        n_asked = sum(len(block.neurons) for block in blocks)
         name = experiment.config.explainer["name"]
         with progress(n_todo, f"{name}: explain and score", "neurons") as bar:
             for number, block in enumerate(todo):
-                rows, lines = _run_block(experiment, explainer, block)
+                journal = writer.journal(block.index)
+                try:
+                    rows, lines = _run_block(experiment, explainer, block, journal)
+                except OutageError as error:
+                    n_left = n_todo - sum(len(one.neurons) for one in todo[:number])
+                    n_left -= len(journal.entries)
+                    left = f"{n_left} of {n_asked} neurons are left. "
+                    raise OutageError(error.reason, left) from error
                 writer.write_block(block.index, rows, lines)
                 bar.update(len(block.neurons))
                 if all(later.layer != block.layer for later in todo[number + 1 :]):
@@ -176,18 +187,17 @@ def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError
 
 
 def _run_block(
-    experiment: Experiment, explainer: Explainer, block: Block
+    experiment: Experiment, explainer: Explainer, block: Block, journal: Journal
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of scores and lines of explanations of one block."""
     subject, store = experiment.subject, experiment.store
+    handed, explains = experiment.handed_subject, explaining(explainer)
     evidence = store.evidence(block)
-    tokens_before, began = subject.tokens_run, time.perf_counter()
-    explanations = explain_block(
-        explainer, evidence, experiment.handed_subject, lambda: store.evidence(block)
+    kept = KeptAnswers(
+        block.layer, journal, restoring(explains, handed), lambda: subject.tokens_run
     )
-    n = len(block.neurons)
-    costs = {
-        cost_column("subject_tokens"): (subject.tokens_run - tokens_before) / n,
-        cost_column("explain_seconds"): (time.perf_counter() - began) / n,
-    }
+    answers = explain_block(explains, evidence, handed, lambda: store.evidence(block), kept)
+    kept.lap()
+    costs = cost_columns(answers, kept.spent)
+    explanations = [explained.answer for explained in answers]
     return score_explanations(experiment, explainer, block, explanations, costs)

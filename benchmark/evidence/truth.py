@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.results.columns import NOVEL, SHARED_SETS, TOP, UNIFORM
+from benchmark.results.columns import NOVEL, SHARED_SETS, TOP
 
 NOVEL_LENGTH = 8
 """A token is novel if the last eight tokens, itself among them, are nowhere in `explain`."""
@@ -29,6 +29,8 @@ class Truth:
         top_activations: raw units, `[n, k, ctx]`.
         novel: which tokens of the `uniform` set are in the `novel` set, `[m, ctx]`.
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
+        predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
+            mask where they are the same for all neurons; None for all.
     """
 
     bos: int
@@ -39,6 +41,7 @@ class Truth:
     top_activations: Float[Tensor, "n k ctx"]
     novel: Bool[Tensor, "m ctx"]
     documents: Int[Tensor, "m ctx"]
+    predicted: Bool[Tensor, "#n u ctx"] | None = None
 
     @property
     def n_random(self) -> int:
@@ -67,12 +70,15 @@ class Truth:
     def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
         """Return which tokens of a scoring set are scored, in the order of `rows`.
 
-        One mask, `[1, m, ctx]`, where all neurons share the set.
+        One mask, `[1, m, ctx]`, where all neurons share the set and what is predicted of it.
         """
-        if scoring_set == NOVEL:
-            return self.novel[None]
-        rows = self.uniform[None] if scoring_set == UNIFORM else self.rows(scoring_set)
-        return self.tokens[rows] != self.bos
+        rows = self.uniform[None] if scoring_set in SHARED_SETS else self.rows(scoring_set)
+        text = self.novel[None] if scoring_set == NOVEL else self.tokens[rows] != self.bos
+        if self.predicted is None:
+            return text
+        neuron = torch.arange(max(len(self.predicted), len(rows)))[:, None]
+        n = len(neuron)
+        return text & self.predicted.expand(n, -1, -1)[neuron, rows.expand(n, -1)]
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,15 @@ class ExplainerRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimulatorRecord:
+    """Who predicted from the explanations: `target` is the class, `options` its settings."""
+
+    name: str
+    target: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GitRecord:
     """The commit that ran; `dirty` means that files differed from it or were not part of it."""
 
@@ -191,7 +200,8 @@ class RunRecord:
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
     `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
-    fire on. `columns` are what scorers that were added declared of theirs; those of the
+    fire on. `simulator` is None where explanations simulated themselves.
+    `columns` are what scorers that were added declared of theirs; those of the
     benchmark's own scorers follow from their names. `together` holds what replacing many neurons
     at once does; it is empty without `metrics=causal`. `started` and `finished` are ISO 8601 in
     UTC, `timings` seconds.
@@ -203,6 +213,7 @@ class RunRecord:
     subject: SubjectRecord
     corpus: CorpusRecord
     explainer: ExplainerRecord
+    simulator: SimulatorRecord | None = None
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
     columns: list[Column] = field(default_factory=list)

@@ -33,6 +33,7 @@ from benchmark.results.blocks import (
     store_block,
 )
 from benchmark.results.encoding import compact, plain
+from benchmark.results.journal import JOURNALS, Journal, journal_path
 from benchmark.results.layout import (
     DISCARDED,
     EXPLANATIONS,
@@ -161,6 +162,16 @@ class RunWriter:
             self._blocks[block] = store_block(
                 self._unfinished, block, self._identity, checked_rows, lines
             )
+            journal_path(self._unfinished, block).unlink(missing_ok=True)
+
+    def journal(self, block: int) -> Journal:
+        """Open the journal of a block that is not saved yet; `write_block` removes it.
+
+        Raises:
+            BenchmarkError: the folder cannot be read.
+        """
+        head = {"block": block, "identity": self._identity}
+        return Journal(journal_path(self._unfinished, block), head)
 
     def discard(self) -> Path:
         """Forget every block, so that the run begins again the next time.
@@ -176,8 +187,8 @@ class RunWriter:
             with replacing(path) as file:
                 for line in explanation_lines(list(self._blocks.values())):
                     file.write(line)
-            for block in self._unfinished.glob("block-*.jsonl"):
-                block.unlink()
+            for part in _parts(self._unfinished):
+                part.unlink()
         self._blocks.clear()
         return path
 
@@ -273,7 +284,7 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
     remove_temporary_files(folder / UNFINISHED)
     begun = read_identity(folder)
     if begun is None:
-        for path in (folder / UNFINISHED).glob("block-*.jsonl"):
+        for path in _parts(folder / UNFINISHED):
             path.unlink()
         write_text(folder / UNFINISHED / IDENTITY, f"{compact(identity)}\n")
         sync_folder(folder)
@@ -284,6 +295,11 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
             f"'{folder}' holds an unfinished run with other settings (different: "
             f"{', '.join(different)}); remove the folder or choose another one."
         )
+
+
+def _parts(unfinished: Path) -> list[Path]:
+    """Return what is saved of blocks, complete ones and those under construction."""
+    return [*unfinished.glob("block-*.jsonl"), *unfinished.glob(JOURNALS)]
 
 
 def _digest(identity: dict[str, Any]) -> str:

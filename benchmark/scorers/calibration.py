@@ -11,6 +11,7 @@ from torch import Tensor
 import metrics
 from benchmark.column import Column
 from benchmark.config.run_config import RunConfig
+from benchmark.errors import BenchmarkError
 from benchmark.interface import Failure, ScoredBlock
 from benchmark.results.columns import (
     CLIPPED,
@@ -75,6 +76,13 @@ def fit_block(method: str, block: ScoredBlock) -> tuple[metrics.Calibration, Boo
     truth = block.calibration()
     simulated = block.simulate(truth.tokens)
     text = truth.tokens != truth.bos
+    if simulated.predicted is not None:
+        if len(simulated.predicted) > 1:
+            raise BenchmarkError(
+                "calibration needs a simulator that predicts the same tokens of every neuron; "
+                "leave calibration out."
+            )
+        text &= simulated.predicted[0]
     calibration = metrics.fit_calibration(
         method, truth.activations[:, text], simulated.predictions[:, text]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 import metrics
@@ -53,18 +53,38 @@ def correlation_support(
         seed: seed of the draws of documents.
         level: probability that the interval covers.
     """
-    text = truth.scored(UNIFORM)[0]
+    true, predicted = truth.uniform_activations, prediction[:, truth.uniform]
+    scored = truth.scored(UNIFORM)
+    if len(scored) == 1:
+        return _support(true, predicted, scored[0], truth.documents, seed, level)
+    # Each neuron has tokens of its own.
+    rows = [slice(row, row + 1) for row in range(len(true))]
+    parts = [
+        _support(true[row], predicted[row], scored[row][0], truth.documents, seed, level)
+        for row in rows
+    ]
+    return {column: torch.cat([part[column] for part in parts]) for column in parts[0]}
+
+
+def _support(
+    true: Float[Tensor, "n m ctx"],
+    predicted: Float[Tensor, "n m ctx"],
+    text: Bool[Tensor, "m ctx"],
+    documents: Int[Tensor, "m ctx"],
+    seed: int,
+    level: float,
+) -> dict[str, Float[Tensor, " n"]]:
+    """Return the columns of `correlation_support` on the tokens `text`."""
     if not text.any():
-        nothing = torch.full((len(prediction),), torch.nan)
+        nothing = torch.full((len(true),), torch.nan)
         return {
             score_column(UNIFORM, name): nothing
             for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
         }
-    true, documents = truth.uniform_activations[:, text], truth.documents[text]
+    true, predicted, documents = true[:, text], predicted[:, text], documents[text]
     low, high = torch.full((2, len(true)), torch.nan, dtype=torch.float64)
     n_documents = len(documents.unique())
     if n_documents > 1:
-        predicted = prediction[:, truth.uniform][:, text]
         # A correlation has no threshold.
         units = metrics.Units.of_documents(true, predicted, torch.zeros(len(true)), documents)
         weights = metrics.draw_weights(n_documents, RESAMPLES, seed)

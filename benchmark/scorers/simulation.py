@@ -90,7 +90,8 @@ def score_block(
 ) -> Scores:
     """Score a block by every metric on every scoring set, and tell where a score is undefined.
 
-    On a set without a token every metric is null (NaN) and nothing is undefined.
+    On a set without a token every metric is null (NaN) and nothing is undefined; so it is for a
+    neuron of whose tokens there nothing is predicted.
 
     Args:
         truth: the block's true activations.
@@ -106,7 +107,8 @@ def score_block(
     for scoring_set in sets:
         group, text = called(scoring_set), truth.scored(scoring_set)
         true = truth.activations(scoring_set)
-        shared = scoring_set in SHARED_SETS
+        # Tokens that a simulator chose for each neuron are no longer shared.
+        shared = scoring_set in SHARED_SETS and len(text) == 1
         predicted = (
             prediction[:, truth.uniform] if shared else prediction[neuron, truth.rows(scoring_set)]
         )
@@ -114,8 +116,12 @@ def score_block(
             scores |= {score_column(group, name): torch.full((n,), torch.nan) for name in names}
             scores[score_column(group, UNDEFINED)] = torch.zeros(n, dtype=torch.bool)
             continue
+        empty: list[int] = []
         for members in _equal_lengths(text, n):
             size = len(members)
+            if not shared and not text[members].any():
+                empty += members.tolist()
+                continue
             if shared:
                 flat_true, flat_predicted = true[:, text[0]], predicted[:, text[0]]
             else:
@@ -129,6 +135,8 @@ def score_block(
                     score_column(group, name), torch.empty(n, dtype=values.dtype)
                 )
                 column[members] = values
+        for name in (*names, UNDEFINED) if empty else ():
+            scores[score_column(group, name)][empty] = False if name == UNDEFINED else torch.nan
     return scores
 
 

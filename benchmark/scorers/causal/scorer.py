@@ -11,6 +11,7 @@ import torch
 
 from benchmark.column import Column
 from benchmark.config.run_config import CausalConfig
+from benchmark.errors import BenchmarkError
 from benchmark.interface import ScoredBlock
 from benchmark.results import SavedExplanation, TogetherRecord
 from benchmark.results.columns import (
@@ -59,7 +60,17 @@ class CausalScorer:
         check_continuations(subject)
 
     def score(self, block: ScoredBlock) -> Mapping[str, Any]:
-        """Score a block's neurons, each replaced alone; see `score_alone`."""
+        """Score a block's neurons, each replaced alone; see `score_alone`.
+
+        Raises:
+            BenchmarkError: the simulator predicts only a part of the tokens.
+        """
+        if block.truth.predicted is not None:
+            raise BenchmarkError(
+                "causal scores replace a neuron on every token of a context, and this simulator "
+                "predicts only a part of them; choose metrics without causal scores, such as "
+                "metrics=standard."
+            )
         return score_alone(
             cast("Subject", block.subject),
             block,

@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.explanation_size import SIZE_MEASURE
-from benchmark.results.columns import UNDEFINED, problem_of, score_column
+from benchmark.results.columns import UNDEFINED, cost_column, problem_of, score_column
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 # What an interval is over.
 OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
 
-SIZE_COLUMN = "cost/bytes"
+SIZE_COLUMN = cost_column("bytes")
 
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")

@@ -25,6 +25,8 @@ def prepare_overrides(words: Sequence[str], *, sweep: bool) -> list[str]:
             raise BenchmarkError(
                 f"'{word}' is not an override; write key=value, for example explainer=token_lookup."
             )
+    # Options of a scorer that was added, which Hydra does not know beforehand.
+    words = [f"++{word}" if word.startswith("scorers.") else word for word in words]
     words = [quoted(word, sweep=sweep) for word in words]
     chosen = {group: _choices(words, group, sweep) for group in GROUPS}
     for group, names in chosen.items():

@@ -14,6 +14,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from benchmark.config.literal import literal
+from benchmark.config.scorers import resolved
 from benchmark.errors import BenchmarkError, unknown
 
 OWN_SIMULATOR = "own"  # explanations simulate themselves
@@ -110,13 +111,19 @@ class MetricsConfig:
 
 @dataclass
 class RunConfig:
-    """A whole run. The groups chosen by name keep the keys that their own files give them."""
+    """A whole run. The groups chosen by name keep the keys that their own files give them.
+
+    `scorer` names scorers that are added; once the configuration is checked it is None, and
+    `scorers` holds the options of each of them by name.
+    """
 
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     explainer: dict[str, Any] = MISSING
     simulator: dict[str, Any] = field(default_factory=lambda: {"name": OWN_SIMULATOR})
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    scorer: Any = None
+    scorers: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = MISSING
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
     context_length: int = 128
@@ -181,6 +188,7 @@ def check_config(composed: DictConfig) -> RunConfig:
         ("simulator", config.simulator),
     ):
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
+    config.scorers, config.scorer = resolved(config.scorer, config.scorers), None
     _check_names(config)
     _check_ranges(config)
     _check_neurons(config.neurons)
@@ -194,6 +202,17 @@ def recorded_config(recorded: Mapping[str, Any]) -> DictConfig:
     which need not be the default of today.
     """
     return OmegaConf.create({**BEFORE, **recorded})
+
+
+def setting(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a key such as `contexts.top` in a run's recorded configuration.
+
+    A key that is younger than the run has the value that the run was made with.
+    """
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return BEFORE.get(key) if value is None else value
 
 
 def config_keys() -> Iterator[str]:

@@ -20,7 +20,7 @@ from benchmark.evaluation.explain import (
     prepare_explainer,
 )
 from benchmark.evaluation.record import record_of, run_folder, run_identity
-from benchmark.evaluation.score import score_explanations
+from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.evaluation.simulators import explaining, with_simulator
 from benchmark.evidence import Block
 from benchmark.interface import Explainer
@@ -36,7 +36,7 @@ from benchmark.results import (
 )
 from benchmark.results.journal import Journal
 from benchmark.results.writer import remove_unfinished
-from benchmark.scorers.causal.harness import replace_together
+from benchmark.scorers.chosen import added_columns
 from benchmark.terminal.progress import progress
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
 
@@ -84,6 +84,7 @@ def run(
         if place != cache or not cache.exists():  # one that exists may hold all that is needed
             check_writable(place)
     experiment = open_experiment(config)
+    _ = experiment.scorers  # made before anything is measured
     blocks = experiment.blocks()
     identity = run_identity(experiment, blocks)
     folder, finished = run_folder(experiment, identity)
@@ -127,7 +128,7 @@ def _compute(
 ) -> Outcome:
     """Explain, simulate, score and save every block that is not saved yet."""
     started = datetime.now(timezone.utc)
-    with RunWriter.open(folder, identity) as writer:
+    with RunWriter.open(folder, identity, added_columns(experiment.scorers)) as writer:
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
@@ -160,7 +161,7 @@ def _compute(
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
-            together=replace_together(experiment, explainer, writer),
+            **finished_scores(experiment, explainer, writer),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={

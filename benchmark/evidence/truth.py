@@ -8,31 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.config.run_config import FIRING_REFERENCES
+from benchmark.results.columns import NOVEL, SHARED_SETS, TOP
 
-UNIFORM = "uniform"
-TOP = "top"
-TOP_AND_RANDOM = "top_and_random"
-NOVEL = "novel"
-SCORING_SETS = (UNIFORM, NOVEL, TOP, TOP_AND_RANDOM)
 NOVEL_LENGTH = 8
 """A token is novel if the last so many tokens, itself among them, are nowhere in `explain`."""
 
-SHARED_SETS = (UNIFORM, NOVEL)
-"""The sets whose tokens are the same for all neurons; no other one may rank."""
-
-# The scores of a set after calibration are in columns of their own.
-CALIBRATED_SUFFIX = "_calibrated"
-CALIBRATED_SETS = tuple(f"{name}{CALIBRATED_SUFFIX}" for name in SCORING_SETS)
-
 CONTEXTS_AT_ONCE = 64
-
-
-def base_set(name: str) -> str:
-    """Return the scoring set whose tokens a set of columns such as `uniform_calibrated` is on."""
-    for suffix in (CALIBRATED_SUFFIX, *(f"_{reference}" for reference in FIRING_REFERENCES)):
-        name = name.removesuffix(suffix)
-    return name
 
 
 @dataclass(frozen=True)

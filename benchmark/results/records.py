@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.column import Column
 from benchmark.errors import BenchmarkError
+from benchmark.results.columns import UNDEFINED, problem_of, score_column
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -179,9 +181,10 @@ class RunRecord:
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
     `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
-    fire on. `simulator` is None where explanations simulated themselves. `together` holds what
-    replacing many neurons at once does; it is empty without `metrics=causal`. `started` and
-    `finished` are ISO 8601 in UTC, `timings` seconds.
+    fire on. `simulator` is None where explanations simulated themselves. `columns` are what scorers
+    that were added declared of theirs; those of the benchmark's own scorers follow from their
+    names. `together` holds what replacing many neurons at once does; it is empty without
+    `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
     """
 
     run_id: str
@@ -191,6 +194,7 @@ class RunRecord:
     simulator: SimulatorRecord | None = None
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
+    columns: list[Column] = field(default_factory=list)
     together: list[TogetherRecord] = field(default_factory=list)
     benchmark_version: str = ""
     started: str = ""
@@ -210,7 +214,7 @@ class RunRecord:
 
     def undefined(self, scoring_set: str) -> int:
         """How many neurons have an undefined correlation on a scoring set."""
-        found = self.summary.get(f"{scoring_set}/undefined", 0)
+        found = self.summary.get(score_column(scoring_set, UNDEFINED), 0)
         return found if isinstance(found, int) else 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -238,4 +242,8 @@ class RunRecord:
                 f"{where}: written with schema version {version}, this package reads up to "
                 f"{SCHEMA_VERSION}; install a newer neuron-simulator-benchmark."
             )
-        return read_record(cls, data, where)
+        record = read_record(cls, data, where)
+        for column in record.columns:
+            if problem := problem_of(column):
+                raise BenchmarkError(f"{where}: columns: {problem}.")
+        return record

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import (
     remove_temporary_files,
@@ -54,15 +55,20 @@ class RunWriter:
     there to be continued.
     """
 
-    def __init__(self, folder: Path, identity: str, lock: FileLock) -> None:
+    def __init__(
+        self, folder: Path, identity: str, lock: FileLock, columns: Sequence[Column] = ()
+    ) -> None:
         self.folder = folder
+        self.columns = columns
         self._unfinished = folder / UNFINISHED
         self._identity = identity
         self._lock = lock
         self._blocks: dict[int, StoredBlock] = {}
 
     @classmethod
-    def open(cls, folder: Path | str, identity: Mapping[str, Any]) -> RunWriter:
+    def open(
+        cls, folder: Path | str, identity: Mapping[str, Any], columns: Sequence[Column] = ()
+    ) -> RunWriter:
         """Begin the run in `folder`, or continue the one that was begun there.
 
         Blocks that are not whole are discarded.
@@ -71,6 +77,7 @@ class RunWriter:
             folder: the run's folder; made if it does not exist.
             identity: everything that determines the run, as JSON values: two runs with equal
                 identity give equal results.
+            columns: what scorers declare that are none of the benchmark's own.
 
         Raises:
             BenchmarkError: the folder holds a finished run, one with another identity or files
@@ -88,7 +95,7 @@ class RunWriter:
             try:
                 _refuse_finished(folder)
                 _claim(folder, wanted)
-                writer = cls(folder, _digest(wanted), lock)
+                writer = cls(folder, _digest(wanted), lock, columns)
                 writer._load_blocks()
             except BaseException:
                 lock.release()
@@ -116,7 +123,8 @@ class RunWriter:
 
     def scores(self) -> Scores:
         """The rows of all blocks so far, also those of earlier processes."""
-        return Scores.from_rows(row for block in self._blocks.values() for row in block.rows)
+        rows = (row for block in self._blocks.values() for row in block.rows)
+        return Scores.from_rows(rows, self.columns)
 
     def explanations(self) -> Iterator[SavedExplanation]:
         """What is saved of every neuron so far, by layer and neuron, one at a time."""

@@ -7,14 +7,22 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 import metrics
-from benchmark.evidence import SCORING_SETS, UNIFORM, Truth
-from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
+from benchmark.interface import HeldOut
+from benchmark.results.columns import (
+    EFFECTIVE_TOKENS,
+    PEARSON_HIGH,
+    PEARSON_LOW,
+    POSITIVES,
+    SCORING_SETS,
+    UNIFORM,
+    score_column,
+)
 
 # How often the documents are drawn for one neuron's interval: its ends are percentiles.
 RESAMPLES = 1000
 
 
-def count_positives(truth: Truth, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
+def count_positives(truth: HeldOut, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
     """Return how many scored tokens of each set a neuron fires on, `<set>/positives`, int64 `[n]`.
 
     Args:
@@ -24,12 +32,14 @@ def count_positives(truth: Truth, threshold: Float[Tensor, " n"]) -> dict[str, T
     found = {}
     for scoring_set in SCORING_SETS:
         fires = truth.activations(scoring_set) >= threshold[:, None, None]
-        found[f"{scoring_set}/{POSITIVES}"] = (fires & truth.scored(scoring_set)).sum((1, 2))
+        found[score_column(scoring_set, POSITIVES)] = (fires & truth.scored(scoring_set)).sum(
+            (1, 2)
+        )
     return found
 
 
 def correlation_support(
-    truth: Truth, prediction: Float[Tensor, "n u ctx"], *, seed: int, level: float
+    truth: HeldOut, prediction: Float[Tensor, "n u ctx"], *, seed: int, level: float
 ) -> dict[str, Float[Tensor, " n"]]:
     """Return what each neuron's correlation on `uniform` rests on, `[n]` for each column.
 
@@ -68,7 +78,8 @@ def _support(
     if not text.any():
         nothing = torch.full((len(true),), torch.nan)
         return {
-            f"{UNIFORM}/{name}": nothing for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
+            score_column(UNIFORM, name): nothing
+            for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
         }
     true, predicted, documents = true[:, text], predicted[:, text], documents[text]
     low, high = torch.full((2, len(true)), torch.nan, dtype=torch.float64)
@@ -84,7 +95,7 @@ def _support(
         ]
         low, high = metrics.percentiles(torch.cat([one["pearson"] for one in scores]), level)
     return {
-        f"{UNIFORM}/{EFFECTIVE_TOKENS}": metrics.effective_tokens(true),
-        f"{UNIFORM}/{PEARSON_LOW}": low,
-        f"{UNIFORM}/{PEARSON_HIGH}": high,
+        score_column(UNIFORM, EFFECTIVE_TOKENS): metrics.effective_tokens(true),
+        score_column(UNIFORM, PEARSON_LOW): low,
+        score_column(UNIFORM, PEARSON_HIGH): high,
     }

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 import metrics
-from benchmark.evidence import UNIFORM, Truth
+from benchmark.interface import HeldOut
+from benchmark.results.columns import UNIFORM, score_column
 from benchmark.results.resampled import resampled_entry
 
 # The metrics that tables compare explainers by. Others would make every record larger.
@@ -19,7 +20,7 @@ REPLICATED = ("pearson", "auprc", "f1")
 
 
 def replicate_entries(
-    truth: Truth,
+    truth: HeldOut,
     prediction: Float[Tensor, "n u ctx"],
     threshold: Float[Tensor, " n"],
     names: Sequence[str],
@@ -38,8 +39,7 @@ def replicate_entries(
 
     Returns:
         One entry per neuron; none where nothing can be resampled: without such a metric or draw,
-        with a single document, or where a simulator
-        predicts other tokens of each neuron.
+        with a single document, or where a simulator predicts other tokens of each neuron.
     """
     chosen = [name for name in REPLICATED if name in names]
     tokens = truth.tokens[truth.uniform]
@@ -70,7 +70,7 @@ def replicate_entries(
     whole = torch.ones(1, n_documents, dtype=weights.dtype)
     scores = metrics.resampled_scores(chosen, units, torch.cat([whole, weights]))
     deviations = {
-        f"{UNIFORM}/{name}": (values[:, 1:] - values[:, :1]).numpy()
+        score_column(UNIFORM, name): (values[:, 1:] - values[:, :1]).numpy()
         for name, values in scores.items()
     }
     return [

@@ -584,8 +584,6 @@ class Simulated(Protocol):
     """
 
     @property
-    def predicted(self) -> Bool[Tensor, "#n batch pos"] | None: ...  # noqa: D102
-    @property
     def predictions(self) -> Float[Tensor, "n batch pos"]: ...  # noqa: D102
     @property
     def explanations(self) -> Sequence[Explanation | Failure]: ...  # noqa: D102

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Explanation,
         Failure,
         Sample,
+        SharedPrefixes,
         Storage,
         SubjectModel,
     )
@@ -36,6 +37,7 @@ __all__ = [
     "Failure",
     "Run",
     "Sample",
+    "SharedPrefixes",
     "Storage",
     "Subject",
     "SubjectModel",
@@ -56,6 +58,7 @@ _MODULES = {
         "Explanation",
         "Failure",
         "Sample",
+        "SharedPrefixes",
         "Storage",
         "SubjectModel",
     ),

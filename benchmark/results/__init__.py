@@ -1,7 +1,7 @@
 """Runs as files: written block by block, read back by this version and later ones."""
 
 from benchmark.files.atomic import check_path, check_writable
-from benchmark.results.encoding import explanation_bytes
+from benchmark.files.explanation_size import explanation_bytes
 from benchmark.results.environment import benchmark_version, collect_environment
 from benchmark.results.lines import SavedExplanation, explanation_line
 from benchmark.results.reader import Run, find_runs, load_run
@@ -18,6 +18,7 @@ from benchmark.results.records import (
     MetricSummary,
     NeuronsRecord,
     RunRecord,
+    SimulatorRecord,
     SubjectRecord,
     TogetherRecord,
     UnitsRecord,
@@ -44,6 +45,7 @@ __all__ = [
     "RunWriter",
     "SavedExplanation",
     "Scores",
+    "SimulatorRecord",
     "SubjectRecord",
     "TogetherRecord",
     "UnitsRecord",

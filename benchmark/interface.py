@@ -152,8 +152,7 @@ class SubjectModel(Protocol):
     """The subject as explainers see it: all queries that exist, and nothing that changes it.
 
     Every query is counted in `tokens_run`: a forward pass counts the tokens that it runs, batch
-    times positions. The mean per neuron is the column `cost/subject_tokens` of a run. No query
-    runs a token twice within a call unless it is given twice.
+    times positions. The mean per neuron is the column `cost/subject_tokens` of a run.
     """
 
     @property

@@ -12,30 +12,43 @@ if TYPE_CHECKING:
     from benchmark.corpus import Corpus, load_corpus
     from benchmark.errors import BenchmarkError
     from benchmark.interface import (
+        Costs,
         Evidence,
         Exemplars,
+        Explained,
         Explainer,
         ExplainText,
         Explanation,
         Failure,
+        Prediction,
+        Program,
         Sample,
+        Simulator,
         Storage,
         SubjectModel,
     )
+    from benchmark.plugins.base import BaseExplainer, BaseExplanation
     from benchmark.results import Run, find_runs, load_run
     from benchmark.subject import Subject, load_subject
 
 __all__ = [
+    "BaseExplainer",
+    "BaseExplanation",
     "BenchmarkError",
     "Corpus",
+    "Costs",
     "Evidence",
     "Exemplars",
     "ExplainText",
+    "Explained",
     "Explainer",
     "Explanation",
     "Failure",
+    "Prediction",
+    "Program",
     "Run",
     "Sample",
+    "Simulator",
     "Storage",
     "Subject",
     "SubjectModel",
@@ -58,7 +71,13 @@ _MODULES = {
         "Sample",
         "Storage",
         "SubjectModel",
+        "Costs",
+        "Explained",
+        "Prediction",
+        "Program",
+        "Simulator",
     ),
+    "benchmark.plugins.base": ("BaseExplainer", "BaseExplanation"),
     "benchmark.results": ("Run", "find_runs", "load_run"),
     "benchmark.subject": ("Subject", "load_subject"),
 }

@@ -21,9 +21,13 @@ class BenchmarkError(Exception):
 SURROUNDINGS = (BenchmarkError, OSError, ImportError, MemoryError)
 # Libraries whose errors of the network are no OSError, by the class that all of them derive from.
 NETWORK_ERRORS = {
+    ("aiohttp", "ClientError"),
+    ("asyncio", "TimeoutError"),
+    ("concurrent", "TimeoutError"),
     ("httpx", "HTTPError"),
     ("httpcore", "NetworkError"),
     ("httpcore", "TimeoutException"),
+    ("urllib3", "HTTPError"),
 }
 # On the CPU a failed allocation of torch's is an ordinary RuntimeError, told apart by its text.
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad alloc", "bad_alloc")

@@ -19,6 +19,7 @@ from benchmark.graphs.collect import run_graphs
 from benchmark.graphs.files import write_graph
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph
 from benchmark.results import Run
+from benchmark.results.columns import HEADLINE, UNIFORM, score_column
 
 # Patterns of a graph that a picture shows whole.
 SHOWN_PATTERNS = 20
@@ -98,8 +99,8 @@ def graphs_of(run: Run) -> list[Drawn]:
         Drawn(
             saved.name,
             saved.graph,
-            rows[saved.name]["uniform/pearson"],
-            rows[saved.name]["uniform/f1"],
+            rows[saved.name][HEADLINE],
+            rows[saved.name][score_column(UNIFORM, "f1")],
         )
         for saved in run_graphs(ReopenedRun(run))
         if saved.graph is not None and saved.graph.patterns

@@ -26,18 +26,18 @@ from benchmark.config.run_config import check_config
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run
+from benchmark.results.columns import HEADLINE, TOP, UNIFORM, cost_column, score_column
 
 PAGE = Path(__file__).parents[1] / "docs" / "n2g.md"
 BEGIN, END = "<!-- effects: begin -->", "<!-- effects: end -->"
 SUBJECTS = ("solu-tiny",)
 DEFAULT = "defaults"
-PEARSON = "uniform/pearson"
 COLUMNS = (
-    ("AUPRC", "uniform/auprc", 3),
-    ("F1", "uniform/f1", 3),
-    ("top F1", "top/f1", 3),
-    ("tokens/n.", "cost/subject_tokens", 0),
-    ("bytes", "cost/bytes", 0),
+    ("AUPRC", score_column(UNIFORM, "auprc"), 3),
+    ("F1", score_column(UNIFORM, "f1"), 3),
+    ("top F1", score_column(TOP, "f1"), 3),
+    ("tokens/n.", cost_column("subject_tokens"), 0),
+    ("bytes", cost_column("bytes"), 0),
 )
 
 
@@ -162,7 +162,7 @@ def table_of(subject: str, runs: dict[str, Run]) -> str:
     default = runs[DEFAULT]
     heading = ["options", "r", "difference of r", *(name for name, _, _ in COLUMNS)]
     rows = [
-        [_code(label), _mean(run, PEARSON, 3), _difference(run, default)]
+        [_code(label), _mean(run, HEADLINE, 3), _difference(run, default)]
         + [_mean(run, column, digits) for _, column, digits in COLUMNS]
         for label, run in runs.items()
     ]
@@ -198,9 +198,9 @@ def _difference(run: Run, default: Run) -> str:
             f"the runs in '{run.folder}' and '{default.folder}' are not of the same neurons."
         )
     found = metrics.paired_difference(
-        run.scores.column(PEARSON),
-        default.scores.column(PEARSON),
-        replicates=paired_replicates(run, default, PEARSON),
+        run.scores.column(HEADLINE),
+        default.scores.column(HEADLINE),
+        replicates=paired_replicates(run, default, HEADLINE),
     )
     if found.mean is None:
         return "-"

@@ -30,6 +30,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run, find_runs, load_run
+from benchmark.results.columns import HEADLINE
 from leaderboards import graph_page, n2g_deviations
 
 PROJECT = Path(__file__).parents[1]
@@ -165,7 +166,7 @@ def neurons_shown(runs: Sequence[Run]) -> list[tuple[int, int]]:
     best method is farthest ahead of N2G.
     """
     scores = {
-        run.record.explainer.name: run.scores.column("uniform/pearson")
+        run.record.explainer.name: run.scores.column(HEADLINE)
         for run in runs
         if run.record.explainer.name in METHODS
     }
@@ -185,7 +186,7 @@ def descriptions(runs: Sequence[Run], layer: int, neuron: int) -> str:
         explanation = ReopenedRun(run).explanation(saved)
         text = f"failed: {saved.error}" if explanation is None else explanation.describe()
         row = run.scores.neurons().index((layer, neuron))
-        r = float(run.scores.column("uniform/pearson")[row])
+        r = float(run.scores.column(HEADLINE)[row])
         parts.append(f"**{name}**, r on `uniform` {r:.3f}\n\n```text\n{text.rstrip()}\n```")
     return "\n\n".join(parts)
 

@@ -19,7 +19,7 @@ from benchmark.cli.table import (
     ranges,
 )
 from benchmark.corpus.copies import copies
-from benchmark.evidence import NOVEL, TOP, UNIFORM
+from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
 from benchmark.token_text import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
@@ -27,7 +27,6 @@ from leaderboards.subjects import Across
 
 TIED, ON_FRONT, CONTROL, EMPTY = NOT_SIGNIFICANT, "●", "control", "-"
 INTERVALS = ("95 % interval", "over neurons")
-CAUSAL = "causal/uniform_mean_weighted"
 
 LEGEND = f"""\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
@@ -44,7 +43,9 @@ neurons do to the next-token distribution their simulations carry, 1 if all, 0 i
 mean does, neurons counting by their effect. positives: how many tokens a neuron fires on there, the
 median over neurons. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and
 are left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n.
-and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
+and s/n.: subject tokens and seconds to explain one neuron; bytes: of what simulates in one
+explanation, as canonical JSON compressed by bzip2, the mean; none for a run of an earlier version,
+which counted bytes of JSON text: that cannot be compared, and `score` measures such a run again.
 Controls bound the scale; they have no rank and are on no Pareto front."""
 
 
@@ -87,16 +88,15 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     """The table of one scoring set; `extra` are further metrics to show beside the usual ones."""
     of_set = board.scoring_set
     columns = ["#", "explainer", "evidence", _key(board.ranked_by), *INTERVALS, TIED]
-    shown = [(marked(name), f"{of_set}/{name}") for name in ("auprc", "f1", "iou", *extra)]
+    shown = [(marked(name), score_column(of_set, name)) for name in ("auprc", "f1", "iou", *extra)]
     shown = [(_HEADINGS.get(name, name), column) for name, column in shown]
-    if f"{of_set}/pearson" != board.ranked_by:
-        shown.insert(0, (f"r on {of_set}", f"{of_set}/pearson"))
+    if score_column(of_set, "pearson") != board.ranked_by:
+        shown.insert(0, (f"r on {of_set}", score_column(of_set, "pearson")))
     if of_set != NOVEL:
-        shown.insert(0, ("novel r", f"{NOVEL}/pearson"))
+        shown.insert(0, ("novel r", score_column(NOVEL, "pearson")))
     if of_set != TOP:
-        shown.append(("top F1", f"{TOP}/f1"))
-    if CAUSAL in board.columns:
-        shown.append(("causal", CAUSAL))
+        shown.append(("top F1", score_column(TOP, "f1")))
+    shown += [(column.heading, column.summary_name) for column in board.beside]
     columns += [heading for heading, _ in shown]
     columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
     rows = [
@@ -104,7 +104,7 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
             *_head(row),
             *(number(row.score(column)) for _, column in shown),
             count(row.positives.get(of_set)),
-            nulls(row.score(f"{of_set}/f1")),
+            nulls(row.score(score_column(of_set, "f1"))),
             str(row.undefined.get(of_set, EMPTY)),
             EMPTY if row.coverage is None else f"{row.coverage:.0%}",
             *_costs(row),
@@ -113,7 +113,12 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     ]
     legend = marks_legend([column for _, column in shown]).strip()
     intervals = intervals_legend(row.key for row in board.rows).strip()
-    caption = " ".join(filter(None, [_about(board), legend, intervals]))
+    added = [
+        f"{column.heading}: {column.description}."
+        for column in board.beside
+        if column.scorer not in OWN_SCORERS and column.description
+    ]
+    caption = " ".join(filter(None, [_about(board), *added, legend, intervals]))
     return Table(of_set, 3, columns, rows, 3, caption, copied_sentence(board))
 
 
@@ -174,8 +179,8 @@ def track_table(track: Track, key: str) -> Table:
     rows = [
         [
             *_head(row),
-            number(row.score(f"{UNIFORM}/auprc")),
-            number(row.score(f"{UNIFORM}/f1")),
+            number(row.score(score_column(UNIFORM, "auprc"))),
+            number(row.score(score_column(UNIFORM, "f1"))),
             *_costs(row),
             EMPTY if row.largest_bytes is None else f"{row.largest_bytes:,.0f}",
         ]
@@ -184,7 +189,7 @@ def track_table(track: Track, key: str) -> Table:
     columns = ["#", "explainer", "evidence", _key(key), *INTERVALS, TIED, "AUPRC", "F1"]
     columns += ["tokens/n.", "s/n.", "bytes", "largest"]
     limit = track.limit
-    caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes."
+    caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes, compressed."
     return Table(f"track {track.family}: {track.name}", 4, columns, rows, 3, caption)
 
 
@@ -233,7 +238,7 @@ _HEADINGS = {"auprc": "AUPRC", "f1": "F1", "iou": "IoU"}
 
 def _key(column: str) -> str:
     """The heading of the column that ranks."""
-    return "r" if column == f"{UNIFORM}/pearson" else column
+    return "r" if column == HEADLINE else column
 
 
 def heading(board: Leaderboard) -> str:

@@ -66,7 +66,7 @@ def measure(
         "held_out_part": {"every": PART, **held_out_loss(subject, texts, PART).numbers()},
         "trigram": counted.numbers(),
         "neurons": {
-            "per_layer": subject.d_mlp,
+            "per_layer": subject.n_units(0),
             **living_neurons(subject, explain),
             "explain_contexts": len(explain),
             "context_length": int(explain.tokens.shape[1]),

@@ -76,7 +76,7 @@ def _subject_of(record: RunRecord) -> Subject:
     if not isinstance(model, dict):
         raise BenchmarkError("run.json does not say how to load the subject.")
     with patch("huggingface_hub.constants.HF_HUB_OFFLINE", True):
-        subject = load_subject(model, device="cpu")
+        subject = load_subject(model, device="cpu", unit=record.config.get("unit"))
     if record.subject.dtype == "float32" and subject.fingerprint != record.subject.fingerprint:
         raise BenchmarkError(
             f"subject '{subject.name}' is no longer the one of the run: its fingerprint is now "

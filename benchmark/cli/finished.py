@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.table import intervals_legend, print_rows, ranges, score_table
+from benchmark.cli.table import beside_columns, intervals_legend, print_rows, ranges, score_table
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
+from benchmark.results.columns import HEADLINE
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from benchmark.evaluation.run import Outcome
     from benchmark.results import Run, RunRecord
 
+LEGEND_WIDTH = 100
 # Names of dead neurons in one line.
 LISTED = 5
 
@@ -29,12 +32,8 @@ nowhere in the explain split; AUPRC and F1 on all tokens of these contexts; top 
 strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
 positives: median over neurons of the tokens that fire there. null: neurons that never fire there,
 so that AUPRC and F1 do not exist and are left out of the mean. tokens/n. and s/n.: subject tokens
-and seconds to explain one neuron; bytes: of one explanation."""
-
-
-CAUSAL_LEGEND = """\
-causal: how much of what the neurons do to the next-token distribution their simulations carry, 1 if
-all, 0 if no more than their mean does; neurons count by their effect (`show` prints all of it)."""
+and seconds to explain one neuron; bytes: of what simulates in one explanation, compressed (bzip2);
+- for a run of an earlier version, which counted bytes of JSON text (`score` measures it again)."""
 
 
 def print_started(config: RunConfig) -> None:
@@ -42,9 +41,11 @@ def print_started(config: RunConfig) -> None:
     subject = config.model["name"]
     if subject == "local":
         subject = config.model["source"]
+    by = config.simulator
+    simulated = f", simulated by {by['name']}," if "_target_" in by else ""
     _say(
         one_line(
-            f"explainer {config.explainer['name']} on subject {subject}, "
+            f"explainer {config.explainer['name']}{simulated} on subject {subject}, "
             f"corpus {config.dataset['name']}"
         )
     )
@@ -104,9 +105,10 @@ def print_table(runs: Sequence[Run]) -> None:
     _say(LEGEND)
     for sentence in _copied(records):
         _say(sentence)
-    sys.stdout.write(intervals_legend(record.metric("uniform/pearson") for record in records))
-    if "causal" in columns:
-        _say(CAUSAL_LEGEND)
+    sys.stdout.write(intervals_legend(record.metric(HEADLINE) for record in records))
+    for column in beside_columns(records):
+        about = f"{column.heading}: {column.description} (`show` prints all of it)."
+        _say(textwrap.fill(one_line(about), LEGEND_WIDTH))
     for run in unverified:
         _say(f"unverified, {run.record.explainer.name} {run.record.run_id}: {run.unverified}")
     best = max(runs, key=lambda run: (not run.unverified, _headline(run)))
@@ -141,7 +143,7 @@ def shown_path(path: Path) -> str:
 
 def _headline(run: Run) -> float:
     """The score by which the example shown after the table is chosen; controls come last."""
-    found = run.record.metric("uniform/pearson")
+    found = run.record.metric(HEADLINE)
     score = found.mean if found is not None and found.mean is not None else 0.0
     return score - 10 * run.record.explainer.control
 

@@ -75,8 +75,8 @@ def _asked(experiment: Experiment) -> int:
     config = experiment.config.neurons
     if config.list is not None:
         return len(config.list)
-    per_layer = experiment.subject.d_mlp if config.per_layer is None else config.per_layer
-    return min(per_layer, experiment.subject.d_mlp) * len(experiment.layers)
+    sizes = [experiment.subject.n_units(layer) for layer in experiment.layers]
+    return sum(n if config.per_layer is None else min(config.per_layer, n) for n in sizes)
 
 
 def _contexts(n: int, length: int, of: int) -> str:

@@ -159,9 +159,8 @@ def parse_neuron(word: str) -> tuple[int, int]:
 
 def show_run(run: Run) -> None:
     """Overview, table per layer, best and worst neurons."""
-    from benchmark.cli.calibration import print_calibration
-    from benchmark.cli.causal import print_causal
     from benchmark.cli.finished import print_table
+    from benchmark.cli.scorer_tables import print_calibration, print_scorers
     from benchmark.cli.support import (
         CORRELATION_LEGEND,
         EFFECTIVE,
@@ -170,19 +169,15 @@ def show_run(run: Run) -> None:
         support,
     )
     from benchmark.cli.table import marked, marks_legend, print_rows
-    from benchmark.config.run_config import FIRING_REFERENCES
+    from benchmark.results.columns import HEADLINE, UNIFORM, own_text_sets, without_set
 
     sys.stdout.write(_overview(run.record))
     print_table([run])
     print_calibration(run)
     _print_intervals(run)
     columns = run.scores.to_numpy()
-    names = [
-        name
-        for name in run.scores.metric_columns
-        if name.startswith(("uniform/", *(f"uniform_{other}/" for other in FIRING_REFERENCES)))
-    ]
-    print_causal(run)
+    names = own_text_sets(run.scores.metric_columns)
+    print_scorers(run)
     if not names or not len(run.scores):
         return
     rows = []
@@ -193,7 +188,7 @@ def show_run(run: Run) -> None:
             + [_mean(columns[name][of_layer]) for name in names]
         )
     sys.stdout.write("\n")
-    headings = ["layer", "neurons", *(marked(name.removeprefix("uniform/")) for name in names)]
+    headings = ["layer", "neurons", *(marked(without_set(name)) for name in names)]
     print_rows(headings, rows, title="by layer, on uniformly drawn contexts")
     sys.stdout.write(marks_legend(names))
     key = next((name for name in names if marked(name) == name), None)
@@ -202,8 +197,8 @@ def show_run(run: Run) -> None:
     order = _by_score(run, key)
     every = run.scores.rows()
     # Behind the correlation: of a single neuron it is never shown without what it rests on.
-    supported = "uniform/pearson" in names and has_support(every[0], "uniform")
-    behind = names.index("uniform/pearson") + 1 if supported else 0
+    supported = HEADLINE in names and has_support(every[0], UNIFORM)
+    behind = names.index(HEADLINE) + 1 if supported else 0
     headings = ["neuron", *headings[2:]]
     if supported:
         headings[behind + 1 : behind + 1] = [OVER_DOCUMENTS, EFFECTIVE]
@@ -211,9 +206,9 @@ def show_run(run: Run) -> None:
         rows = []
         for i in chosen:
             cells = [_mean(columns[name][i : i + 1]) for name in names]
-            cells[behind:behind] = support(every[i], "uniform") if supported else []
+            cells[behind:behind] = support(every[i], UNIFORM) if supported else []
             rows.append([f"{columns['layer'][i]}.{columns['neuron'][i]}", *cells])
-        print_rows(headings, rows, title=f"{title} neurons by {key.removeprefix('uniform/')}")
+        print_rows(headings, rows, title=f"{title} neurons by {without_set(key)}")
     sys.stdout.write(CORRELATION_LEGEND if supported else "")
 
 
@@ -228,8 +223,9 @@ def _print_intervals(run: Run) -> None:
         number,
         print_rows,
     )
+    from benchmark.results.columns import UNIFORM, of_set, without_set
 
-    names = [name for name in run.scores.metric_columns if name.startswith("uniform/")]
+    names = of_set(run.scores.metric_columns, UNIFORM)
     found = {name: run.record.metric(name) for name in names}
     summaries = {name: one for name, one in found.items() if one is not None}
     if not summaries:
@@ -239,7 +235,7 @@ def _print_intervals(run: Run) -> None:
         ["score", "mean", "95 % interval", "over neurons", "over layers", "null"],
         [
             [
-                marked(name.removeprefix("uniform/")),
+                marked(without_set(name)),
                 number(one),
                 interval(one),
                 neuron_interval(one),
@@ -255,11 +251,11 @@ def _print_intervals(run: Run) -> None:
 
 def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) -> Explanation | None:
     """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
-    from benchmark.cli.calibration import print_neuron_calibration
-    from benchmark.cli.causal import print_causal_neuron
+    from benchmark.cli.scorer_tables import print_neuron_scorers
     from benchmark.cli.support import LEGEND, correlation_rows, positives_rows
     from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.evaluation.reopen import ReopenedRun
+    from benchmark.results.columns import group_of, metric_of, score_column
 
     saved = run.explanation(layer, neuron)
     record = run.record
@@ -288,19 +284,20 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
         sys.stdout.write(f"\n{description}\n")
     row = next(row for row in run.scores.rows() if (row["layer"], row["neuron"]) == (layer, neuron))
     sets = run.scores.scoring_sets
-    of_sets = (name.partition("/") for name in run.scores.metric_columns)
-    metrics = list(dict.fromkeys(name for chosen, _, name in of_sets if chosen in sets))
+    of_sets = [name for name in run.scores.metric_columns if group_of(name) in sets]
+    metrics = list(dict.fromkeys(map(metric_of, of_sets)))
     rows = []
     for name in metrics:
-        rows.append([marked(name), *(_value(row.get(f"{chosen}/{name}")) for chosen in sets)])
+        rows.append(
+            [marked(name), *(_value(row.get(score_column(chosen, name))) for chosen in sets)]
+        )
         if name == "pearson":
             rows += correlation_rows(row, sets)
     rows += positives_rows(row, sets)
     print_rows(["scores", *sets], rows)
     sys.stdout.write(LEGEND if correlation_rows(row, sets) else "")
     sys.stdout.write(marks_legend(metrics))
-    print_causal_neuron(run, row)
-    print_neuron_calibration(row)
+    print_neuron_scorers(run, row)
     return explanation
 
 
@@ -339,6 +336,7 @@ def _overview(record: RunRecord) -> str:
         f"corpus    {record.corpus.name}, fingerprint {record.corpus.fingerprint[:12]}",
         f"explainer {record.explainer.name} ({record.explainer.target}), "
         f"evidence: {record.explainer.evidence}",
+        *([f"simulator {by.name} ({by.target})"] if (by := record.simulator) else []),
         f"versions  python {environment.python}, "
         + ", ".join(
             f"{name} {environment.packages[name]}"
@@ -352,11 +350,8 @@ def _overview(record: RunRecord) -> str:
 def _by_score(run: Run, column: str) -> list[int]:
     import numpy as np
 
-    from metrics import METRICS
-
-    values = run.scores.to_numpy()[column]
-    known = METRICS.get(column.rpartition("/")[2])
-    if known is not None and not known.higher_is_better:
+    values = run.scores.column(column)
+    if run.scores.about(column).higher_is_better is False:
         values = -values
     return [int(i) for i in np.argsort(-values, kind="stable") if not np.isnan(values[i])]
 

@@ -14,8 +14,10 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "explainer", "metrics", "tracking")
+GROUPS = ("model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking")
+OF_CLASSES = ("explainer", "simulator")  # groups whose choices name a class by `_target_`
 PLUGINS = "neuron_simulator_benchmark.explainers"
+SCORER_PLUGINS = "neuron_simulator_benchmark.scorers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>
 
@@ -37,11 +39,13 @@ def config_folder() -> Path:
 
 
 def entries(group: str) -> list[Entry]:
-    """The choices of a config group, by name; installed plug-ins are among the explainers."""
+    """The choices of a config group, by name; installed explainers and scorers are among them."""
     paths = sorted((config_folder() / group).glob("[!_]*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
         found += plugins()
+    elif group == "scorer":
+        found += plugins(SCORER_PLUGINS)
     return found
 
 
@@ -62,33 +66,37 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def plugins() -> list[Entry]:
-    """Explainers of installed packages, each an entry point that names its class.
+def plugins(points: str = PLUGINS) -> list[Entry]:
+    """Explainers or scorers of installed packages, each an entry point that names its class.
 
     Nothing of theirs is imported. Those whose name cannot be typed or is taken are not among them:
     `benchmark.cli.plugins` tells which and why.
     """
-    own = {path.stem for path in (config_folder() / "explainer").glob("*.yaml")}
+    group = "explainer" if points == PLUGINS else "scorer"
+    own = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     found: dict[str, Entry] = {}
-    for point in plugin_points():
+    for point in plugin_points(points):
         target = target_of(point)
         if point.name in own or point.name in found or not re.fullmatch(NAME, point.name):
             continue
         if target is None:
             continue
         description = f"plug-in {target}"
-        config = {"name": point.name, "description": description, "control": False}
+        config: dict[str, Any] = {"name": point.name, "description": description}
+        config |= {"control": False} if group == "explainer" else {}
         found[point.name] = Entry(point.name, description, {**config, "_target_": target})
     return list(found.values())
 
 
-def plugin_points() -> list[EntryPoint]:
+def plugin_points(group: str = PLUGINS) -> list[EntryPoint]:
     """The entry points of all plug-ins, by name and then by what they name."""
-    points, _ = read_plugin_points()
+    points, _ = read_plugin_points(group)
     return points
 
 
-def read_plugin_points() -> tuple[list[EntryPoint], list[tuple[str, str]]]:
+def read_plugin_points(
+    group: str = PLUGINS,
+) -> tuple[list[EntryPoint], list[tuple[str, str]]]:
     """The entry points of all plug-ins, and the packages whose entry points cannot be read.
 
     Packages are read one by one, since what is wrong with one must not hide the others. Of several
@@ -107,7 +115,7 @@ def read_plugin_points() -> tuple[list[EntryPoint], list[tuple[str, str]]]:
             continue
         seen.add(name)
         try:
-            points += [point for point in distribution.entry_points if point.group == PLUGINS]
+            points += [point for point in distribution.entry_points if point.group == group]
         except Exception as error:  # an encoding, a syntax, a permission, a pipe in its place
             problems.append((name, f"{type(error).__name__}: {error}"))
     return sorted(points, key=lambda point: (str(point.name), str(point.value))), problems
@@ -150,7 +158,7 @@ def find(group: str, name: str) -> Entry:
         return _entry(path)
     known = {entry.name: entry for entry in entries(group)}
     if name not in known:
-        shown = [other for other in known if (group, other) != ("explainer", "custom")]
+        shown = [other for other in known if group not in OF_CLASSES or other != "custom"]
         raise unknown(group, name, shown, HINTS.get(group, ""))
     return known[name]
 
@@ -162,5 +170,7 @@ HINTS = {
         "dataset=hub dataset.repo=<hub id>."
     ),
     "explainer": "Your own: explainer._target_=package.module.Class.",
+    "simulator": "Your own: simulator._target_=package.module.Class.",
     "metrics": "Single ones: metrics.metrics=[pearson,f1].",
+    "scorer": "Your own: scorer=path/to/scorer.yaml, a file that names its class by _target_.",
 }

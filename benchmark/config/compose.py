@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmark.config.catalogue import config_folder, plugins, write_configs
+from benchmark.config.catalogue import OF_CLASSES, config_folder, plugins, write_configs
 from benchmark.config.values import unreadable
 from benchmark.errors import BenchmarkError
 
@@ -49,7 +49,7 @@ def compose_and_call(job: Callable[[Any], None], overrides: list[str], *, sweep:
 
 
 def _of_every_job(override: str) -> str:
-    """An option of the explainers as a sweep over its one value.
+    """An option of a class as a sweep over its one value.
 
     Hydra first composes what is not swept with the default explainer, which may lack the option.
     """
@@ -57,7 +57,7 @@ def _of_every_job(override: str) -> str:
     from hydra.errors import HydraException
 
     key, _, value = override.partition("=")
-    if not key.lstrip("+").startswith("explainer.") or not value:
+    if key.lstrip("+").partition(".")[0] not in OF_CLASSES or "." not in key or not value:
         return override
     try:
         swept = OverridesParser.create().parse_override(override).is_sweep_override()

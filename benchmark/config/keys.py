@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmark.config.catalogue import GROUPS, defaults, find
+from benchmark.config.catalogue import GROUPS, OF_CLASSES, defaults, find
 
 CHECKED_BY_HYDRA = ("+", "~", "hydra.", "hydra/")
 
@@ -36,7 +36,7 @@ def check_keys(words: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> Non
         for name in choices[group]:
             of_choice = {f"{group}.{known}" for known in _flat(find(group, name).config)}
             hint = f" These are the keys of {group} '{name}'."
-            if group == "explainer" and inside:
+            if group in OF_CLASSES and inside:
                 hint += f" Any other option of its class: +{word}"
             if key not in of_choice:
                 raise unknown_key(key, of_choice, hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.config.catalogue import GROUPS, find
+from benchmark.config.catalogue import GROUPS, OF_CLASSES, find
 from benchmark.config.keys import check_keys
 from benchmark.config.values import quoted
 from benchmark.errors import BenchmarkError
@@ -14,7 +14,7 @@ def prepare_overrides(words: Sequence[str], *, sweep: bool) -> list[str]:
     """Overrides that Hydra composes, from what the user wrote.
 
     Names of groups and keys are checked; a model brings its own default corpus; a bare
-    `explainer._target_=...` becomes the `custom` explainer.
+    `explainer._target_=...` becomes the `custom` explainer, `simulator._target_=...` likewise.
 
     Raises:
         BenchmarkError: a word is no override, or names something that is not there.
@@ -25,14 +25,17 @@ def prepare_overrides(words: Sequence[str], *, sweep: bool) -> list[str]:
             raise BenchmarkError(
                 f"'{word}' is not an override; write key=value, for example explainer=token_lookup."
             )
+    # Options of a scorer that was added, which Hydra does not know beforehand.
+    words = [f"++{word}" if word.startswith("scorers.") else word for word in words]
     words = [quoted(word, sweep=sweep) for word in words]
     chosen = {group: _choices(words, group, sweep) for group in GROUPS}
     for group, names in chosen.items():
         for name in names:
             find(group, name)
-    if not chosen["explainer"] and any(word.startswith("explainer._target_=") for word in words):
-        words.insert(0, "explainer=custom")
-        chosen["explainer"] = ["custom"]
+    for group in OF_CLASSES:
+        if not chosen[group] and any(word.startswith(f"{group}._target_=") for word in words):
+            words.insert(0, f"{group}=custom")
+            chosen[group] = ["custom"]
     if not chosen["dataset"] and chosen["model"]:
         dataset = _default_dataset(chosen["model"])
         words.insert(0, f"dataset={dataset}")

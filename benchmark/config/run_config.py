@@ -14,14 +14,17 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from benchmark.config.literal import literal
+from benchmark.config.scorers import resolved
 from benchmark.errors import BenchmarkError, unknown
 
+OWN_SIMULATOR = "own"  # explanations simulate themselves
 NO_CALIBRATION = "none"
 CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
 MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
 FIRING_REFERENCES = (MEDIAN_EXEMPLAR, MAXIMUM)
 # What a configuration means that was written before a key existed.
 BEFORE = {"firing_reference": MAXIMUM}
+MLP_NEURONS = "mlp"
 DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
@@ -109,13 +112,21 @@ class MetricsConfig:
 
 @dataclass
 class RunConfig:
-    """A whole run. The groups chosen by name keep the keys that their own files give them."""
+    """A whole run. The groups chosen by name keep the keys that their own files give them.
+
+    `scorer` names scorers that are added; once the configuration is checked it is None, and
+    `scorers` holds the options of each of them by name.
+    """
 
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     explainer: dict[str, Any] = MISSING
+    simulator: dict[str, Any] = field(default_factory=lambda: {"name": OWN_SIMULATOR})
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    scorer: Any = None
+    scorers: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = MISSING
+    unit: dict[str, Any] = field(default_factory=lambda: {"name": MLP_NEURONS, "kind": MLP_NEURONS})
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
     context_length: int = 128
     contexts: ContextsConfig = field(default_factory=ContextsConfig)
@@ -136,6 +147,11 @@ class RunConfig:
     def calibrated(self) -> bool:
         """Whether predictions are also scored after calibration."""
         return self.calibration != NO_CALIBRATION
+
+    @property
+    def explains_neurons(self) -> bool:
+        """Whether MLP neurons are explained, the default kind of unit."""
+        return self.unit.get("kind") == MLP_NEURONS
 
     @property
     def other_reference(self) -> str | None:
@@ -168,15 +184,19 @@ def check_config(composed: DictConfig) -> RunConfig:
         raise _readable(error, composed) from None
     assert isinstance(config, RunConfig)
     _check_text(dataclasses.asdict(config))
-    if config.explainer.get("name") == "custom":
-        # Two classes of somebody's own are not the same explainer in a table.
-        config.explainer["name"] = str(config.explainer.get("_target_")).rpartition(".")[2]
+    for group in (config.explainer, config.simulator):
+        if group.get("name") == "custom":
+            # Two classes of somebody's own are not the same one in a table.
+            group["name"] = str(group.get("_target_")).rpartition(".")[2]
     for name, group in (
         ("model", config.model),
         ("dataset", config.dataset),
         ("explainer", config.explainer),
+        ("unit", config.unit),
+        ("simulator", config.simulator),
     ):
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
+    config.scorers, config.scorer = resolved(config.scorer, config.scorers), None
     _check_names(config)
     _check_ranges(config)
     _check_neurons(config.neurons)
@@ -190,6 +210,17 @@ def recorded_config(recorded: Mapping[str, Any]) -> DictConfig:
     which need not be the default of today.
     """
     return OmegaConf.create({**BEFORE, **recorded})
+
+
+def setting(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a key such as `contexts.top` in a run's recorded configuration.
+
+    A key that is younger than the run has the value that the run was made with.
+    """
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return BEFORE.get(key) if value is None else value
 
 
 def config_keys() -> Iterator[str]:

@@ -12,7 +12,7 @@ from benchmark.errors import BenchmarkError
 
 MOST_DIGITS = 1000
 # Names of files and folders may hold anything, and stand for nothing but themselves.
-PATHS = ("dataset.path", "model.source", "results_dir", "cache_dir", "tracking.dir")
+PATHS = ("dataset.path", "model.source", "scorer", "results_dir", "cache_dir", "tracking.dir")
 
 
 def check_words(words: Sequence[str]) -> None:

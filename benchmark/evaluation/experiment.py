@@ -23,8 +23,9 @@ from benchmark.evidence import (
     draw_neurons,
 )
 from benchmark.files.tensor_cache import TensorCache
-from benchmark.interface import ExplainText, SubjectModel
+from benchmark.interface import ExplainText, Scorer, SubjectModel
 from benchmark.plugins.handed import handed
+from benchmark.scorers.chosen import added_scorers, check_subject, own_scorers, scorers_of
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
@@ -67,6 +68,17 @@ class Experiment:
         ]
 
     @functools.cached_property
+    def scorers(self) -> list[Scorer]:
+        """What measures this run; classes that its configuration names are imported.
+
+        Raises:
+            BenchmarkError: a scorer cannot be made, or cannot score this subject.
+        """
+        found = scorers_of(self.config)
+        check_subject(added_scorers(found), self.handed_subject)
+        return found
+
+    @functools.cached_property
     def handed_subject(self) -> SubjectModel:
         """The subject as this run's explainer is handed it."""
         return handed(self.subject)
@@ -105,10 +117,7 @@ def open_experiment(config: RunConfig) -> Experiment:
     """
     subject = open_subject(config)
     subject.limit_batch(config.batch_tokens)
-    if config.metrics.causal is not None:
-        from benchmark.subject.intervene import check_continuations
-
-        check_continuations(subject)
+    check_subject(own_scorers(config), subject)
     if config.context_length > subject.n_ctx:
         raise BenchmarkError(
             f"context_length={config.context_length} is longer than the {subject.n_ctx} tokens "
@@ -140,7 +149,7 @@ def open_subject(config: RunConfig) -> Subject:
     Raises:
         BenchmarkError: it cannot be loaded.
     """
-    return _subject(_key(config.model), config.device, config.dtype)
+    return _subject(_key(config.model), config.device, config.dtype, _key(config.unit))
 
 
 def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
@@ -163,22 +172,29 @@ def cache_folder(config: RunConfig) -> Path:
 
 
 def _layers(config: RunConfig, subject: Subject) -> list[int]:
-    asked = config.neurons.layers
-    if config.neurons.list is not None:
-        pairs = listed_neurons(config.neurons.list)
-        for layer, neuron in pairs:
-            if not 0 <= neuron < subject.d_mlp:
-                raise BenchmarkError(
-                    f"neuron {layer}.{neuron} does not exist: the layers of subject "
-                    f"'{subject.name}' have neurons 0 to {subject.d_mlp - 1}."
-                )
-        asked = sorted({layer for layer, _ in pairs})
-    layers = list(range(subject.n_layers)) if asked is None else sorted(set(asked))
+    from benchmark.subject.units import layers_with_units
+
+    pairs = [] if config.neurons.list is None else listed_neurons(config.neurons.list)
+    known = layers_with_units(subject.units, subject.n_layers)
+    layers = known if config.neurons.layers is None else sorted(set(config.neurons.layers))
+    if pairs:
+        layers = sorted({layer for layer, _ in pairs})
     for layer in layers:
         if not 0 <= layer < subject.n_layers:
             raise BenchmarkError(
                 f"layer {layer} does not exist: subject '{subject.name}' has layers 0 to "
                 f"{subject.n_layers - 1}."
+            )
+        if layer not in known:
+            raise BenchmarkError(
+                f"layer {layer} of subject '{subject.name}' has no units of kind "
+                f"'{subject.units.kind}'; layers {known} have."
+            )
+    for layer, neuron in pairs:
+        if not 0 <= neuron < subject.n_units(layer):
+            raise BenchmarkError(
+                f"neuron {layer}.{neuron} does not exist: layer {layer} of subject "
+                f"'{subject.name}' has neurons 0 to {subject.n_units(layer) - 1}."
             )
     if not layers:
         raise BenchmarkError("neurons.layers is empty; name layers such as [0,3] or leave it out.")
@@ -193,10 +209,10 @@ def _key(group: Mapping[str, Any]) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _subject(model: str, device: str | None, dtype: str) -> Subject:
+def _subject(model: str, device: str | None, dtype: str, unit: str) -> Subject:
     from benchmark.subject import load_subject
 
-    return load_subject(json.loads(model), device=device, dtype=dtype)
+    return load_subject(json.loads(model), device=device, dtype=dtype, unit=json.loads(unit))
 
 
 @functools.lru_cache(maxsize=1)

@@ -129,7 +129,9 @@ class EvidenceStore:
         """Return profiles of all neurons of the layers, missing ones made in one pass."""
         missing = [layer for layer in layers if layer not in self._profiles]
         for layer in list(missing):
-            stored = self.cache.read("profile", self._profile_key(layer), self._expected_profile())
+            stored = self.cache.read(
+                "profile", self._profile_key(layer), self._expected_profile(layer)
+            )
             if stored is not None:
                 self._profiles[layer] = _profile_from(stored)
                 self.cache.hits += 1
@@ -149,7 +151,7 @@ class EvidenceStore:
                 self._profiles[layer] = profile
         return {layer: self._profiles[layer] for layer in layers}
 
-    def dead_neurons(self, layer: int) -> Bool[Tensor, " d_mlp"]:
+    def dead_neurons(self, layer: int) -> Bool[Tensor, " n_units"]:
         """Return which neurons of a layer are dead; see `benchmark.evidence.selection`."""
         return dead_neurons(self.profiles([layer])[layer], self.subject.output_norms(layer))
 
@@ -164,8 +166,8 @@ class EvidenceStore:
         chosen = reference or self.settings.firing_reference
         return firing_thresholds(profile, chosen, self.settings.firing)[block.neurons]
 
-    def _expected_profile(self) -> dict[str, Expected]:
-        width, contexts = self.subject.d_mlp, len(self.explain)
+    def _expected_profile(self, layer: int) -> dict[str, Expected]:
+        width, contexts = self.subject.n_units(layer), len(self.explain)
         k = min(self.settings.exemplars, contexts)
         return {
             "max_activation": Expected(torch.float32, (width,)),

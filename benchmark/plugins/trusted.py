@@ -27,11 +27,14 @@ class UntrustedError(BenchmarkError):
     """A result names a class that is neither built in nor installed nor trusted."""
 
 
-def check_options(options: _Config, where: str, trust: Collection[str] = ()) -> None:
+def check_options(
+    options: _Config, where: str, trust: Collection[str] = (), kind: str = "explainer"
+) -> None:
     """Check every class that the options of a saved explainer name; nothing of them is imported.
 
     Args:
         options: the options, with `_target_`.
+        kind: what they are options of, `explainer` or `simulator`.
         where: how the message names the run.
         trust: classes that the reader trusts besides those that are built in or installed.
 
@@ -43,10 +46,10 @@ def check_options(options: _Config, where: str, trust: Collection[str] = ()) -> 
     target = options.get(TARGET)
     if not isinstance(target, str) or not target:
         raise BenchmarkError(
-            f"{where} does not say which class its explainer is (explainer.options.{TARGET} of "
+            f"{where} does not say which class its {kind} is ({kind}.options.{TARGET} of "
             "run.json), so its explanations cannot be read."
         )
-    _check(options, {TARGET: target}, "explainer.options", where, trust)
+    _check(options, {TARGET: target}, f"{kind}.options", where, trust)
 
 
 def targets_of(options: Any) -> list[str]:

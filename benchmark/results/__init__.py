@@ -1,7 +1,7 @@
 """Runs as files: written block by block, read back by this version and later ones."""
 
 from benchmark.files.atomic import check_path, check_writable
-from benchmark.results.encoding import explanation_bytes
+from benchmark.files.explanation_size import explanation_bytes
 from benchmark.results.environment import benchmark_version, collect_environment
 from benchmark.results.lines import SavedExplanation, explanation_line
 from benchmark.results.reader import Run, find_runs, load_run
@@ -18,11 +18,13 @@ from benchmark.results.records import (
     MetricSummary,
     NeuronsRecord,
     RunRecord,
+    SimulatorRecord,
     SubjectRecord,
     TogetherRecord,
+    UnitsRecord,
 )
 from benchmark.results.scores import FAILED, OK, Scores
-from benchmark.results.writer import RunWriter, find_unfinished
+from benchmark.results.writer import RunWriter
 
 __all__ = [
     "DESCRIPTIVE",
@@ -43,8 +45,10 @@ __all__ = [
     "RunWriter",
     "SavedExplanation",
     "Scores",
+    "SimulatorRecord",
     "SubjectRecord",
     "TogetherRecord",
+    "UnitsRecord",
     "benchmark_version",
     "check_path",
     "check_writable",
@@ -52,6 +56,5 @@ __all__ = [
     "explanation_bytes",
     "explanation_line",
     "find_runs",
-    "find_unfinished",
     "load_run",
 ]

@@ -6,20 +6,23 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import is_of_surroundings
+from benchmark.files.explanation_size import SHOWN
 from benchmark.interface import (
     Evidence,
+    Explained,
     Explainer,
     ExplainText,
     Explanation,
     Failure,
     NeedsSubject,
+    Program,
     ReadsExplainText,
     Storage,
     SubjectModel,
@@ -34,7 +37,7 @@ class ShuffledExplanation:
     """What an explanation of neuron `donor` predicts, times `scale`.
 
     Attributes:
-        donor: the neuron that was explained.
+        donor: the neuron that was explained; None where that was not saved.
         scale: the largest activation of this neuron over the donor's, so that a firing donor is
             a firing neuron.
         inner: the donor's explanation.
@@ -42,13 +45,13 @@ class ShuffledExplanation:
 
     inner_class: ClassVar[type[Any]] = TokenLookupExplanation
 
-    donor: int
+    donor: int | None
     scale: float
     inner: Explanation
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """The donor's simulation, scaled, `[batch, pos]`, raw units of this neuron."""
-        return self.inner.simulate(tokens).float() * self.scale
+        return cast(Program, self.inner).simulate(tokens).float() * self.scale
 
     def bind(self, subject: SubjectModel) -> None:
         """Hand the subject on to an inner explanation that needs it."""
@@ -56,21 +59,31 @@ class ShuffledExplanation:
             self.inner.bind(subject)
 
     def describe(self) -> str:
-        """Whose explanation it is, and that explanation."""
-        return (
-            f"the explanation of neuron {self.donor}, times {self.scale:.4g}:\n"
-            f"{self.inner.describe()}"
-        )
+        """Say whose explanation it is, and show that explanation."""
+        donor = "another neuron" if self.donor is None else f"neuron {self.donor}"
+        return f"the explanation of {donor}, times {self.scale:.4g}:\n{self.inner.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Donor, scale and the inner explanation."""
-        return {"donor": self.donor, "scale": self.scale, "explanation": self.inner.to_dict()}
+        """Return the scale and the inner explanation, and under `shown` the donor."""
+        inner = dict(self.inner.to_dict())
+        shown = {"donor": self.donor, "explanation": inner.pop(SHOWN, {})}
+        return {"scale": self.scale, "explanation": inner, SHOWN: shown}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ShuffledExplanation:
-        """The explanation that `to_dict` saved, of the class of this explainer's inner one."""
-        inner = cls.inner_class.from_dict(data["explanation"])
-        return cls(int(data["donor"]), float(data["scale"]), inner)
+        """Return the explanation that `to_dict` or an earlier version saved.
+
+        The inner explanation is of the class of this explainer's inner one.
+        """
+        shown, inner = data.get(SHOWN, data), data["explanation"]
+        if SHOWN in data and "explanation" in shown:
+            inner = {**inner, SHOWN: shown["explanation"]}
+        donor = shown.get("donor")
+        return cls(
+            None if donor is None else int(donor),
+            float(data["scale"]),
+            cls.inner_class.from_dict(inner),
+        )
 
 
 class Shuffled:
@@ -108,13 +121,18 @@ class Shuffled:
 
     def explain(
         self, evidence: Evidence, subject: SubjectModel
-    ) -> list[ShuffledExplanation | Failure]:
-        """For each neuron the explanation of another one of the block."""
-        answers = self._inner_answers(evidence, subject)
+    ) -> list[ShuffledExplanation | Failure | Explained]:
+        """Return for each neuron the explanation of another one of the block, at its own cost."""
+        given = self._inner_answers(evidence, subject)
+        answers = [one.answer for one in given]
         donors = self._donors(evidence, answers)
-        return [
+        borrowed = [
             self._borrowed(evidence, answers, row, donors.get(row))
             for row in range(evidence.n_neurons)
+        ]
+        return [
+            Explained(one, own.costs) if own.costs else one
+            for one, own in zip(borrowed, given, strict=True)
         ]
 
     def simulate_block(
@@ -127,25 +145,30 @@ class Shuffled:
         found: Tensor = joint([one.inner for one in explanations], tokens).float()
         return found * found.new_tensor([one.scale for one in explanations])
 
-    def _inner_answers(
-        self, evidence: Evidence, subject: SubjectModel
-    ) -> Sequence[Explanation | Failure]:
+    def _inner_answers(self, evidence: Evidence, subject: SubjectModel) -> list[Explained]:
+        n = evidence.n_neurons
+        answers: list[Explained] = []
         try:
             with contained():
                 given = self.inner.explain(evidence, subject)
-                found = list(itertools.islice(given, evidence.n_neurons + 1))
-            if len(found) != evidence.n_neurons:
-                raise ValueError(f"{len(found)} explanations for {evidence.n_neurons} neurons")
-            return found
+                for one in itertools.islice(given, n + 1):
+                    answers.append(Explained.of(one))
+                    if _is_transient(answers[-1]):
+                        return [answers[-1]] * n  # nothing can be handed round before all are there
+            if len(answers) != n:
+                raise ValueError(f"{len(answers)} explanations for {n} neurons")
+            return answers
         except Exception as error:
             if is_of_surroundings(error):
                 raise
             # Asked again one by one: a block of one neuron could not be shuffled from outside.
-            if evidence.n_neurons == 1:
-                return [Failure(reason_of(error))]
-            answers: list[Explanation | Failure] = []
-            for row in range(evidence.n_neurons):
-                answers.extend(self._inner_answers(evidence.select(torch.tensor([row])), subject))
+            if n == 1:
+                return [Explained(Failure(reason_of(error)))]
+            answers = []
+            for row in range(n):
+                answers += self._inner_answers(evidence.select(torch.tensor([row])), subject)
+                if _is_transient(answers[-1]):
+                    return [answers[-1]] * n
             return answers
 
     def _donors(
@@ -184,6 +207,11 @@ class Shuffled:
             int(evidence.neurons[donor]), scale, inner
         )
         return made
+
+
+def _is_transient(explained: Explained) -> bool:
+    answer = explained.answer
+    return isinstance(answer, Failure) and answer.transient
 
 
 def _ratio(own: float, donor: float) -> float:

@@ -15,10 +15,10 @@ from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.token_text import visible_within
 from explainers.evidence_option import checked_evidence
+from explainers.float32 import shortest as shortest_decimal
 from explainers.max_examples.describe import shown_texts
 from explainers.max_examples.explanation import MaxExamplesExplanation
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
-from explainers.numbers import shortest as shortest_numbers
 from explainers.sample_contexts import learnt_contexts
 
 RESTING = ("mean", "zero")
@@ -99,7 +99,7 @@ class MaxExamples:
         evidence = learnt_contexts(evidence, self.evidence, "max_examples")
         tokens = evidence.exemplars.tokens[:, : self.exemplars].cpu().numpy()
         activations = evidence.exemplars.activations[:, : self.exemplars].float().cpu().numpy()
-        maxima = shortest_numbers(evidence.max_activation)
+        maxima = [shortest_decimal(value) for value in evidence.max_activation.tolist()]
         resting = evidence.mean_activation.float()
         if self.resting == "zero":
             resting = torch.zeros_like(resting)
@@ -107,7 +107,7 @@ class MaxExamples:
         finite = np.isfinite(activations).all((1, 2)) & resting.isfinite().cpu().numpy()
         text_of = functools.cache(functools.partial(visible_within, subject.tokenizer))
         results: list[MaxExamplesExplanation | Failure] = []
-        for row, value in enumerate(shortest_numbers(resting)):
+        for row, value in enumerate(map(shortest_decimal, resting.tolist())):
             if not finite[row]:
                 results.append(Failure("the evidence has activations that are not finite"))
                 continue

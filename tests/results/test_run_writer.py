@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.errors import BenchmarkError
-from benchmark.results import RunWriter, find_unfinished, load_run
+from benchmark.results import RunWriter, load_run
 
 
 def write_all(folder, sample_run, identity=None):
@@ -290,15 +290,3 @@ def test_a_neuron_that_was_asked_for_has_a_row(tmp_path, sample_run):
         with pytest.raises(ValueError, match=r"2 neurons have no row, first .* \(0, 3\)"):
             writer.finish(sample_run.make_record())
     assert not (tmp_path / "run.json").exists()
-
-
-def test_the_unfinished_run_of_a_command_is_found(tmp_path, sample_run):
-    assert find_unfinished(tmp_path / "none", {"seed": 1}) is None
-    for name, seed in (("a", 1), ("b", 2), ("c", 2)):
-        RunWriter.open(tmp_path / name, {"seed": seed}).close()
-    with RunWriter.open(tmp_path / "b", {"seed": 2}) as writer:
-        writer.write_block(0, *sample_run.make_blocks()[0])
-    write_all(tmp_path / "d", sample_run, {"seed": 3})
-    assert find_unfinished(tmp_path, {"seed": 1}) == tmp_path / "a"
-    assert find_unfinished(tmp_path, {"seed": 2}) == tmp_path / "b"
-    assert find_unfinished(tmp_path, {"seed": 3}) is None

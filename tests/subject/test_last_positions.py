@@ -21,7 +21,7 @@ def test_pairs_are_what_whole_activations_hold_there(subject):
 
 
 def test_tokens_and_calls_are_counted(subject):
-    subject.calls_run = 0
+    subject.passes.calls_run = 0
     subject.last_activations(TOKENS, 0, torch.tensor([0]), torch.tensor([1]))
     assert (subject.tokens_run, subject.calls_run) == (21, 1)
     subject.limit_batch(7)

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.table import marked, marks_legend, neuron_interval, number, print_rows
+from benchmark.terminal.table import print_rows
+from leaderboards.cells import marked, marks_legend, neuron_interval, number
 
 if TYPE_CHECKING:
     from benchmark.results import Run

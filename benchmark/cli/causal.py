@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.cli.table import print_rows
 from benchmark.scorers.causal.columns import ABLATIONS, CAUSAL, CONTEXTS, effect_column
+from benchmark.terminal.table import print_rows
 
 if TYPE_CHECKING:
     from benchmark.results import Run

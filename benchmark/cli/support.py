@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.cli.table import count
 from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
+from leaderboards.cells import count
 
 OVER_DOCUMENTS, EFFECTIVE = "over documents", "effective tokens"
 CORRELATION_LEGEND = """\

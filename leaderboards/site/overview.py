@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
-from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
 from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR
 from benchmark.evidence import UNIFORM
 from benchmark.results import Run
 from leaderboards.building import build
+from leaderboards.cells import NEURONS_ONLY, count, neuron_interval
 from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method

@@ -88,7 +88,7 @@ def _contradiction(verdict: Verdict) -> str:
 
 def _options(words: Sequence[str]) -> tuple[list[str], int, list[str]]:
     """The metrics, the seed, and what changes the configuration of the run."""
-    from benchmark.config.catalogue import find
+    from benchmark.config.catalogue import metrics_config
     from metrics import METRICS
 
     names, seed, changes = list(METRICS), 0, []
@@ -97,10 +97,7 @@ def _options(words: Sequence[str]) -> tuple[list[str], int, list[str]]:
         if not separator:
             raise BenchmarkError(f"'{word}' is not key=value; see sanity --help.")
         if key == "metrics":
-            if value.startswith("["):
-                names = [name.strip() for name in value.strip("[]").split(",") if name.strip()]
-            else:
-                names = list(find("metrics", value).config["metrics"])
+            names = list(metrics_config(value)["metrics"])
             for name in names:
                 if name not in METRICS:
                     raise unknown("metric", name, METRICS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
-from benchmark.config.catalogue import find
+from benchmark.config.catalogue import metrics_config
 from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ usage: python -m benchmark score <run> [key=value ...]
 
 Simulates the saved explanations of a finished run on the held-out text again and scores
 them, without explaining; the new scores take the place of the old ones. What can change:
-metrics=<name>, calibration=none|linear|isotonic, bootstrap.resamples=..., device=...,
+metrics=<name or [names]>, calibration=none|linear|isotonic, bootstrap.resamples=..., device=...,
 batch_tokens=..., cache_dir=...
 
 metrics=causal adds what the explanations carry of what their neurons do to the output.
@@ -80,7 +80,7 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
                 f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
             )
         if key == "metrics":
-            composed.metrics = OmegaConf.create(dict(find("metrics", value).config))
+            composed.metrics = OmegaConf.create(metrics_config(value))
             continue
         try:
             composed = OmegaConf.merge(composed, OmegaConf.from_dotlist([change]))

@@ -100,7 +100,8 @@ def message_of(error: BaseException) -> str | None:
 def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BenchmarkError:
     """The error for a name that is not in a list, with the nearest one that is."""
     names = sorted(known)
-    near = difflib.get_close_matches(value, names, n=1)
+    longer = [name for name in names if len(value) > 2 and name.startswith(value)]
+    near = difflib.get_close_matches(value, names, n=1) or longer
     guess = f"; did you mean '{near[0]}'?" if near else "."
     known_text = f" known: {', '.join(names)}." if names else ""
     return BenchmarkError(f"{kind} '{value}' is not known{guess}{known_text}{hint and ' ' + hint}")

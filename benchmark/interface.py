@@ -6,13 +6,18 @@ on all of them at once. Token ids travel the whole way; text is decoded only for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from benchmark.column import Column
+from benchmark.errors import BenchmarkError
 
 SAMPLE, TEXT = "sample", "text"
 EXEMPLARS = "exemplars"
@@ -147,8 +152,7 @@ class SubjectModel(Protocol):
     """The subject as explainers see it: all queries that exist, and nothing that changes it.
 
     Every query is counted in `tokens_run`: a forward pass counts the tokens that it runs, batch
-    times positions. The mean per neuron is the column `cost/subject_tokens` of a run. No query
-    runs a token twice within a call unless it is given twice.
+    times positions. The mean per neuron is the column `cost/subject_tokens` of a run.
     """
 
     @property
@@ -291,33 +295,101 @@ class SubjectModel(Protocol):
         ...
 
 
+MEASURED_COSTS = ("bytes", "explain_seconds")
+
+
+class Costs(dict[str, float]):
+    """Costs of explaining or simulating, by name: `Costs(llm_tokens=812, usd=0.002)`.
+
+    Each becomes a column of the table, `cost/<name>`. `subject_tokens` and `seconds` are measured
+    by the harness for everyone: given here, they say how what was measured is shared among the
+    neurons, and count themselves where they are more.
+
+    Raises:
+        BenchmarkError: a name is none, or a number is negative or not finite.
+    """
+
+    def __init__(self, costs: Mapping[str, float] | None = None, /, **named: float) -> None:
+        super().__init__({**(costs or {}), **named})
+        for name, value in self.items():
+            if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
+                raise BenchmarkError(
+                    f"cost {name!r:.60} has no name for a column: take small letters, digits and _."
+                )
+            real = isinstance(value, int | float) and not isinstance(value, bool)
+            if not real or not 0 <= value < math.inf:
+                raise BenchmarkError(
+                    f"cost '{name}' is {value!r:.60}; a cost is a number of at least 0."
+                )
+            if name in MEASURED_COSTS or name.startswith("simulate"):
+                raise BenchmarkError(f"cost '{name}' is measured by the harness; rename it.")
+
+
 @dataclass(frozen=True)
 class Failure:
-    """A neuron that could not be explained: it stays in the results and scores as zero."""
+    """A neuron that could not be explained: it stays in the results and scores as zero.
+
+    Attributes:
+        error: why, for a person.
+        transient: whether the reason passes, such as an endpoint that is down. Such a failure is
+            no result: the run stops, keeps what is explained, and the same command tries again.
+    """
 
     error: str
+    transient: bool = False
 
 
 @runtime_checkable
 class Explanation(Protocol):
-    """What an explainer says about one neuron."""
+    """What an explainer says about one neuron; `BaseExplanation` is a base class for it.
+
+    One that is a program also has `simulate` (see `Program`); one that is text is simulated by a
+    `Simulator`.
+    """
+
+    def describe(self) -> str:
+        """Return the explanation for a person, at most one screen."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as JSON values: what is saved, and what its size is counted on."""
+        ...
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Explanation:
+        """Return the explanation that `to_dict` saved."""
+        ...
+
+
+@runtime_checkable
+class Program(Explanation, Protocol):
+    """An explanation that simulates itself."""
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Predict the neuron's activation on every token, in raw units."""
         ...
 
-    def describe(self) -> str:
-        """The explanation for a person, at most one screen."""
-        ...
 
-    def to_dict(self) -> dict[str, Any]:
-        """The explanation as JSON-able values: what is saved, and what its size is counted on."""
-        ...
+@dataclass(frozen=True)
+class Explained:
+    """An answer of an explainer together with what it cost.
+
+    Attributes:
+        answer: the explanation, or why there is none.
+        costs: named numbers of at least 0; see `Costs`.
+    """
+
+    answer: Explanation | Failure
+    costs: Mapping[str, float] = field(default_factory=Costs)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Explanation:
-        """The explanation that `to_dict` saved."""
-        ...
+    def of(cls, answer: Answer) -> Explained:
+        """Return an answer with its costs; one that names none has none."""
+        return answer if isinstance(answer, Explained) else cls(answer)
+
+
+Answer = Explanation | Failure | Explained
+"""What an explainer may give for a neuron."""
 
 
 @runtime_checkable
@@ -326,7 +398,7 @@ class Explainer(Protocol):
 
     `evidence` is one of `EVIDENCE_KINDS`: the harness gives exactly what it names, records it with
     the run and shows it in the tables, so that a method that saw more is not taken for a better
-    one.
+    one. `BaseExplainer` is a base class for methods that explain one neuron at a time.
 
     An explainer may also define `simulate_block(explanations, tokens) -> [batch, pos, n]`, a
     faster joint simulation that agrees exactly with simulating one by one; and, where its evidence
@@ -338,8 +410,47 @@ class Explainer(Protocol):
     evidence: str
     explanation_class: ClassVar[type[Any]]
 
-    def explain(self, evidence: Evidence, subject: SubjectModel) -> Sequence[Explanation | Failure]:
-        """One explanation or failure per neuron, in the order of `evidence.neurons`."""
+    def explain(self, evidence: Evidence, subject: SubjectModel) -> Iterable[Answer]:
+        """Return one answer per neuron, in the order of `evidence.neurons`.
+
+        A generator is saved neuron by neuron: a run that is killed goes on with the neurons for
+        which nothing was yielded yet. An error of the network (`ConnectionError`, `TimeoutError`,
+        that of an HTTP client) or a transient `Failure` stops the run at once.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a simulator predicts for some neurons.
+
+    Attributes:
+        values: raw activation units, `[n, batch, pos]`; what is not predicted may hold anything.
+        predicted: the tokens that are predicted, `[batch]` for whole contexts, `[batch, pos]` for
+            the same tokens of all neurons, or `[n, batch, pos]`; None for all. Only these are
+            scored.
+        costs: what predicting cost, by name, for all neurons together; each becomes a column
+            `cost/simulate_<name>`.
+    """
+
+    values: Float[Tensor, "n batch pos"]
+    predicted: Bool[Tensor, "*shape"] | None = None
+    costs: Mapping[str, float] = field(default_factory=Costs)
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """Who predicts from explanations that do not simulate themselves, such as text.
+
+    It is chosen by the config group `simulator` and may hold a client or a model: it is made from
+    its options, and nothing of it is saved with the explanations. Its predictions depend on the
+    explanations and the tokens alone.
+    """
+
+    def simulate(
+        self, explanations: Sequence[Explanation], tokens: Int[Tensor, "batch pos"]
+    ) -> Prediction:
+        """Predict the activations of the explanations' neurons, all tokens or a part of them."""
         ...
 
 
@@ -402,3 +513,139 @@ class NeedsSubject(Protocol):
 def text_mask(tokens: Int[Tensor, "*shape"], bos: int) -> Bool[Tensor, "*shape"]:
     """True where a token counts: everywhere but on BOS, which is never scored."""
     return torch.ne(tokens, bos)
+
+
+class HeldOut(Protocol):
+    """What a block of neurons truly does on held-out text.
+
+    Attributes:
+        bos: the id of the BOS token, whose positions are never scored.
+        tokens: the contexts that any scoring set uses, `[u, ctx]`.
+        uniform: the rows of `tokens` in the `uniform` set, the same for all neurons, `[m]`.
+        top: the rows of each neuron's own strongest contexts, strongest first, `[n, k]`.
+        uniform_activations: on the `uniform` set, raw units, `[n, m, ctx]`.
+        top_activations: on the `top` set, raw units, `[n, k, ctx]`.
+        documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
+        predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
+            mask where all neurons share it; None for all.
+    """
+
+    @property
+    def bos(self) -> int: ...  # noqa: D102
+    @property
+    def tokens(self) -> Int[Tensor, "u ctx"]: ...  # noqa: D102
+    @property
+    def uniform(self) -> Int[Tensor, " m"]: ...  # noqa: D102
+    @property
+    def top(self) -> Int[Tensor, "n k"]: ...  # noqa: D102
+    @property
+    def uniform_activations(self) -> Float[Tensor, "n m ctx"]: ...  # noqa: D102
+    @property
+    def top_activations(self) -> Float[Tensor, "n k ctx"]: ...  # noqa: D102
+    @property
+    def documents(self) -> Int[Tensor, "m ctx"]: ...  # noqa: D102
+    @property
+    def predicted(self) -> Bool[Tensor, "#n u ctx"] | None: ...  # noqa: D102
+
+    def rows(self, scoring_set: str) -> Int[Tensor, "n c"]:
+        """Return the rows of `tokens` that make up a scoring set, for each neuron."""
+        ...
+
+    def activations(self, scoring_set: str) -> Float[Tensor, "n c ctx"]:
+        """Return the true activations on a scoring set, in the order of `rows`."""
+        ...
+
+    def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
+        """Return which tokens of a scoring set are scored; one mask where all neurons share it."""
+        ...
+
+
+class CalibrationText(Protocol):
+    """What a block of neurons truly does on the `calibrate` split, `[m, ctx]` and `[n, m, ctx]`."""
+
+    @property
+    def bos(self) -> int: ...  # noqa: D102
+    @property
+    def tokens(self) -> Int[Tensor, "m ctx"]: ...  # noqa: D102
+    @property
+    def activations(self) -> Float[Tensor, "n m ctx"]: ...  # noqa: D102
+
+
+class Simulated(Protocol):
+    """What a block of explanations predicts on some tokens, raw units.
+
+    Attributes:
+        predictions: `[n, batch, pos]`; zero for a neuron without explanation, and on tokens that
+            a simulator did not predict.
+        explanations: one per neuron; one that could not be simulated is a failure.
+        predicted: the tokens that a simulator predicted, one mask where all neurons share it; None
+            for all.
+    """
+
+    @property
+    def predictions(self) -> Float[Tensor, "n batch pos"]: ...  # noqa: D102
+    @property
+    def explanations(self) -> Sequence[Explanation | Failure]: ...  # noqa: D102
+    @property
+    def predicted(self) -> Bool[Tensor, "#n batch pos"] | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class ScoredBlock:
+    """A block of explained neurons of one layer, as scorers see it.
+
+    Attributes:
+        layer: the layer of all neurons of the block.
+        neurons: their indices in the layer, `[n]`.
+        truth: their true activations on held-out text.
+        predictions: simulated activations on `truth.tokens`, raw units, `[n, u, ctx]`. A scorer
+            must not change them.
+        explanations: one per neuron, or its failure, whose predictions are zero.
+        firing_threshold: an activation at or above it counts as firing, raw units, `[n]`.
+        mean_activation: on the `explain` split, raw units, `[n]`.
+        max_activation: largest on the `explain` split, raw units, `[n]`.
+        subject: the language model.
+        simulate: predicts the block on other tokens, `[batch, pos]`.
+        thresholds: firing thresholds under another firing reference, by its name.
+        calibration: reads the truth on the `calibrate` split.
+    """
+
+    layer: int
+    neurons: Int[Tensor, " n"]
+    truth: HeldOut
+    predictions: Float[Tensor, "n u ctx"]
+    explanations: Sequence[Explanation | Failure]
+    firing_threshold: Float[Tensor, " n"]
+    mean_activation: Float[Tensor, " n"]
+    max_activation: Float[Tensor, " n"]
+    subject: SubjectModel
+    simulate: Callable[[Tensor], Simulated]
+    thresholds: Callable[[str], Tensor]
+    calibration: Callable[[], CalibrationText]
+
+    def predicted(self, scoring_set: str) -> Float[Tensor, "n c ctx"]:
+        """Return the predictions on a scoring set, in the order of `truth.activations`."""
+        neuron = torch.arange(len(self.neurons))[:, None]
+        return self.predictions[neuron, self.truth.rows(scoring_set)]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What is measured of a block of explanations.
+
+    A scorer is chosen by a YAML file that names its class by `_target_`, the other keys being its
+    options. It may also define `check(subject)`, which raises a `BenchmarkError` for a subject
+    that it cannot score, before anything is computed.
+    """
+
+    def columns(self) -> Sequence[Column]:
+        """Return what each column is that `score` gives."""
+        ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what determines the scores besides the options, as JSON values; often nothing."""
+        ...
+
+    def score(self, block: ScoredBlock) -> Mapping[str, Any]:
+        """Return one value per neuron for every column, `[n]`; NaN or None where there is none."""
+        ...

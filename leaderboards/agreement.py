@@ -16,8 +16,8 @@ from benchmark.errors import BenchmarkError
 from benchmark.interface import EVIDENCE_KINDS
 from benchmark.plugins.trusted import TARGET, built_in_config, canonical
 from benchmark.results import OK, Run
+from benchmark.results.columns import cost_column
 from benchmark.results.layout import RECORD, SCORES
-from benchmark.results.scores import COST_PREFIX
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=timezone.utc)
 CLOCK = timedelta(days=1)  # how far two clocks may lie apart
@@ -171,10 +171,10 @@ def _check_costs(run: Run) -> None:
     """That every cost is one that a run can have; a computer's clock never stands still."""
     where = f"'{run.folder / SCORES}'"
     for name in TIMES:
-        column = f"{COST_PREFIX}{name}"
+        column = cost_column(name)
         if column not in run.scores.columns or (run.scores.column(column) <= 0).any():
             raise BenchmarkError(f"{where}: column '{column}' is missing or holds no time at all.")
-    column = f"{COST_PREFIX}subject_tokens"
+    column = cost_column("subject_tokens")
     if column not in run.scores.columns:
         raise BenchmarkError(f"{where}: column '{column}' is missing.")
     explained = run.scores.column("status") == OK

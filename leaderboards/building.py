@@ -6,17 +6,18 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from benchmark.analysis.compare import ranking_column
+from benchmark.analysis.compare import declared_by, ranking_column
 from benchmark.analysis.labels import run_labels
-from benchmark.evidence import SCORING_SETS
+from benchmark.column import SCORE
+from benchmark.config.run_config import setting
 from benchmark.results import Run
+from benchmark.results.columns import SCORING_SETS, describe, on_a_set
 from leaderboards.grouping import Group, by_subject_and_corpus, comparable_groups, why_apart
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Apart, Leaderboard, Row
 from leaderboards.pareto import pareto_front
 from leaderboards.ranking import PairedTests, ranked
 from leaderboards.rows import row_of
 from leaderboards.tracks import tracks_of
-from metrics import get
 
 
 def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
@@ -34,7 +35,7 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
     Raises:
         BenchmarkError: `rank_by` is not known, fails the sanity tests or is of another scoring set.
     """
-    column = ranking_column(rank_by)
+    column = ranking_column(rank_by, declared=declared_by(runs))
     found: list[Leaderboard] = []
     ordered = sorted(runs, key=lambda run: (run.record.finished, run.record.run_id))
     for members in by_subject_and_corpus(ordered).values():
@@ -63,11 +64,11 @@ def _boards(
     named = run_labels(group.runs)
     rows = [row_of(run, label, column) for run, label in zip(group.runs, named, strict=True)]
     tests = PairedTests(column)
-    rows = ranked(_with_fronts(_causal_alike(rows), column), tests)
+    rows = ranked(_with_fronts(_measured_alike(rows), column), tests)
     tracks = tracks_of(rows, tests)
     scores = group.runs[0].scores
     record = group.runs[0].record
-    present = {name.partition("/")[0] for run in group.runs for name in run.scores.metric_columns}
+    present = {one for run in group.runs for one in run.scores.scoring_sets}
     return [
         Leaderboard(
             subject=record.subject.name,
@@ -117,34 +118,42 @@ def _apart(first: Group, run: Run, names: dict[int, str], column: str) -> Apart:
     return Apart(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
 
 
-def _causal_alike(rows: Sequence[Row]) -> list[Row]:
-    """Rows without the causal scores that were measured by other settings than most rows' were.
+def _measured_alike(rows: Sequence[Row]) -> list[Row]:
+    """Rows without the scores of a scorer that other settings than those of most rows measured.
 
-    What is unverified has no say in it.
+    Scores on scoring sets stay. What is unverified has no say in what most rows' settings are.
     """
-    settings = [_causal_settings(row) for row in rows]
-    verified = [row for row in rows if not row.unverified] or rows
-    measured = [_causal_settings(row) for row in verified if any(map(_is_causal, row.scores))]
-    usual = max(measured, key=lambda setting: (measured.count(setting), setting), default="")
-    return [
-        row
-        if setting == usual
-        else dataclasses.replace(
-            row,
-            scores={name: score for name, score in row.scores.items() if not _is_causal(name)},
-        )
-        for row, setting in zip(rows, settings, strict=True)
-    ]
+    own = [_settings(row) for row in rows]
+    voters = [_settings(row) for row in rows if not row.unverified] or own
+    usual: dict[str, str] = {}
+    for scorer in {scorer for one in voters for scorer in one}:
+        votes = [one[scorer] for one in voters if scorer in one]
+        usual[scorer] = max(votes, key=lambda vote: (votes.count(vote), vote))
+    found = []
+    for row, one in zip(rows, own, strict=True):
+        odd = {scorer for scorer, given in one.items() if given != usual.get(scorer)}
+        lost = {
+            name
+            for column in row.run.scores.described
+            if column.scorer in odd
+            for name in (column.name, column.summary_name)
+        }
+        kept = {name: score for name, score in row.scores.items() if name not in lost}
+        found.append(dataclasses.replace(row, scores=kept) if lost else row)
+    return found
 
 
-def _is_causal(column: str) -> bool:
-    return column.startswith("causal/")
-
-
-def _causal_settings(row: Row) -> str:
-    chosen = row.run.record.config.get("metrics")
-    causal = chosen.get("causal") if isinstance(chosen, dict) else None
-    return json.dumps(causal, sort_keys=True)
+def _settings(row: Row) -> dict[str, str]:
+    """The settings of each scorer whose scores are on no scoring set, as text."""
+    config = row.run.record.config
+    found: dict[str, list[str]] = {}
+    for column in row.run.scores.described:
+        if column.kind == SCORE and not on_a_set(column):
+            found.setdefault(column.scorer, []).extend(column.comparable_on)
+    return {
+        scorer: json.dumps([setting(config, key) for key in dict.fromkeys(keys)], sort_keys=True)
+        for scorer, keys in found.items()
+    }
 
 
 def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:
@@ -152,7 +161,8 @@ def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:
 
     Controls and unverified rows neither are on one nor bound one.
     """
-    sign = 1.0 if get(column.rpartition("/")[2]).higher_is_better else -1.0
+    declared = declared_by(row.run for row in rows)
+    sign = 1.0 if describe(column, declared).higher_is_better else -1.0
     fronts: dict[int, set[str]] = {}
     candidates = [row for row in rows if not row.control and not row.unverified]
     quality = [None if row.key.mean is None else sign * row.key.mean for row in candidates]

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.cli import search, similar
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.graphs.collect import run_graphs
 from benchmark.graphs.files import write_graph
 from benchmark.graphs.graph import ACTIVATING, NeuronGraph
 from benchmark.results import Run
+from benchmark.results.columns import HEADLINE, UNIFORM, score_column
 
 # Patterns of a graph that a picture shows whole.
 SHOWN_PATTERNS = 20
@@ -98,8 +98,8 @@ def graphs_of(run: Run) -> list[Drawn]:
         Drawn(
             saved.name,
             saved.graph,
-            rows[saved.name]["uniform/pearson"],
-            rows[saved.name]["uniform/f1"],
+            rows[saved.name][HEADLINE],
+            rows[saved.name][score_column(UNIFORM, "f1")],
         )
         for saved in run_graphs(ReopenedRun(run))
         if saved.graph is not None and saved.graph.patterns
@@ -157,11 +157,12 @@ def _picture(rule: Rule, drawn: Sequence[Drawn], run: Run, pictures: Path) -> st
 
 def _printed(verb: str, run: Run, words: Sequence[str]) -> str:
     """A command and what it prints, as Markdown."""
-    command = {"search": search.command, "similar": similar.command}[verb]
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        status = command([str(run.folder), *words])
-    if status:
-        raise BenchmarkError(f"'{verb}' on the run in {run.folder} ended with status {status}.")
-    body = output.getvalue().strip("\n")
+    command = [sys.executable, "-m", "benchmark", verb, str(run.folder), *words]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False)
+    if answer.returncode:
+        raise BenchmarkError(
+            f"'{verb}' on the run in {run.folder} ended with status {answer.returncode}."
+        )
+    body = answer.stdout.strip("\n")
     whole = f"$ python -m benchmark {verb} $run {shlex.join(words)}\n\n{body}"
     return textwrap.indent(whole, "    ", lambda line: bool(line.strip()))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.analysis.compare import FIRING_KEYS, TRUTH_KEYS, mismatch
+from benchmark.analysis.compare import TRUTH_KEYS, declared_by, mismatch
 from benchmark.results import Run
+from benchmark.results.columns import FIRING_KEYS, describe
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def why_apart(first: Run, run: Run, column: str) -> str | None:
         return f"it has no scores '{column}', by which the table is ranked"
     if here and not there:
         return f"it has scores '{column}', which the others lack"
-    return mismatch(first, run, TRUTH_KEYS + FIRING_KEYS)
+    ranking = describe(column, declared_by([first, run])).comparable_on
+    return mismatch(first, run, tuple(dict.fromkeys([*TRUTH_KEYS, *FIRING_KEYS, *ranking])))
 
 
 def _size(runs: Sequence[Run]) -> tuple[int, int, int, str, str]:

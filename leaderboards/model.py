@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.analysis.compare import NOT_SIGNIFICANT, mark_of
+from benchmark.analysis.compare import NOT_SIGNIFICANT, declared_by, mark_of
+from benchmark.column import Column
 from benchmark.results import OVER_BOTH, OVER_NEURONS, MetricSummary, Run
+from benchmark.results.columns import declared_columns, describe
 
 BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"
 """What quality is set against: the size of an explanation, and two measures of its cost."""
@@ -211,3 +213,18 @@ class Leaderboard:
     def columns(self) -> list[str]:
         """Every column of scores that a row has, in the order in which they are met."""
         return list(dict.fromkeys(name for row in self.rows for name in row.scores))
+
+    @property
+    def beside(self) -> list[Column]:
+        """The scores that tables show beside those on scoring sets, where a row has them."""
+        columns = (column for row in self.rows for column in row.run.scores.beside_sets)
+        present = set(self.columns)
+        return [
+            column
+            for column in declared_columns(columns).values()
+            if column.summary_name in present
+        ]
+
+    def about(self, name: str) -> Column:
+        """Return what a column of any row is."""
+        return describe(name, declared_by(row.run for row in self.rows))

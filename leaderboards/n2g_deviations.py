@@ -13,31 +13,28 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import metrics
 from benchmark.analysis.compare import paired_replicates
-from benchmark.cli.messages import message_of
-from benchmark.config.compose import compose_and_call
-from benchmark.config.overrides import prepare_overrides
+from benchmark.config.compose import compose
 from benchmark.config.run_config import check_config
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, message_of
 from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run
+from benchmark.results.columns import HEADLINE, TOP, UNIFORM, cost_column, score_column
 
 PAGE = Path(__file__).parents[1] / "docs" / "n2g.md"
 BEGIN, END = "<!-- effects: begin -->", "<!-- effects: end -->"
 SUBJECTS = ("solu-tiny",)
 DEFAULT = "defaults"
-PEARSON = "uniform/pearson"
 COLUMNS = (
-    ("AUPRC", "uniform/auprc", 3),
-    ("F1", "uniform/f1", 3),
-    ("top F1", "top/f1", 3),
-    ("tokens/n.", "cost/subject_tokens", 0),
-    ("bytes", "cost/bytes", 0),
+    ("AUPRC", score_column(UNIFORM, "auprc"), 3),
+    ("F1", score_column(UNIFORM, "f1"), 3),
+    ("top F1", score_column(TOP, "f1"), 3),
+    ("tokens/n.", cost_column("subject_tokens"), 0),
+    ("bytes", cost_column("bytes"), 0),
 )
 
 
@@ -136,21 +133,8 @@ def run_variant(
         *overrides,
         *variant.overrides,
     ]
-    found: list[Run] = []
-    errors: list[Exception] = []
-
-    def job(composed: Any) -> None:
-        try:
-            sys.stderr.write(f"n2g on {subject}: {variant.label}\n")
-            command = ["python", "-m", "benchmark", "run", *words]
-            found.append(run(check_config(composed), command).run)
-        except Exception as error:  # Hydra would announce it in words of its own
-            errors.append(error)
-
-    compose_and_call(job, prepare_overrides(words, sweep=False), sweep=False)
-    if errors:
-        raise errors[0]
-    return found[0]
+    sys.stderr.write(f"n2g on {subject}: {variant.label}\n")
+    return run(check_config(compose(words)), ["python", "-m", "benchmark", "run", *words]).run
 
 
 def table_of(subject: str, runs: dict[str, Run]) -> str:
@@ -162,7 +146,7 @@ def table_of(subject: str, runs: dict[str, Run]) -> str:
     default = runs[DEFAULT]
     heading = ["options", "r", "difference of r", *(name for name, _, _ in COLUMNS)]
     rows = [
-        [_code(label), _mean(run, PEARSON, 3), _difference(run, default)]
+        [_code(label), _mean(run, HEADLINE, 3), _difference(run, default)]
         + [_mean(run, column, digits) for _, column, digits in COLUMNS]
         for label, run in runs.items()
     ]
@@ -198,9 +182,9 @@ def _difference(run: Run, default: Run) -> str:
             f"the runs in '{run.folder}' and '{default.folder}' are not of the same neurons."
         )
     found = metrics.paired_difference(
-        run.scores.column(PEARSON),
-        default.scores.column(PEARSON),
-        replicates=paired_replicates(run, default, PEARSON),
+        run.scores.column(HEADLINE),
+        default.scores.column(HEADLINE),
+        replicates=paired_replicates(run, default, HEADLINE),
     )
     if found.mean is None:
         return "-"

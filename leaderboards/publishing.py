@@ -10,8 +10,6 @@ so the same command continues after an interruption.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import re
 import shutil
 import subprocess
@@ -24,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cli.finished import print_table
 from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run, find_runs, load_run
+from benchmark.results.columns import HEADLINE
 from leaderboards import graph_page, n2g_deviations
 
 PROJECT = Path(__file__).parents[1]
@@ -122,9 +120,7 @@ def printed(words: Sequence[str], output: str) -> str:
 
 def table(runs: Sequence[Run]) -> str:
     """Return the table of some runs as `run` and `show` print it."""
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        print_table(runs)
-    return output.getvalue()
+    return call(["show", *(str(run.folder) for run in runs)], shown=False)
 
 
 def made_with(run: Run) -> str:
@@ -165,7 +161,7 @@ def neurons_shown(runs: Sequence[Run]) -> list[tuple[int, int]]:
     best method is farthest ahead of N2G.
     """
     scores = {
-        run.record.explainer.name: run.scores.column("uniform/pearson")
+        run.record.explainer.name: run.scores.column(HEADLINE)
         for run in runs
         if run.record.explainer.name in METHODS
     }
@@ -185,7 +181,7 @@ def descriptions(runs: Sequence[Run], layer: int, neuron: int) -> str:
         explanation = ReopenedRun(run).explanation(saved)
         text = f"failed: {saved.error}" if explanation is None else explanation.describe()
         row = run.scores.neurons().index((layer, neuron))
-        r = float(run.scores.column("uniform/pearson")[row])
+        r = float(run.scores.column(HEADLINE)[row])
         parts.append(f"**{name}**, r on `uniform` {r:.3f}\n\n```text\n{text.rstrip()}\n```")
     return "\n\n".join(parts)
 
@@ -251,8 +247,14 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
             for run in defaults
             if run.record.explainer.name == name
         ]
-        output = call(["compare", *compared, "metrics=pearson"])
-        short = ["compare", f"{results}/{subject}/stdlib/<method>/<run>", "...", "metrics=pearson"]
+        output = call(["compare", *compared, "--metrics", "pearson"])
+        short = [
+            "compare",
+            f"{results}/{subject}/stdlib/<method>/<run>",
+            "...",
+            "--metrics",
+            "pearson",
+        ]
         fill(document, f"differences on {subject}", printed(short, output))
         call(["plot", f"{results}/{subject}", "--plot", "size", "-o", "docs/images/results"])
     words = ["show", f"{results}/causal/{subjects[0]}"]

@@ -8,8 +8,9 @@ import math
 from collections.abc import Sequence
 
 import metrics
-from benchmark.analysis.compare import paired_replicates
+from benchmark.analysis.compare import declared_by, paired_replicates
 from benchmark.results import OVER_BOTH, OVER_NEURONS
+from benchmark.results.columns import describe
 from leaderboards.model import Difference, Row
 
 RESAMPLES = 10_000
@@ -47,8 +48,8 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
     both are corrected by Holm's method over the rows given here. Unverified rows stand below all
     others, without rank and without a difference, and are in no test.
     """
-    metric = metrics.get(tests.column.rpartition("/")[2])
-    sign = 1 if metric.higher_is_better else -1
+    declared = declared_by(row.run for row in rows)
+    sign = 1 if describe(tests.column, declared).higher_is_better else -1
 
     def place(row: Row) -> tuple[float, str, str]:
         return _place(row.key.mean, sign), row.label, row.run_id

@@ -16,12 +16,14 @@ from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.experiment import Experiment, open_corpus, open_subject
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of, check_fingerprint, config_of
-from benchmark.evaluation.run import score_explanations
+from benchmark.evaluation.score import score_explanations
 from benchmark.evidence import SCORING_SETS, Block, base_set
 from benchmark.plugins.trusted import UntrustedError, built_in_config
 from benchmark.results import OK, Run, Scores
+from benchmark.results.columns import group_of, metric_of
 from benchmark.results.layout import RECORD
 from benchmark.results.resampled import STEP
+from benchmark.scorers.chosen import check_trusted
 from benchmark.subject.loading import place_of
 from metrics import METRICS
 
@@ -82,7 +84,8 @@ def resimulate(
         config_of(run), cache_dir=cache_dir, device=None, batch_tokens=None, tracking={}
     )
     reopened = ReopenedRun(run, trust)
-    missing = [reason for reason in (_no_explainer(reopened), _no_text(run, config)) if reason]
+    reasons = (_no_explainer(reopened), _no_scorers(run, trust), _no_text(run, config))
+    missing = [reason for reason in reasons if reason]
     if missing:
         return Resimulation([], seed, reason="; ".join(missing))
     experiment = reopened.open(config)
@@ -107,7 +110,8 @@ def resimulate(
     before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
     pairs = [(key, before[key], again[key]) for key in drawn]
     columns, largest = _compare(run, pairs, SMOOTH[config.dtype])
-    _check_replicates(run, Scores.from_rows(again.values()), drawn, SMOOTH[config.dtype])
+    rescored = Scores.from_rows(again.values(), run.record.columns)
+    _check_replicates(run, rescored, drawn, SMOOTH[config.dtype])
     return Resimulation(drawn, seed, columns, largest)
 
 
@@ -129,6 +133,15 @@ def _no_explainer(reopened: ReopenedRun) -> str:
             f"'{reopened.run.folder / RECORD}' says that {explainer.target} saw the evidence "
             f"'{explainer.evidence}', but with these options it sees '{evidence}'."
         )
+    return ""
+
+
+def _no_scorers(run: Run, trust: Collection[str]) -> str:
+    """Why a scorer that was added to the run may not be imported, empty if all may."""
+    try:
+        check_trusted(run.record.config.get("scorers") or {}, f"the run in '{run.folder}'", trust)
+    except UntrustedError as error:
+        return str(error)
     return ""
 
 
@@ -310,8 +323,7 @@ def _check_replicates(
 
 def _tolerance(column: str, smooth: float) -> tuple[float, bool]:
     """How far one neuron's score may move, and whether it hangs on a threshold."""
-    scoring_set, _, name = column.partition("/")
-    metric = METRICS.get(name)
+    scoring_set, metric = group_of(column), METRICS.get(metric_of(column))
     if metric is None or base_set(scoring_set) not in SCORING_SETS:
         return FIRING_ONE, True
     firing = metric.needs_threshold or metric.top_alpha

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import metrics
 from benchmark.evaluation.record import mean_with_intervals
 from benchmark.results import MetricSummary, Run
-from benchmark.results.scores import CAUSAL_PREFIX, COST_PREFIX, EFFECT_PREFIX, UNDEFINED
+from benchmark.results.columns import UNDEFINED, cost_column, group_of, on_a_set
 from benchmark.tracking import layer_metrics
 from leaderboards.model import Row, Score
 from leaderboards.ranking import LEVEL, RESAMPLES, SEED
@@ -38,13 +38,12 @@ def row_of(run: Run, label: str, column: str) -> Row:
         key=_mean(scores.column(column), replicates=scores.replicates(column)),
         scores={name: _score(run, name) for name in scores.metric_columns} | _weighted_scores(run),
         undefined={
-            name.partition("/")[0]: int(scores.column(name).sum())
-            for name in scores.columns
-            if name.endswith(f"/{UNDEFINED}")
+            column.group: int(scores.column(column.name).sum())
+            for column in scores.described
+            if column.metric == UNDEFINED and on_a_set(column)
         },
         positives={
-            name.partition("/")[0]: _median(scores.column(name))
-            for name in scores.positives_columns
+            group_of(name): _median(scores.column(name)) for name in scores.positives_columns
         },
         asked=len(scores),
         explained=int((scores.column("status") == "ok").sum()),
@@ -90,14 +89,14 @@ def _score(run: Run, column: str) -> Score:
 
 
 def _weighted_scores(run: Run) -> dict[str, Score]:
-    """Means of causal scores in which neurons count by their effect; see docs/causal.md."""
-    found = {}
-    for column in run.scores.causal_columns:
-        effect = column.replace(CAUSAL_PREFIX, EFFECT_PREFIX)
-        if effect in run.scores.columns:
-            weights = run.scores.column(effect)
-            found[f"{column}_weighted"] = _mean(run.scores.column(column), weights)
-    return found
+    """Means in which neurons count by another column, as by their effect in causal scores."""
+    return {
+        column.summary_name: _mean(
+            run.scores.column(column.name), run.scores.column(column.weights)
+        )
+        for column in run.scores.described
+        if column.weights in run.scores.columns
+    }
 
 
 def _own_intervals(run: Run, column: str) -> Score:
@@ -112,7 +111,7 @@ def _own_intervals(run: Run, column: str) -> Score:
 
 
 def _cost(run: Run, name: str) -> float | None:
-    column = f"{COST_PREFIX}{name}"
+    column = cost_column(name)
     if column not in run.scores.columns:
         return None
     values = run.scores.column(column)
@@ -121,7 +120,7 @@ def _cost(run: Run, name: str) -> float | None:
 
 
 def _largest_bytes(run: Run) -> float | None:
-    column = f"{COST_PREFIX}bytes"
+    column = cost_column("bytes")
     if column not in run.scores.columns or not len(run.scores):
         return None
     values = run.scores.column(column)

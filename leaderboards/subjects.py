@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.analysis.labels import identity, labels
-from benchmark.evidence import UNIFORM
+from benchmark.results.columns import HEADLINE, UNIFORM
 from leaderboards.model import Leaderboard, Row
-from metrics import get
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +72,9 @@ def across(boards: Sequence[Leaderboard]) -> Across:
                 mean=_mean(parts),
             )
         )
-    ranked_by = main[0].ranked_by if main else f"{UNIFORM}/pearson"
-    return Across(ranked_by=ranked_by, places=places, rows=_ranked(rows, ranked_by))
+    ranked_by = main[0].ranked_by if main else HEADLINE
+    higher = not main or main[0].about(ranked_by).higher_is_better is not False
+    return Across(ranked_by=ranked_by, places=places, rows=_ranked(rows, 1 if higher else -1))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -83,8 +83,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def _ranked(rows: Sequence[AcrossRow], column: str) -> list[AcrossRow]:
-    sign = 1 if get(column.rpartition("/")[2]).higher_is_better else -1
+def _ranked(rows: Sequence[AcrossRow], sign: int) -> list[AcrossRow]:
     ordered = sorted(
         rows, key=lambda row: (math.inf if row.mean is None else -sign * row.mean, row.label)
     )

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.analysis.labels import UNVERIFIED
-from benchmark.cli.table import (
+from benchmark.corpus.copies import copies
+from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
+from benchmark.token_text import one_line
+from leaderboards.cells import (
     count,
     interval,
     intervals_legend,
@@ -18,16 +21,12 @@ from benchmark.cli.table import (
     number,
     ranges,
 )
-from benchmark.corpus.copies import copies
-from benchmark.evidence import NOVEL, TOP, UNIFORM
-from benchmark.token_text import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across
 
 TIED, ON_FRONT, CONTROL, EMPTY = NOT_SIGNIFICANT, "●", "control", "-"
 INTERVALS = ("95 % interval", "over neurons")
-CAUSAL = "causal/uniform_mean_weighted"
 
 LEGEND = f"""\
 r: mean over neurons of the Pearson correlation with the true activations on uniformly drawn
@@ -89,16 +88,15 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     """The table of one scoring set; `extra` are further metrics to show beside the usual ones."""
     of_set = board.scoring_set
     columns = ["#", "explainer", "evidence", _key(board.ranked_by), *INTERVALS, TIED]
-    shown = [(marked(name), f"{of_set}/{name}") for name in ("auprc", "f1", "iou", *extra)]
+    shown = [(marked(name), score_column(of_set, name)) for name in ("auprc", "f1", "iou", *extra)]
     shown = [(_HEADINGS.get(name, name), column) for name, column in shown]
-    if f"{of_set}/pearson" != board.ranked_by:
-        shown.insert(0, (f"r on {of_set}", f"{of_set}/pearson"))
+    if score_column(of_set, "pearson") != board.ranked_by:
+        shown.insert(0, (f"r on {of_set}", score_column(of_set, "pearson")))
     if of_set != NOVEL:
-        shown.insert(0, ("novel r", f"{NOVEL}/pearson"))
+        shown.insert(0, ("novel r", score_column(NOVEL, "pearson")))
     if of_set != TOP:
-        shown.append(("top F1", f"{TOP}/f1"))
-    if CAUSAL in board.columns:
-        shown.append(("causal", CAUSAL))
+        shown.append(("top F1", score_column(TOP, "f1")))
+    shown += [(column.heading, column.summary_name) for column in board.beside]
     columns += [heading for heading, _ in shown]
     columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
     rows = [
@@ -106,7 +104,7 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
             *_head(row),
             *(number(row.score(column)) for _, column in shown),
             count(row.positives.get(of_set)),
-            nulls(row.score(f"{of_set}/f1")),
+            nulls(row.score(score_column(of_set, "f1"))),
             str(row.undefined.get(of_set, EMPTY)),
             EMPTY if row.coverage is None else f"{row.coverage:.0%}",
             *_costs(row),
@@ -115,7 +113,12 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     ]
     legend = marks_legend([column for _, column in shown]).strip()
     intervals = intervals_legend(row.key for row in board.rows).strip()
-    caption = " ".join(filter(None, [_about(board), legend, intervals]))
+    added = [
+        f"{column.heading}: {column.description}."
+        for column in board.beside
+        if column.scorer not in OWN_SCORERS and column.description
+    ]
+    caption = " ".join(filter(None, [_about(board), *added, legend, intervals]))
     return Table(of_set, 3, columns, rows, 3, caption, copied_sentence(board))
 
 
@@ -176,8 +179,8 @@ def track_table(track: Track, key: str) -> Table:
     rows = [
         [
             *_head(row),
-            number(row.score(f"{UNIFORM}/auprc")),
-            number(row.score(f"{UNIFORM}/f1")),
+            number(row.score(score_column(UNIFORM, "auprc"))),
+            number(row.score(score_column(UNIFORM, "f1"))),
             *_costs(row),
             EMPTY if row.largest_bytes is None else f"{row.largest_bytes:,.0f}",
         ]
@@ -235,7 +238,7 @@ _HEADINGS = {"auprc": "AUPRC", "f1": "F1", "iou": "IoU"}
 
 def _key(column: str) -> str:
     """The heading of the column that ranks."""
-    return "r" if column == f"{UNIFORM}/pearson" else column
+    return "r" if column == HEADLINE else column
 
 
 def heading(board: Leaderboard) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import config_of
-from benchmark.evidence import UNIFORM
 from benchmark.results import Run
+from benchmark.results.columns import HEADLINE, UNIFORM
 from benchmark.tracking import Extras, ExtraTable
 from leaderboards.formats.separated import records_of
 from leaderboards.model import Leaderboard
@@ -69,7 +69,7 @@ def _table(records: list[Mapping[str, object]]) -> ExtraTable:
 
 def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:
     """The spectra of the best and the worst neuron by what ranks; none without the subject."""
-    column = f"{UNIFORM}/pearson"
+    column = HEADLINE
     if column not in run.scores.metric_columns:
         return {}
     values = run.scores.column(column)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.column import COST
 from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.record import summarise
 from benchmark.evaluation.reopen import config_of
-from benchmark.evidence import SCORING_SETS, base_set
 from benchmark.files.reading import lines, parse_json_line, read_json
 from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
+from benchmark.results.columns import SCORING_SETS, base_set, cost_column, group_of, metric_of
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
 from benchmark.results.lines import parse_line
 from leaderboards import schema
@@ -23,6 +24,7 @@ from leaderboards.agreement import check_agreement
 from metrics import METRICS
 
 FILES = (RECORD, SCORES, EXPLANATIONS)
+SIZE = cost_column("bytes")
 # Two machines add in another order; the bootstrap's quantiles are interpolated.
 MEAN_TOLERANCE, INTERVAL_TOLERANCE = 1e-9, 1e-6
 
@@ -110,8 +112,7 @@ def _check_values(run: Run) -> None:
     """That every score is one that its metric can have."""
     for column in run.scores.metric_columns:
         values = run.scores.column(column)
-        metric = METRICS.get(column.rpartition("/")[2])
-        scoring_set = base_set(column.partition("/")[0])
+        metric, scoring_set = METRICS.get(metric_of(column)), base_set(group_of(column))
         known = values[~np.isnan(values)]
         low = high = None
         if metric is not None and scoring_set in SCORING_SETS:
@@ -124,7 +125,7 @@ def _check_values(run: Run) -> None:
                 f"'{run.folder / SCORES}': column '{column}' holds {known[bad][0]:g}, which that "
                 "metric cannot be."
             )
-    for column in (name for name in run.scores.columns if name.startswith("cost/")):
+    for column in (one.name for one in run.scores.described if one.kind == COST):
         values = run.scores.column(column)
         if (~np.isfinite(values) | (values < 0)).any():
             raise BenchmarkError(
@@ -151,10 +152,10 @@ def _check_lines(run: Run, version: int) -> None:
             raise BenchmarkError(f"{where} is about neuron {key[0]}.{key[1]} {what}.")
         seen.add(key)
         size = 0 if saved.explanation is None else explanation_bytes(saved.explanation)
-        if (row["status"], row.get("cost/bytes", size)) != (saved.status, size):
+        if (row["status"], row.get(SIZE, size)) != (saved.status, size):
             raise BenchmarkError(
                 f"{where}: neuron {key[0]}.{key[1]} is '{saved.status}' with {size} bytes here, "
-                f"'{row['status']}' with {row.get('cost/bytes')} in scores.parquet."
+                f"'{row['status']}' with {row.get(SIZE)} in scores.parquet."
             )
     missing = sorted(set(rows) - seen)
     if missing:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import metrics
 from benchmark.analysis.labels import run_labels
-from benchmark.config.run_config import BEFORE, MEDIAN_EXEMPLAR
+from benchmark.column import SCORE, Column
+from benchmark.config.run_config import MEDIAN_EXEMPLAR, setting
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import CALIBRATED_SETS, NOVEL, UNIFORM
 from benchmark.results import Run
-from benchmark.scorers.causal.columns import CAUSAL, FIRING, causal_columns
+from benchmark.results.columns import (
+    CALIBRATION_KEYS,
+    CAUSAL,
+    CAUSAL_KEYS,
+    FIRING_KEYS,
+    HEADLINE,
+    SHARED_SETS,
+    UNIFORM,
+    base_set,
+    declared_columns,
+    describe,
+    is_calibrated,
+    metric_of,
+    on_a_set,
+    score_column,
+    switch_of,
+)
 
-HEADLINE = ("pearson", "auprc", "f1")
+SHOWN = ("pearson", "auprc", "f1")
 
 # The probability of calling a difference real that is none, over all tests of one table.
 ALPHA = 0.05
@@ -25,14 +41,9 @@ THESE_DOCUMENTS, NOT_SIGNIFICANT = "°", "≈"
 
 # What decides which held-out tokens are scored. What an explainer may see is free to differ.
 TRUTH_KEYS = ("context_length", "contexts.held_out", "contexts.uniform", "contexts.top", "seed")
-# What decides from which activation on a neuron counts as firing.
-FIRING_KEYS = ("firing_reference", "firing_threshold", "contexts.explain")
-# What decides it too where the median exemplar is the reference.
+# What decides it too from which activation on a neuron fires, where the median exemplar is the
+# reference.
 EXEMPLARS_KEY = "contexts.exemplars"
-# What decides how predictions are calibrated.
-CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
-# What decides in how many contexts neurons are replaced.
-CAUSAL_KEYS = ("metrics.causal.contexts",)
 
 
 @dataclass(frozen=True)
@@ -139,8 +150,9 @@ def compare_runs(
         BenchmarkError: the runs do not score the same neurons on the same text, a metric is not
             known or not in all of them, or the ranking key is not sound.
     """
-    columns = _columns(runs, names)
-    ranking = ranking_column(rank_by, columns)
+    declared = declared_by(runs)
+    columns = _columns(runs, names, declared)
+    ranking = ranking_column(rank_by, columns, declared)
     scored = list(dict.fromkeys([*columns, ranking]))
     check_comparable(runs, scored)
     for run in runs:
@@ -150,7 +162,7 @@ def compare_runs(
                     f"the run in '{run.folder}' has no scores '{column}'; it has "
                     f"{', '.join(run.scores.metric_columns)}. Score it again with more metrics: "
                     f"python -m benchmark score {run.folder} "
-                    f"metrics={'causal' if column in causal_columns() else 'all'}"
+                    f"{switch_of(describe(column, declared))}"
                 )
     named = dict(zip(map(id, runs), run_labels(runs), strict=True))
     layers = runs[0].scores.column("layer")
@@ -165,7 +177,7 @@ def compare_runs(
         )
         for run in runs
     ]
-    sign = 1 if metrics.get(_metric(ranking)).higher_is_better else -1
+    sign = 1 if describe(ranking, declared).higher_is_better else -1
     standings.sort(key=lambda one: _place(one.over_neurons.mean, sign))
     found = []
     for column in columns:
@@ -214,14 +226,11 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
     for place, folder in enumerate(folders):
         if folder in folders[:place]:
             raise BenchmarkError(f"the run in '{runs[place].folder}' is named twice.")
-    keys: tuple[str, ...] = TRUTH_KEYS
-    if any(_looks_at_firing(column) for column in columns):
-        keys += FIRING_KEYS
-    if any(_is_calibrated(column) for column in columns):
-        keys += CALIBRATION_KEYS
-    causal = any(column in causal_columns() for column in columns)
-    if causal and all(run.scores.causal_columns for run in runs):
-        keys += CAUSAL_KEYS
+    declared = declared_by(runs)
+    # Where a run lacks a column, that it lacks it is what is to be said.
+    shared = [name for name in columns if all(name in run.scores.columns for run in runs)]
+    needed = [key for name in shared for key in describe(name, declared).comparable_on]
+    keys = tuple(dict.fromkeys([*TRUTH_KEYS, *needed]))
     first = runs[0]
     for run in runs[1:]:
         reason = mismatch(first, run, keys)
@@ -238,8 +247,8 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
     Args:
         first: a run.
         run: another one.
-        keys: of the configuration that must be the same: `TRUTH_KEYS`, with `FIRING_KEYS` for
-            scores of firing and `CALIBRATION_KEYS` for calibrated ones.
+        keys: of the configuration that must be the same: `TRUTH_KEYS`, and those that the columns
+            to be compared on name.
     """
     one, other = first.record, run.record
     for what, then, now in (
@@ -260,12 +269,7 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
     for key in keys:
         then_value, now_value = setting(one.config, key), setting(other.config, key)
         if then_value != now_value:
-            scored = "other tokens are scored"
-            if key in (*FIRING_KEYS, EXEMPLARS_KEY):
-                scored = "other firing thresholds"
-            elif key in CALIBRATION_KEYS:
-                scored = "predictions are calibrated otherwise"
-            return f"{key} is {now_value} instead of {then_value}, so that {scored}"
+            return f"{key} is {now_value} instead of {then_value}, so that {_consequence(key)}"
     there, here = set(first.scores.neurons()), set(run.scores.neurons())
     if there != here:
         odd = sorted(here - there) or sorted(there - here)
@@ -277,73 +281,93 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
     return None
 
 
-def setting(config: dict[str, Any], key: str) -> Any:
-    """Return the value of a key such as `contexts.top` in a run's recorded configuration.
+def _consequence(key: str) -> str:
+    """What it means for a comparison that a setting differs."""
+    if key in (*FIRING_KEYS, EXEMPLARS_KEY):
+        return "other firing thresholds"
+    if key in CALIBRATION_KEYS:
+        return "predictions are calibrated otherwise"
+    if key in (*TRUTH_KEYS, *CAUSAL_KEYS):
+        return "other tokens are scored"
+    return "something else is measured"
 
-    A key that is younger than the run has the value that the run was made with.
-    """
-    value: Any = config
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return BEFORE.get(key) if value is None else value
+
+def declared_by(runs: Iterable[Run]) -> dict[str, Column]:
+    """Return the columns that scorers which were added to any of the runs declared, by name."""
+    return declared_columns(column for run in runs for column in run.scores.declared.values())
 
 
-def _columns(runs: Sequence[Run], names: Sequence[str] | None) -> list[str]:
+def _columns(
+    runs: Sequence[Run], names: Sequence[str] | None, declared: Mapping[str, Column]
+) -> list[str]:
     """Columns of the names; a bare metric is one on the `uniform` set."""
     if names is None:
-        found = [f"{UNIFORM}/{name}" for name in HEADLINE]
+        found = [score_column(UNIFORM, name) for name in SHOWN]
         found = [name for name in found if all(name in run.scores.metric_columns for run in runs)]
-        return found or [f"{UNIFORM}/{HEADLINE[0]}"]
-    columns = [name if "/" in name else f"{UNIFORM}/{name}" for name in names]
-    for column in columns:
-        if column not in causal_columns():
-            _known(_metric(column))
+        return found or [HEADLINE]
+    columns = [name if "/" in name else score_column(UNIFORM, name) for name in names]
+    for name in columns:
+        column = describe(name, declared)
+        if on_a_set(column):
+            _known(metric_of(name))
+        elif column.kind != SCORE:
+            raise BenchmarkError(
+                f"'{name}' is no score, so runs are not compared on it: {column.description}."
+            )
     return list(dict.fromkeys(columns))
 
 
-def ranking_column(rank_by: str | None, columns: Sequence[str] = ()) -> str:
-    """The column that orders runs: always one on the `uniform` set, of a sound metric.
+def ranking_column(
+    rank_by: str | None,
+    columns: Sequence[str] = (),
+    declared: Mapping[str, Column] | None = None,
+) -> str:
+    """Return the column that orders runs: a sound metric on the `uniform` set, or one that may.
 
     Args:
-        rank_by: a metric such as `f1` or a column such as `uniform/f1`; None takes the first sound
-            one of `columns`, else the headline.
+        rank_by: a metric such as `f1`, a column such as `uniform/f1`, or one of a scorer that was
+            added; None takes the first of `columns` that may rank, else the headline.
         columns: what is shown.
+        declared: the columns of scorers that were added.
 
     Raises:
         BenchmarkError: the metric is not known, or nothing may be ranked by it.
     """
     if rank_by is None:
-        for column in columns:
-            if column.startswith(f"{UNIFORM}/") and metrics.get(_metric(column)).sound:
-                return column
-        return f"{UNIFORM}/{HEADLINE[0]}"
-    if rank_by in causal_columns():
-        raise BenchmarkError(
-            f"'{rank_by}' cannot be a ranking key: it has no lower bound, so the few neurons that "
-            f"do hardly anything decide its mean; rank by {UNIFORM}/{HEADLINE[0]}."
+        return next((name for name in columns if describe(name, declared).ranks), HEADLINE)
+    column = describe(rank_by if "/" in rank_by else score_column(UNIFORM, rank_by), declared)
+    if column.ranks:
+        return column.name
+    scoring_set, name = column.group, metric_of(column.name)
+    if column.scorer == CAUSAL:
+        raise _cannot_rank(
+            column,
+            "it has no lower bound, so the few neurons that do hardly anything decide its mean",
         )
-    scoring_set, _, name = rank_by.rpartition("/")
-    if _is_calibrated(rank_by):
-        raise BenchmarkError(
-            f"'{rank_by}' cannot be a ranking key: calibrated predictions are not what the "
-            f"explanation says; rank by {UNIFORM}/{name}."
+    if not on_a_set(column):
+        raise _cannot_rank(
+            column, f"scorer '{column.scorer}' declares that nothing is ranked by it"
         )
-    if scoring_set == NOVEL or scoring_set.startswith(f"{UNIFORM}_"):
-        raise BenchmarkError(
-            f"'{rank_by}' cannot be a ranking key: every table is in the order of the {UNIFORM} "
-            f"set and of the run's own firing reference; rank by {UNIFORM}/{name}."
-        )
-    if scoring_set not in ("", UNIFORM):
-        raise BenchmarkError(
-            f"'{rank_by}' cannot be a ranking key: text chosen for a neuron's activation hides "
-            f"where it should be silent; rank by {UNIFORM}/{name}."
-        )
+    instead = score_column(UNIFORM, name)
+    if is_calibrated(column.name):
+        why = "calibrated predictions are not what the explanation says"
+        raise _cannot_rank(column, why, instead)
+    if scoring_set != UNIFORM and base_set(scoring_set) in SHARED_SETS:
+        why = f"every table is in the order of the {UNIFORM} set and of the run's own firing"
+        raise _cannot_rank(column, f"{why} reference", instead)
+    if scoring_set != UNIFORM:
+        why = "text chosen for a neuron's activation hides where it should be silent"
+        raise _cannot_rank(column, why, instead)
     _known(name)
     try:
         metrics.ranking_key(name)
     except metrics.UnsoundMetricError as error:
         raise BenchmarkError(str(error)) from None
-    return f"{UNIFORM}/{name}"
+    return column.name
+
+
+def _cannot_rank(column: Column, why: str, instead: str = HEADLINE) -> BenchmarkError:
+    return BenchmarkError(f"'{column.name}' cannot be a ranking key: {why}; rank by {instead}.")
 
 
 def _known(name: str) -> None:
@@ -351,17 +375,3 @@ def _known(name: str) -> None:
         metrics.get(name)
     except metrics.UnknownMetricError as error:
         raise BenchmarkError(str(error)) from None
-
-
-def _metric(column: str) -> str:
-    return column.rpartition("/")[2]
-
-
-def _is_calibrated(column: str) -> bool:
-    return column.rpartition("/")[0] in CALIBRATED_SETS
-
-
-def _looks_at_firing(column: str) -> bool:
-    if column in causal_columns():
-        return column.startswith(f"{CAUSAL}/{FIRING}_")
-    return metrics.get(_metric(column)).needs_threshold

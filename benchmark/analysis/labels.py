@@ -43,11 +43,17 @@ def identity(record: RunRecord) -> str:
 
 
 def _same_name(record: RunRecord, records: Sequence[RunRecord]) -> list[RunRecord]:
-    return [other for other in records if other.explainer.name == record.explainer.name]
+    return [other for other in records if _name(other) == _name(record)]
+
+
+def _name(record: RunRecord) -> str:
+    """Return the explainer's name, with that of a simulator of its own."""
+    by = f" simulated by {record.simulator.name}" if record.simulator is not None else ""
+    return f"{record.explainer.name}{by}"
 
 
 def _label(record: RunRecord, others: Sequence[RunRecord]) -> str:
-    name = record.explainer.name
+    name = _name(record)
     if len(others) == 1:
         return name
     parts = []
@@ -65,9 +71,13 @@ def _label(record: RunRecord, others: Sequence[RunRecord]) -> str:
 
 
 def _options(record: RunRecord) -> dict[str, Any]:
-    """The explainer's options, those inside others under dotted names."""
+    """Return the explainer's options, those inside others dotted, and those of the simulator."""
     flat: dict[str, Any] = {}
     _flatten(record.explainer.options, "", flat)
+    if record.simulator is not None:
+        own = {"name": record.simulator.target}
+        _flatten(record.simulator.options, "", own)
+        flat |= {f"simulator.{key}": value for key, value in own.items()}
     return flat
 
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.cli.table import count
-from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
+from benchmark.results.columns import (
+    EFFECTIVE_TOKENS,
+    PEARSON_HIGH,
+    PEARSON_LOW,
+    POSITIVES,
+    score_column,
+)
+from leaderboards.cells import count
 
 OVER_DOCUMENTS, EFFECTIVE = "over documents", "effective tokens"
 CORRELATION_LEGEND = """\
@@ -21,13 +27,13 @@ LEGEND = f"""\
 
 def has_support(row: Mapping[str, Any], chosen: str) -> bool:
     """Tell whether a row of the scores says what its correlation on a scoring set rests on."""
-    return f"{chosen}/{EFFECTIVE_TOKENS}" in row
+    return score_column(chosen, EFFECTIVE_TOKENS) in row
 
 
 def support(row: Mapping[str, Any], chosen: str) -> list[str]:
     """Return a neuron's interval over documents and its effective number of tokens."""
-    low, high = (row.get(f"{chosen}/{name}") for name in (PEARSON_LOW, PEARSON_HIGH))
-    tokens = row.get(f"{chosen}/{EFFECTIVE_TOKENS}")
+    low, high = (row.get(score_column(chosen, name)) for name in (PEARSON_LOW, PEARSON_HIGH))
+    tokens = row.get(score_column(chosen, EFFECTIVE_TOKENS))
     return [
         "-" if low is None or high is None else f"[{low:.3f}, {high:.3f}]",
         "-" if tokens is None else f"{tokens:,.1f}",
@@ -54,7 +60,7 @@ def correlation_rows(row: Mapping[str, Any], sets: Sequence[str]) -> list[list[s
 
 def positives_rows(row: Mapping[str, Any], sets: Sequence[str]) -> list[list[str]]:
     """Return how many tokens of each set the neuron fires on; nothing for a run without it."""
-    counts = [row.get(f"{chosen}/{POSITIVES}") for chosen in sets]
+    counts = [row.get(score_column(chosen, POSITIVES)) for chosen in sets]
     if all(value is None for value in counts):
         return []
     return [["positives", *("" if value is None else count(value) for value in counts)]]

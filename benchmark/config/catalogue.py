@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +15,12 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "unit", "explainer", "metrics", "tracking")
+OF_CLASSES = ("explainer", "simulator")  # groups whose choices name a class by `_target_`
+ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "neuron_simulator_benchmark.explainers"
+SCORER_PLUGINS = "neuron_simulator_benchmark.scorers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+CUSTOM = "custom"  # the choice for any class, named by explainer._target_
 NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>
 
 
@@ -30,18 +34,37 @@ class Entry:
 
 
 def config_folder() -> Path:
-    """The folder of the Hydra config tree, in a checkout as in an installed wheel."""
-    import configs
+    """Return the folder of the config tree, in a checkout as in an installed wheel.
 
-    return Path(configs.__path__[0])
+    It is not imported, because a project that uses Hydra often has a package `configs` itself.
+    """
+    return ROOT / "configs"
+
+
+@functools.cache
+def default_names() -> dict[str, str]:
+    """Return the name that is chosen of each group where the user names none, in their order."""
+    config = read_yaml(config_folder() / "config.yaml")
+    chosen: dict[str, str] = {}
+    for entry in config["defaults"]:
+        if isinstance(entry, dict):
+            chosen |= {group: name for group, name in entry.items() if " " not in group}
+    return chosen
+
+
+def groups() -> tuple[str, ...]:
+    """Return the groups of the configuration that are chosen by name."""
+    return tuple(default_names())
 
 
 def entries(group: str) -> list[Entry]:
-    """The choices of a config group, by name; installed plug-ins are among the explainers."""
+    """Return the choices of a group, sorted; installed explainers and scorers are among them."""
     paths = sorted((config_folder() / group).glob("[!_]*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
         found += plugins()
+    elif group == "scorer":
+        found += plugins(SCORER_PLUGINS)
     return found
 
 
@@ -62,33 +85,37 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def plugins() -> list[Entry]:
-    """Explainers of installed packages, each an entry point that names its class.
+def plugins(points: str = PLUGINS) -> list[Entry]:
+    """Explainers or scorers of installed packages, each an entry point that names its class.
 
     Nothing of theirs is imported. Those whose name cannot be typed or is taken are not among them:
     `benchmark.cli.plugins` tells which and why.
     """
-    own = {path.stem for path in (config_folder() / "explainer").glob("*.yaml")}
+    group = "explainer" if points == PLUGINS else "scorer"
+    own = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     found: dict[str, Entry] = {}
-    for point in plugin_points():
+    for point in plugin_points(points):
         target = target_of(point)
         if point.name in own or point.name in found or not re.fullmatch(NAME, point.name):
             continue
         if target is None:
             continue
         description = f"plug-in {target}"
-        config = {"name": point.name, "description": description, "control": False}
+        config: dict[str, Any] = {"name": point.name, "description": description}
+        config |= {"control": False} if group == "explainer" else {}
         found[point.name] = Entry(point.name, description, {**config, "_target_": target})
     return list(found.values())
 
 
-def plugin_points() -> list[EntryPoint]:
+def plugin_points(group: str = PLUGINS) -> list[EntryPoint]:
     """The entry points of all plug-ins, by name and then by what they name."""
-    points, _ = read_plugin_points()
+    points, _ = read_plugin_points(group)
     return points
 
 
-def read_plugin_points() -> tuple[list[EntryPoint], list[tuple[str, str]]]:
+def read_plugin_points(
+    group: str = PLUGINS,
+) -> tuple[list[EntryPoint], list[tuple[str, str]]]:
     """The entry points of all plug-ins, and the packages whose entry points cannot be read.
 
     Packages are read one by one, since what is wrong with one must not hide the others. Of several
@@ -107,7 +134,7 @@ def read_plugin_points() -> tuple[list[EntryPoint], list[tuple[str, str]]]:
             continue
         seen.add(name)
         try:
-            points += [point for point in distribution.entry_points if point.group == PLUGINS]
+            points += [point for point in distribution.entry_points if point.group == group]
         except Exception as error:  # an encoding, a syntax, a permission, a pipe in its place
             problems.append((name, f"{type(error).__name__}: {error}"))
     return sorted(points, key=lambda point: (str(point.name), str(point.value))), problems
@@ -129,18 +156,8 @@ def write_configs(explainers: Iterable[Entry], folder: Path) -> None:
         path.write_text(yaml.safe_dump(dict(entry.config)), encoding="utf-8")
 
 
-def defaults() -> dict[str, str]:
-    """The name that is chosen of each group where the command line names none."""
-    config = read_yaml(config_folder() / "config.yaml")
-    chosen: dict[str, str] = {}
-    for entry in config["defaults"]:
-        if isinstance(entry, dict):
-            chosen |= {group: name for group, name in entry.items() if group in GROUPS}
-    return chosen
-
-
 def find(group: str, name: str) -> Entry:
-    """A choice by name.
+    """Return a choice by name.
 
     Raises:
         BenchmarkError: there is none of that name.
@@ -150,9 +167,52 @@ def find(group: str, name: str) -> Entry:
         return _entry(path)
     known = {entry.name: entry for entry in entries(group)}
     if name not in known:
-        shown = [other for other in known if (group, other) != ("explainer", "custom")]
+        shown = [other for other in known if group not in OF_CLASSES or other != CUSTOM]
+        if group == "metrics":
+            from metrics import METRICS
+
+            shown += METRICS
         raise unknown(group, name, shown, HINTS.get(group, ""))
     return known[name]
+
+
+def is_choice(group: str, name: str) -> bool:
+    """Return whether a group has a choice of this name."""
+    path = config_folder() / group / f"{name}.yaml"
+    if re.fullmatch(NAME, name) and path.is_file():
+        return True
+    return group == "explainer" and name in {entry.name for entry in plugins()}
+
+
+def takes_any_option(group: str, entry: Entry) -> bool:
+    """Return whether a choice is of a class whose options only the class knows."""
+    shipped = (config_folder() / group / f"{entry.name}.yaml").is_file()
+    return group in OF_CLASSES and (entry.name == CUSTOM or not shipped)
+
+
+def metric_names(value: str) -> list[str] | None:
+    """Return the metrics that `[pearson,f1]` or a single `pearson` names, None for a set's name.
+
+    Whether there are such metrics is checked with the rest of a configuration.
+    """
+    from metrics import METRICS
+
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [name.strip(" '\"") for name in text[1:-1].split(",") if name.strip()]
+    return [text] if text in METRICS and not is_choice("metrics", text) else None
+
+
+def metrics_config(value: str) -> dict[str, Any]:
+    """Return the config of a choice of metrics: a set's name, a metric, or `[pearson,f1]`.
+
+    Raises:
+        BenchmarkError: there is no such set.
+    """
+    names = metric_names(value)
+    if names is None:
+        return dict(find("metrics", value).config)
+    return {**find("metrics", default_names()["metrics"]).config, "metrics": names}
 
 
 HINTS = {
@@ -162,5 +222,7 @@ HINTS = {
         "dataset=hub dataset.repo=<hub id>."
     ),
     "explainer": "Your own: explainer._target_=package.module.Class.",
-    "metrics": "Single ones: metrics.metrics=[pearson,f1].",
+    "simulator": "Your own: simulator._target_=package.module.Class.",
+    "metrics": "Single ones: metrics=[pearson,f1].",
+    "scorer": "Your own: scorer=path/to/scorer.yaml, a file that names its class by _target_.",
 }

@@ -14,8 +14,10 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from benchmark.config.literal import literal
+from benchmark.config.scorers import resolved
 from benchmark.errors import BenchmarkError, unknown
 
+OWN_SIMULATOR = "own"  # explanations simulate themselves
 NO_CALIBRATION = "none"
 CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
 MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
@@ -110,12 +112,19 @@ class MetricsConfig:
 
 @dataclass
 class RunConfig:
-    """A whole run. The groups chosen by name keep the keys that their own files give them."""
+    """A whole run. The groups chosen by name keep the keys that their own files give them.
+
+    `scorer` names scorers that are added; once the configuration is checked it is None, and
+    `scorers` holds the options of each of them by name.
+    """
 
     model: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     explainer: dict[str, Any] = MISSING
+    simulator: dict[str, Any] = field(default_factory=lambda: {"name": OWN_SIMULATOR})
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    scorer: Any = None
+    scorers: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = MISSING
     unit: dict[str, Any] = field(default_factory=lambda: {"name": MLP_NEURONS, "kind": MLP_NEURONS})
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
@@ -175,16 +184,19 @@ def check_config(composed: DictConfig) -> RunConfig:
         raise _readable(error, composed) from None
     assert isinstance(config, RunConfig)
     _check_text(dataclasses.asdict(config))
-    if config.explainer.get("name") == "custom":
-        # Two classes of somebody's own are not the same explainer in a table.
-        config.explainer["name"] = str(config.explainer.get("_target_")).rpartition(".")[2]
+    for group in (config.explainer, config.simulator):
+        if group.get("name") == "custom":
+            # Two classes of somebody's own are not the same one in a table.
+            group["name"] = str(group.get("_target_")).rpartition(".")[2]
     for name, group in (
         ("model", config.model),
         ("dataset", config.dataset),
         ("explainer", config.explainer),
         ("unit", config.unit),
+        ("simulator", config.simulator),
     ):
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
+    config.scorers, config.scorer = resolved(config.scorer, config.scorers), None
     _check_names(config)
     _check_ranges(config)
     _check_neurons(config.neurons)
@@ -198,6 +210,17 @@ def recorded_config(recorded: Mapping[str, Any]) -> DictConfig:
     which need not be the default of today.
     """
     return OmegaConf.create({**BEFORE, **recorded})
+
+
+def setting(config: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a key such as `contexts.top` in a run's recorded configuration.
+
+    A key that is younger than the run has the value that the run was made with.
+    """
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return BEFORE.get(key) if value is None else value
 
 
 def config_keys() -> Iterator[str]:
@@ -386,7 +409,9 @@ def _check_ranges(config: RunConfig) -> None:
 def _check_neurons(neurons: NeuronsConfig) -> None:
     if neurons.list is None:
         return
-    for layer, neuron in listed_neurons(neurons.list):
+    pairs = listed_neurons(neurons.list)
+    neurons.list = [[layer, neuron] for layer, neuron in pairs]
+    for layer, neuron in pairs:
         if neurons.layers is not None and layer not in neurons.layers:
             raise BenchmarkError(
                 f"neurons.list holds neuron {layer}.{neuron}, but neurons.layers={neurons.layers} "
@@ -401,7 +426,9 @@ def listed_neurons(values: Any) -> list[tuple[int, int]]:
         BenchmarkError: for an entry that is no pair; also for a bare number such as 3.400, which
             YAML reads as 3.4 and so means another neuron.
     """
-    example = "write pairs of layer and neuron: neurons.list=[[0,12],[3,400]]."
+    example = 'write neurons as layer.neuron: neurons.list=["0.12","3.400"].'
+    if isinstance(values, str):
+        values = [values]
     if not isinstance(values, list | tuple):
         raise BenchmarkError(f"neurons.list={values} is no list; {example}")
     pairs = set()
@@ -415,7 +442,7 @@ def listed_neurons(values: Any) -> list[tuple[int, int]]:
             raise BenchmarkError(f"neurons.list holds {value!r:.80}; {example}")
         pairs.add((int(parts[0]), int(parts[1])))
     if not pairs:
-        raise BenchmarkError("neurons.list is empty; leave it out or name neurons: [[0,12]].")
+        raise BenchmarkError("neurons.list is empty; leave it out or name neurons: [0.12].")
     return sorted(pairs)
 
 

@@ -36,12 +36,28 @@ def shapes(trial: Trial) -> str:
     """A floating point number per token, whatever the number of contexts and their length."""
     explanations = [one for _, one in trial.explanations]
     texts = trial.setting.texts
-    for tokens in (texts, texts[:0], texts[:2, :1]):
+    # A simulator may choose what it predicts; of no context that is nothing.
+    every = (texts, texts[:0], texts[:2, :1]) if trial.simulator is None else (texts,)
+    for tokens in every:
         for one in explanations:
             trial.simulated(one, tokens)
         trial.jointly(explanations, tokens)
         trial.jointly(explanations[:1], tokens)
+    if trial.simulator is not None:
+        return "the simulator gives a floating point number for every token that it predicts"
     return "a floating point number per token, also of no context and of contexts of one token"
+
+
+def costs(trial: Trial) -> str:
+    """Costs by name are the same costs whenever it explains."""
+    names = trial.first.costs
+    if names != trial.again.costs:
+        raise WrongError(
+            f"it returned the costs {', '.join(names) or 'none'} once and "
+            f"{', '.join(trial.again.costs) or 'none'} another time; name the same ones always."
+        )
+    returned = f"; returned by name: {', '.join(names)}" if names else ""
+    return f"subject tokens and seconds are measured{returned}"
 
 
 def finite(trial: Trial) -> str:
@@ -132,11 +148,18 @@ def joint_is_single(trial: Trial) -> str:
             values = together[..., column]
             if not same_numbers(values, single[row]):
                 difference = (values - single[row]).abs().max()
+                if trial.simulator is not None:
+                    raise WrongError(
+                        f"the simulator predicts {trial.names([row])} otherwise among others than "
+                        "alone; predict from each explanation by itself."
+                    )
                 raise WrongError(
                     f"simulate_block and simulate of {trial.names([row])} differ by up to "
                     f"{float(difference):.2g}; they must agree exactly: compute both in the same "
                     "precision and order, or drop simulate_block."
                 )
+    if trial.simulator is not None:
+        return "the simulator predicts from an explanation what it predicts from it alone"
     return "simulate_block gives what simulate gives, to the last bit"
 
 

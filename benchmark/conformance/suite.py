@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from benchmark.config.run_config import RunConfig
 from benchmark.conformance.answers import (
+    costs,
     describes,
     evidence_unchanged,
     explains,
@@ -28,6 +29,7 @@ from benchmark.conformance.sameness import blocks, contexts, order, repeats, sav
 from benchmark.conformance.setting import make_setting
 from benchmark.conformance.trial import Trial
 from benchmark.evaluation.explain import build_explainer
+from benchmark.evaluation.simulators import with_simulator
 from benchmark.plugins.isolation import contained, reason_of
 
 Check = Callable[[Trial], str]
@@ -45,6 +47,7 @@ CHECKS: dict[str, Check] = {
     "bad neurons": bad_neurons,
     "held-out text": no_held_out,
     "query count": honest_count,
+    "costs": costs,
     "evidence": evidence_unchanged,
 }
 FIRST, LAST = "answers", "other process"
@@ -59,7 +62,8 @@ def check_explainer(config: RunConfig) -> Iterator[Result]:
     Raises:
         BenchmarkError: the explainer cannot be made, or the setting not be loaded.
     """
-    build_explainer(config.explainer)  # first: without it all else would be for nothing
+    # First: without them all else would be for nothing.
+    with_simulator(build_explainer(config.explainer), config.simulator)
     trial = Trial(make_setting(config))
     _ = trial.explainer
     first = _result(FIRST, explains, trial)

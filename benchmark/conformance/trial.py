@@ -8,7 +8,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,19 +19,24 @@ from benchmark.conformance.files import opened_files
 from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import Setting
 from benchmark.conformance.watching import Seen
-from benchmark.errors import is_of_surroundings
+from benchmark.errors import BenchmarkError, is_of_surroundings
 from benchmark.evaluation.explain import (
     build_explainer,
     evidence_of,
     name_of,
     prepare_explainer,
 )
-from benchmark.evaluation.simulate import is_unchanged, numbers_of
+from benchmark.evaluation.predictions import is_unchanged, numbers_of
+from benchmark.evaluation.simulate import simulate
+from benchmark.evaluation.simulators import SimulatedExplainer, with_simulator
 from benchmark.interface import (
+    Costs,
     Evidence,
+    Explained,
     Explainer,
     Explanation,
     Failure,
+    Program,
     SubjectModel,
 )
 from benchmark.plugins.handed import HandedStorage, handed
@@ -53,12 +58,14 @@ class Asked:
 
     Attributes:
         answers: one per neuron.
+        costs: the names of the costs that were returned with them.
         seen: what the subject was asked meanwhile.
         opened: the files that were opened meanwhile.
         given, before: the evidence as it was handed over, and a copy made before.
     """
 
     answers: list[Answer]
+    costs: list[str]
     seen: Seen
     opened: list[str]
     given: Evidence
@@ -112,14 +119,33 @@ class Trial:
                 f"explain gave {count} answers for {n} neurons; give one explanation or Failure "
                 "per neuron, in the order of evidence.neurons."
             )
-        for row, answer in enumerate(answers):
-            if not isinstance(answer, Explanation | Failure):
-                name = f"{evidence.layer}.{int(evidence.neurons[row])}"
-                raise WrongError(
-                    f"neuron {name} was answered with a {type(answer).__name__}; an explanation "
-                    "has simulate, describe, to_dict and from_dict, anything else is a Failure."
-                )
-        return Asked(answers, seen, opened, given, evidence)
+        checked = [self._checked(one, evidence, row) for row, one in enumerate(answers)]
+        costs = sorted({cost for one in checked for cost in one.costs})
+        return Asked([one.answer for one in checked], costs, seen, opened, given, evidence)
+
+    def _checked(self, given: object, evidence: Evidence, row: int) -> Explained:
+        """Return an answer with its costs.
+
+        Raises:
+            WrongError: it is none, or a cost is none.
+            NotCheckedError: it is a transient failure.
+        """
+        name = f"{evidence.layer}.{int(evidence.neurons[row])}"
+        answer = given.answer if isinstance(given, Explained) else given
+        if isinstance(answer, Failure) and answer.transient:
+            raise NotCheckedError(
+                f"neuron {name} cannot be explained for now: {answer.error}; check again later"
+            )
+        if not isinstance(answer, Explanation | Failure):
+            raise WrongError(
+                f"neuron {name} was answered with a {type(answer).__name__}; an explanation "
+                "has describe, to_dict and from_dict (and simulate, where no simulator is chosen), "
+                "anything else is a Failure."
+            )
+        try:
+            return Explained(answer, Costs(given.costs if isinstance(given, Explained) else {}))
+        except (BenchmarkError, TypeError, ValueError) as error:
+            raise WrongError(f"neuron {name}: {error}") from error
 
     @cached_property
     def subject(self) -> SubjectModel:
@@ -130,6 +156,12 @@ class Trial:
     def explainer(self) -> Explainer:
         """The explainer whose answers most checks are about."""
         return self.build()
+
+    @cached_property
+    def simulator(self) -> SimulatedExplainer | None:
+        """The explainer with its simulator, None where explanations simulate themselves."""
+        found = with_simulator(self.explainer, self.setting.config.simulator)
+        return found if isinstance(found, SimulatedExplainer) else None
 
     @cached_property
     def first(self) -> Asked:
@@ -177,12 +209,31 @@ class Trial:
         Raises:
             WrongError: it raises, changes the tokens, or does not give a number per token.
         """
-        return self._numbers(explanation.simulate, tokens, "simulate", tuple(tokens.shape))
+        if self.simulator is not None:
+            return self._predicted([explanation], tokens)[0]
+        program = cast(Program, explanation)
+        return self._numbers(program.simulate, tokens, "simulate", tuple(tokens.shape))
+
+    def _predicted(
+        self, explanations: Sequence[Explanation], tokens: Tensor
+    ) -> Float[Tensor, "n batch pos"]:
+        """Return what the simulator predicts, zero where it does not. Raises as `simulated`."""
+        assert self.simulator is not None
+        try:
+            found = simulate(self.simulator, explanations, tokens)
+        except BenchmarkError as error:
+            raise WrongError(str(error)) from error
+        for one in found.explanations:
+            if isinstance(one, Failure):
+                raise WrongError(f"{one.error}.")
+        return found.predictions
 
     def jointly(
         self, explanations: Sequence[Explanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"] | None:
         """The explainer's joint simulation, None where it has none. Raises as `simulated`."""
+        if self.simulator is not None:
+            return self._predicted(explanations, tokens).permute(1, 2, 0)
         joint = getattr(self.explainer, "simulate_block", None)
         if joint is None:
             return None

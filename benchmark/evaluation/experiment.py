@@ -22,9 +22,11 @@ from benchmark.evidence import (
     Selection,
     draw_neurons,
 )
+from benchmark.files.cache_folder import user_cache_folder
 from benchmark.files.tensor_cache import TensorCache
-from benchmark.interface import ExplainText, SubjectModel
+from benchmark.interface import ExplainText, Scorer, SubjectModel
 from benchmark.plugins.handed import handed
+from benchmark.scorers.chosen import added_scorers, check_subject, own_scorers, scorers_of
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
@@ -67,6 +69,17 @@ class Experiment:
         ]
 
     @functools.cached_property
+    def scorers(self) -> list[Scorer]:
+        """What measures this run; classes that its configuration names are imported.
+
+        Raises:
+            BenchmarkError: a scorer cannot be made, or cannot score this subject.
+        """
+        found = scorers_of(self.config)
+        check_subject(added_scorers(found), self.handed_subject)
+        return found
+
+    @functools.cached_property
     def handed_subject(self) -> SubjectModel:
         """The subject as this run's explainer is handed it."""
         return handed(self.subject)
@@ -105,10 +118,7 @@ def open_experiment(config: RunConfig) -> Experiment:
     """
     subject = open_subject(config)
     subject.limit_batch(config.batch_tokens)
-    if config.metrics.causal is not None:
-        from benchmark.subject.intervene import check_continuations
-
-        check_continuations(subject)
+    check_subject(own_scorers(config), subject)
     if config.context_length > subject.n_ctx:
         raise BenchmarkError(
             f"context_length={config.context_length} is longer than the {subject.n_ctx} tokens "
@@ -154,12 +164,15 @@ def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
 
 
 def cache_folder(config: RunConfig) -> Path:
-    """Where activations are kept."""
-    if config.cache_dir is not None:
-        return Path(config.cache_dir).expanduser()
-    from platformdirs import user_cache_dir
+    """Return the folder where the runs of a configuration keep activations."""
+    return cache_at(config.cache_dir)
 
-    return Path(user_cache_dir("neuron-simulator-benchmark", appauthor=False))
+
+def cache_at(folder: str | None) -> Path:
+    """Return a cache folder that was named; the user's own where none was."""
+    if folder is not None:
+        return Path(folder).expanduser()
+    return user_cache_folder()
 
 
 def _layers(config: RunConfig, subject: Subject) -> list[int]:

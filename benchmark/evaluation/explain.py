@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from benchmark.errors import (
@@ -17,7 +16,6 @@ from benchmark.errors import (
 from benchmark.interface import (
     EVIDENCE_KINDS,
     TEXT,
-    Evidence,
     Explainer,
     ExplainText,
     Explanation,
@@ -30,14 +28,25 @@ from benchmark.interface import (
 )
 from benchmark.plugins.handed import handed
 from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
+from benchmark.plugins.objects import class_of, object_of
 from benchmark.results import DESCRIPTIVE, SavedExplanation
 from benchmark.results.encoding import explanation_text
 
-BEGINS_AGAIN = "Nothing of these neurons is saved; the same command tries again."
+TRIES_AGAIN = "What is explained is kept; the same command tries again."
+
+
+class OutageError(BenchmarkError):
+    """Neurons cannot be explained for now; `reason` says why, without a full stop."""
+
+    def __init__(self, reason: str, left: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}. {left}{TRIES_AGAIN}")
 
 
 def build_explainer(config: Mapping[str, Any]) -> Explainer:
     """Make the explainer that a config names by `_target_`, its other keys being its options.
+
+    One that a program handed over as an object is that object.
 
     Raises:
         BenchmarkError: the class cannot be imported, refuses its options or is no explainer.
@@ -50,6 +59,10 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
         raise BenchmarkError(
             "the explainer has no class; name one with explainer._target_=package.module.Class."
         )
+    given = object_of(config)
+    if given is not None:
+        check_explainer(given, target)
+        return cast(Explainer, given)
     label = f"'{target}'"
     if config.get("name") not in (None, target.rpartition(".")[2]):
         label = f"'{config['name']}' ({target})"
@@ -67,16 +80,19 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
     return cast(Explainer, explainer)
 
 
-def imported_class(target: str, label: str) -> Any:
+def imported_class(target: str, label: str, group: str = "explainer") -> Any:
     """Import the class that `package.module.Class` names; `label` is what messages call it.
 
     Raises:
         BenchmarkError: there is none, or its module cannot be imported.
     """
+    handed_over = class_of(target)
+    if handed_over is not None:
+        return handed_over
     module_name, _, class_name = target.rpartition(".")
     if not module_name:
         raise BenchmarkError(
-            f"explainer._target_={target} names no module; write package.module.Class."
+            f"{group}._target_={target} names no module; write package.module.Class."
         )
     try:
         with isolated(target, "while it is imported", warn=True):
@@ -84,10 +100,10 @@ def imported_class(target: str, label: str) -> Any:
             known = hasattr(module, class_name)
     except Exception as error:
         raise BenchmarkError(
-            f"explainer {label}: module '{module_name}' could not be imported: {reason_of(error)}"
+            f"{group} {label}: module '{module_name}' could not be imported: {reason_of(error)}"
         ) from error
     if not known:
-        raise BenchmarkError(f"explainer {label}: module '{module_name}' has no '{class_name}'.")
+        raise BenchmarkError(f"{group} {label}: module '{module_name}' has no '{class_name}'.")
     return getattr(module, class_name)
 
 
@@ -211,92 +227,6 @@ def restore(
     return explanation
 
 
-def explain_block(
-    explainer: Explainer,
-    evidence: Evidence,
-    subject: SubjectModel,
-    again: Callable[[], Evidence] | None = None,
-) -> list[Explanation | Failure]:
-    """Let an explainer explain a block; what is wrong with a neuron becomes its failure.
-
-    A neuron that never fires on the `explain` split is not handed over: it is a failure too. If
-    the explainer breaks on the block, it explains each neuron alone, so that one bad neuron costs
-    no other its explanation.
-
-    Args:
-        explainer: the explainer.
-        evidence: the evidence of the block.
-        subject: what explainers are handed of the subject.
-        again: reads the evidence again, for an explainer that broke and may have changed what it
-            was given; by default that is handed over as it is.
-
-    Raises:
-        BenchmarkError: the surroundings are at fault (a disk, a network, a package, an option),
-            or the explainer changed something that others share.
-    """
-    living = [row for row, maximum in enumerate(evidence.max_activation.tolist()) if maximum > 0]
-    results: list[Explanation | Failure] = [
-        Failure("dead: never above zero on the explain split")
-    ] * evidence.n_neurons
-    if not living:
-        return results
-    answers = _answers(explainer, _shown(explainer, evidence, living), subject)
-    if isinstance(answers, Failure) and len(living) > 1:
-        whole = evidence if again is None else again()
-        answers = []
-        for row in living:
-            alone = _answers(explainer, _shown(explainer, whole, [row]), subject)
-            answers += [alone] if isinstance(alone, Failure) else alone
-    elif isinstance(answers, Failure):
-        answers = [answers]
-    for row, answer in zip(living, answers, strict=True):
-        results[row] = answer
-    return results
-
-
-def _shown(explainer: Explainer, evidence: Evidence, rows: Sequence[int]) -> Evidence:
-    """What an explainer sees of some neurons of a block."""
-    import torch
-
-    evidence = evidence.restricted_to(evidence_of(explainer))
-    if len(rows) == evidence.n_neurons:
-        return evidence
-    return evidence.select(torch.tensor(rows))
-
-
-def _answers(
-    explainer: Explainer, evidence: Evidence, subject: SubjectModel
-) -> list[Explanation | Failure] | Failure:
-    """One checked answer per neuron, or why the explainer gave none.
-
-    Raises:
-        BenchmarkError: as `explain_block`.
-    """
-    name, n = name_of(explainer), evidence.n_neurons
-    try:
-        with isolated(name, "while it explains"):
-            given = explainer.explain(evidence, subject)
-            # One more than there should be tells that there are too many, however many.
-            answers = list(itertools.islice(given, n + 1))
-            checked = [_checked(answer) for answer in answers]
-    except Exception as error:
-        return _failure_or_end(error, f"explainer '{name}' on layer {evidence.layer}")
-    if len(checked) != n:
-        count = f"more than {n}" if len(checked) > n else str(len(checked))
-        return Failure(f"the explainer gave {count} explanations for {n} neurons")
-    return checked
-
-
-def _checked(answer: Explanation | Failure) -> Explanation | Failure:
-    """An explanation that cannot be saved is a failure: its scores could not be repeated."""
-    if not isinstance(answer, Failure):
-        return saved_form(answer)[0]
-    reason = answer.error if isinstance(answer.error, str) else ""
-    if not reason.strip():
-        return Failure("the explainer failed and gave no reason")
-    return Failure(reason.encode("utf-8", "backslashreplace").decode())
-
-
 def saved_form(
     answer: Explanation,
 ) -> tuple[Explanation, dict[str, Any]] | tuple[Failure, None]:
@@ -309,7 +239,7 @@ def saved_form(
         with contained():
             data = answer.to_dict()
     except Exception as error:
-        failure = _failure_or_end(error, "an explanation cannot be saved")
+        failure = failure_or_end(error, "an explanation cannot be saved")
         return Failure(f"the explanation cannot be saved: {failure.error}"), None
     try:
         with contained():
@@ -332,8 +262,8 @@ def saved_forms(
     return kept, saved
 
 
-def _failure_or_end(error: Exception, where: str) -> Failure:
-    """The failure that an error is, unless the surroundings are at fault for it.
+def failure_or_end(error: Exception, where: str) -> Failure:
+    """Return the failure that an error is, unless the surroundings are at fault for it.
 
     Raises:
         BenchmarkError: they are; the run ends with it.
@@ -342,4 +272,4 @@ def _failure_or_end(error: Exception, where: str) -> Failure:
         return Failure(reason_of(error))
     if isinstance(error, BenchmarkError) or is_out_of_memory(error):
         raise error
-    raise BenchmarkError(f"{where}: {reason_of(error)}. {BEGINS_AGAIN}") from error
+    raise OutageError(f"{where}: {reason_of(error)}") from error

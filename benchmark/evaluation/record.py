@@ -14,17 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import metrics
+from benchmark.column import COUNT, MEAN, MEAN_AND_MEDIAN, Column
 from benchmark.config.run_config import RunConfig
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import evidence_of
-from benchmark.evidence import (
-    CALIBRATED_SETS,
-    CALIBRATED_SUFFIX,
-    NOVEL,
-    SCORING_SETS,
-    UNIFORM,
-    Block,
-)
+from benchmark.evaluation.simulators import is_own
+from benchmark.evidence import Block
 from benchmark.interface import Explainer
 from benchmark.plugins.source_digest import source_digest
 from benchmark.results import (
@@ -36,26 +31,24 @@ from benchmark.results import (
     NeuronsRecord,
     RunRecord,
     Scores,
+    SimulatorRecord,
     SubjectRecord,
     UnitsRecord,
     benchmark_version,
     collect_environment,
 )
-from benchmark.results.scores import CALIBRATION_PREFIX, CAUSAL_PREFIX, CLIPPED, EFFECT_PREFIX
-
-# Scoring sets that runs of earlier versions have no scores on.
-YOUNGER_SETS = (NOVEL, f"{NOVEL}{CALIBRATED_SUFFIX}")
+from benchmark.results.columns import CAUSAL, NOVEL, POSITIVES, base_set
+from benchmark.scorers.chosen import added_columns, own_scorers, scorers_identity
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
     """Everything that determines the numbers of a run; equal identities give equal results."""
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
-    calibrate = settings.pop("calibrate")
-    # Without it a run is what it was before there was calibration.
-    calibration = {"calibration": [config.calibration, calibrate]} if config.calibrated else {}
+    del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
     return {
-        **calibration,
+        # Of scorers that a run lacks there is nothing, so that it is what it was before they were.
+        **scorers_identity(experiment.scorers),
         "benchmark": benchmark_version(),
         "subject": experiment.subject.fingerprint,
         "site": experiment.subject.site,
@@ -66,18 +59,20 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "settings": settings,
         "explainer": dict(config.explainer),
         "explainer_source": source_digest(config.explainer),
-        "metrics": sorted(config.metrics.metrics),
-        **({"both_references": True} if config.metrics.both_references else {}),
-        **_causal_identity(config),
+        **_simulator_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
     }
 
 
-def _causal_identity(config: RunConfig) -> dict[str, Any]:
-    """Nothing for a run without causal scores, whose identity is then what it has always been."""
-    causal = config.metrics.causal
-    return {} if causal is None else {"causal": dataclasses.asdict(causal)}
+def _simulator_identity(config: RunConfig) -> dict[str, Any]:
+    """Nothing where explanations simulate themselves."""
+    if is_own(config.simulator):
+        return {}
+    return {
+        "simulator": dict(config.simulator),
+        "simulator_source": source_digest(config.simulator),
+    }
 
 
 def run_folder(experiment: Experiment, identity: dict[str, Any]) -> tuple[Path, bool]:
@@ -103,50 +98,45 @@ def _is_finished(folder: Path) -> bool:
 
 
 def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | int]:
-    """Means over neurons with their intervals, counts of undefined correlations, mean costs."""
-    columns = scores.to_numpy()
+    """Summarise every column over neurons, as it was declared.
+
+    Raises:
+        KeyError: the scores lack a column that the configuration asks for.
+    """
+    for column in (column for one in own_scorers(config) for column in one.columns()):
+        if column.summary and not _is_younger(column) and column.name not in scores.columns:
+            raise KeyError(column.name)
     summary: dict[str, MetricSummary | int] = {}
-    calibrated = CALIBRATED_SETS if config.calibrated else ()
-    for scoring_set in (*SCORING_SETS, *calibrated):
-        if scoring_set in YOUNGER_SETS and f"{scoring_set}/undefined" not in columns:
-            continue
-        for name in config.metrics.metrics:
-            column = f"{scoring_set}/{name}"
-            summary[column] = _mean_with_intervals(
-                config, columns[column], columns["layer"], replicates=scores.replicates(column)
+    layers = scores.column("layer")
+    for column in scores.described:
+        values = scores.column(column.name)
+        if column.summary == MEAN:
+            summary[column.name] = _mean_with_intervals(
+                config, values, layers, replicates=scores.replicates(column.name)
             )
-        summary[f"{scoring_set}/undefined"] = int(columns[f"{scoring_set}/undefined"].sum())
-    other = f"{UNIFORM}_{config.other_reference}/"
-    for column in (name for name in scores.metric_columns if name.startswith(other)):
-        summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
-    for column in scores.positives_columns:
-        summary[column] = _mean_and_median(columns[column])
-    if config.calibrated:
-        for column in (f"{CALIBRATION_PREFIX}slope", f"{CALIBRATION_PREFIX}intercept"):
-            known = columns[column][~np.isnan(columns[column])]
-            summary[column] = MetricSummary(
-                mean=float(known.mean()) if len(known) else None,
-                n=len(known),
-                n_null=len(scores) - len(known),
-            )
-        summary[CLIPPED] = int(columns[CLIPPED].sum())
-    for column in scores.causal_columns:
-        summary[column] = _mean_with_intervals(config, columns[column], columns["layer"])
-        effects = columns[column.replace(CAUSAL_PREFIX, EFFECT_PREFIX)]
-        summary[f"{column}_weighted"] = _mean_with_intervals(
-            config, columns[column], columns["layer"], effects
-        )
-    for column in (name for name in columns if name.startswith("cost/")):
-        summary[column] = MetricSummary(mean=float(columns[column].mean()), n=len(scores))
+            if column.weights in scores.columns:
+                weights = scores.column(column.weights)
+                summary[f"{column.name}_weighted"] = _mean_with_intervals(
+                    config, values, layers, weights
+                )
+        elif column.summary == COUNT:
+            summary[column.name] = int(values.sum())
+        elif column.summary:
+            summary[column.name] = _plain(values, median=column.summary == MEAN_AND_MEDIAN)
     return summary
 
 
-def _mean_and_median(values: NDArray[Any]) -> MetricSummary:
-    """Of numbers of tokens; a few neurons that fire often decide the mean."""
+def _is_younger(column: Column) -> bool:
+    """Whether runs of earlier versions lack a column of their configuration."""
+    return base_set(column.group) == NOVEL or column.scorer == CAUSAL or column.metric == POSITIVES
+
+
+def _plain(values: NDArray[Any], *, median: bool) -> MetricSummary:
+    """A mean without an interval; of counts also the median, as a few decide the mean."""
     known = values[~np.isnan(values)]
     return MetricSummary(
         mean=float(known.mean()) if len(known) else None,
-        median=float(np.median(known)) if len(known) else None,
+        median=float(np.median(known)) if median and len(known) else None,
         n=len(known),
         n_null=len(values) - len(known),
     )
@@ -281,7 +271,15 @@ def record_of(
             control=bool(config.explainer.get("control", False)),
             options=dict(config.explainer),
         ),
+        simulator=None
+        if is_own(config.simulator)
+        else SimulatorRecord(
+            name=config.simulator["name"],
+            target=config.simulator["_target_"],
+            options=dict(config.simulator),
+        ),
         environment=collect_environment(),
         seeds={"seed": config.seed, "neurons": config.neurons.seed},
         summary=summarise(config, scores),
+        columns=added_columns(experiment.scorers),
     )

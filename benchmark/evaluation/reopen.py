@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from benchmark.config.literal import literal
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.explain import check_explainer, imported_class, load_explanation, restore
+from benchmark.evaluation.simulators import SimulatedExplainer, check_simulator
 from benchmark.files.reading import first_line
-from benchmark.interface import Explainer, Explanation, Failure, SubjectModel
+from benchmark.interface import Explainer, Explanation, Failure, Simulator, SubjectModel
+from benchmark.plugins.objects import object_of
 from benchmark.plugins.trusted import TARGET, UntrustedError, canonical, check_options
 from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
 
@@ -41,7 +43,26 @@ class ReopenedRun:
 
     @cached_property
     def explainer(self) -> Explainer:
-        """The run's explainer.
+        """Return the run's explainer, together with its simulator where it has one.
+
+        The simulator is made when something is to be simulated.
+
+        Raises:
+            UntrustedError: run.json names a class that is not accepted; nothing was imported.
+            BenchmarkError: there is no such class, or it refuses its options.
+        """
+        simulator = self.run.record.simulator
+        if simulator is None:
+            return self._alone
+        check_simulator_options(self.run, self._trust)
+        return cast(
+            Explainer,
+            SimulatedExplainer(self._alone, lambda: _made_simulator(simulator.options)),
+        )
+
+    @cached_property
+    def _alone(self) -> Explainer:
+        """Return the run's explainer.
 
         Raises:
             UntrustedError: run.json names a class that is not accepted; nothing was imported.
@@ -50,7 +71,7 @@ class ReopenedRun:
         options = self.run.record.explainer.options
         check_options(options, f"the run in '{self.run.folder}'", self._trust)
         given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
-        explainer = _made(given)
+        explainer = object_of(options) or _made(given)
         check_explainer(explainer, str(options[TARGET]))
         return cast(Explainer, explainer)
 
@@ -62,7 +83,7 @@ class ReopenedRun:
         """
         if saved.explanation is None:
             return None
-        return load_explanation(self.explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
+        return load_explanation(self._alone, saved.explanation, f"{saved.layer}.{saved.neuron}")
 
     def restored(self, saved: SavedExplanation, subject: SubjectModel) -> Explanation | Failure:
         """Return the explanation of a line, ready to simulate, or its failure.
@@ -88,6 +109,17 @@ class ReopenedRun:
         return experiment
 
 
+def check_simulator_options(run: Run, trust: Collection[str] = ()) -> None:
+    """Check every class that the options of a run's simulator name; nothing is imported.
+
+    Raises:
+        UntrustedError: a class is neither built in, an installed plug-in nor trusted.
+    """
+    if run.record.simulator is not None:
+        options = run.record.simulator.options
+        check_options(options, f"the run in '{run.folder}'", trust, "simulator")
+
+
 def acceptable(
     runs: Iterable[Run], trust: Collection[str] = ()
 ) -> tuple[list[Run], list[UntrustedError]]:
@@ -97,6 +129,7 @@ def acceptable(
     for run in runs:
         try:
             check_options(run.record.explainer.options, f"the run in '{run.folder}'", trust)
+            check_simulator_options(run, trust)
         except UntrustedError as error:
             refused.append(error)
         else:
@@ -170,22 +203,27 @@ def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
     return blocks
 
 
-def _made(value: Any) -> Any:
-    """Options with the explainers that they name made; all of them were checked before."""
+def _made_simulator(options: Mapping[str, Any]) -> Simulator:
+    given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
+    return check_simulator(_made(given, "simulator"), str(options[TARGET]))
+
+
+def _made(value: Any, kind: str = "explainer") -> Any:
+    """Options with the classes that they name made; all of them were checked before."""
     if isinstance(value, Mapping):
-        options = {str(key): _made(entry) for key, entry in value.items() if key != TARGET}
+        options = {str(key): _made(entry, kind) for key, entry in value.items() if key != TARGET}
         if TARGET not in value:
             return options
         target = canonical(str(value[TARGET]))
-        kind = imported_class(target, f"'{target}'")
+        made_of = imported_class(target, f"'{target}'", kind)
         try:
-            return kind(**options)
+            return made_of(**options)
         except (Exception, SystemExit) as error:
             raise BenchmarkError(
-                f"explainer '{target}' could not be made again from run.json: {_reason(error)}"
+                f"{kind} '{target}' could not be made again from run.json: {_reason(error)}"
             ) from error
     if isinstance(value, list | tuple):
-        return [_made(entry) for entry in value]
+        return [_made(entry, kind) for entry in value]
     return value
 
 

@@ -6,28 +6,26 @@ import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.config.run_config import RunConfig
+from benchmark.config.run_config import RunConfig, setting
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.record import summarise
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of
-from benchmark.evaluation.run import score_explanations
-from benchmark.evidence import CALIBRATED_SETS
+from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.files.atomic import storage_errors
 from benchmark.files.explanation_size import SIZE_MEASURE
 from benchmark.results import Run, RunWriter, Scores, load_run
+from benchmark.results.columns import costs_of_explaining
 from benchmark.results.digests import digest_of
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
 from benchmark.results.reader import read_record_of
-from benchmark.scorers.causal.harness import replace_together
+from benchmark.scorers.chosen import added_columns, check_trusted
 from benchmark.terminal.progress import progress
-
-KEPT_COSTS = ("cost/subject_tokens", "cost/explain_seconds")
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,10 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
         BenchmarkError: subject, corpus or a file of the run are not those of the run, or its
             explainer is of a class that is not accepted.
     """
+    recorded = run.record.config.get("scorers") or {}
+    # Those that the user names now are his own choice.
+    kept = {name: options for name, options in config.scorers.items() if name in recorded}
+    check_trusted(kept, f"the run in '{run.folder}'", trust)
     reopened = ReopenedRun(run, trust)
     explainer = reopened.explainer
     experiment = reopened.open(config)
@@ -72,15 +74,15 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
             )
     folder = run.folder / RESCORED
     shutil.rmtree(folder, ignore_errors=True)
-    opened = RunWriter.open(folder, {"rescored": run.record.run_id})
+    columns = added_columns(experiment.scorers)
+    opened = RunWriter.open(folder, {"rescored": run.record.run_id}, columns)
     with _removed_on_failure(folder), opened as writer:
         with progress(len(saved), "score", "neurons") as bar:
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
                 explanations = [reopened.restored(saved[key], experiment.subject) for key in keys]
                 costs = [
-                    {name: old[key][name] for name in KEPT_COSTS if name in old[key]}
-                    for key in keys
+                    {name: old[key][name] for name in costs_of_explaining(old[key])} for key in keys
                 ]
                 rows, lines = score_explanations(experiment, explainer, block, explanations, costs)
                 writer.write_block(block.index, rows, lines)
@@ -92,11 +94,11 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
                 config=dataclasses.asdict(config),
                 size_measure=SIZE_MEASURE,
                 summary=summarise(config, scores),
-                together=replace_together(experiment, explainer, writer),
+                columns=columns,
+                **{"together": [], **finished_scores(experiment, explainer, writer)},
             )
         )
-    same = run.record.config.get("calibration") == config.calibration
-    compared, difference = _difference(run.scores, scores, () if same else CALIBRATED_SETS)
+    compared, difference = _difference(run, config, scores)
     _put(run.folder)
     return Rescored(load_run(run.folder), compared, difference)
 
@@ -139,16 +141,18 @@ def _is_whole(folder: Path) -> bool:
     return True
 
 
-def _difference(old: Scores, new: Scores, without: Sequence[str]) -> tuple[int, float]:
+def _difference(run: Run, config: RunConfig, new: Scores) -> tuple[int, float]:
     """Number of common metric columns and the largest difference; null against a number is inf.
 
-    The columns of the scoring sets `without` are left out: they are not meant to be the same.
+    Columns that rest on a setting which has changed are left out: they are meant to differ.
     """
-    common = [
-        name
-        for name in new.metric_columns
-        if name in old.metric_columns and name.partition("/")[0] not in without
-    ]
+    old, now = run.scores, dataclasses.asdict(config)
+
+    def same(name: str) -> bool:
+        keys = new.about(name).comparable_on
+        return all(setting(run.record.config, key) == setting(now, key) for key in keys)
+
+    common = [name for name in new.metric_columns if name in old.metric_columns and same(name)]
     largest = 0.0
     for name in common:
         before, after = old.column(name), new.column(name)

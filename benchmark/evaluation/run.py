@@ -10,41 +10,33 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.answers import KeptAnswers, cost_columns, explain_block, restoring
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import (
+    OutageError,
     build_explainer,
-    explain_block,
     prepare_explainer,
-    saved_forms,
 )
 from benchmark.evaluation.record import record_of, run_folder, run_identity
-from benchmark.evaluation.simulate import Simulation, simulate
-from benchmark.evidence import CALIBRATED_SUFFIX, Block, Truth
-from benchmark.interface import Explainer, Explanation, Failure
+from benchmark.evaluation.score import finished_scores, score_explanations
+from benchmark.evaluation.simulators import explaining, with_simulator
+from benchmark.evidence import Block
+from benchmark.interface import Explainer
 from benchmark.plugins.handed import HandedStorage
 from benchmark.results import (
     FAILED,
-    OK,
     Run,
     RunWriter,
     Scores,
     check_path,
     check_writable,
-    explanation_bytes,
-    explanation_line,
     load_run,
 )
-from benchmark.results.resampled import RESAMPLED
+from benchmark.results.journal import Journal
 from benchmark.results.writer import remove_unfinished
-from benchmark.scorers.calibration import calibration_columns, fit_block
-from benchmark.scorers.causal.harness import replace_alone, replace_together
-from benchmark.scorers.reliability import correlation_support, count_positives
-from benchmark.scorers.replicates import replicate_entries
-from benchmark.scorers.simulation import score_block, score_firing
+from benchmark.scorers.chosen import added_columns
 from benchmark.terminal.progress import progress
 from benchmark.tracking import MakeExtras, Tracker, layer_metrics, make_tracker
 
@@ -84,6 +76,7 @@ def run(
         BenchmarkError: for whatever the user can fix.
     """
     explainer = build_explainer(config.explainer)
+    simulated = with_simulator(explainer, config.simulator)
     tracker = make_tracker(config.tracking)
     cache = cache_folder(config)
     check_path(cache)
@@ -91,6 +84,7 @@ def run(
         if place != cache or not cache.exists():  # one that exists may hold all that is needed
             check_writable(place)
     experiment = open_experiment(config)
+    _ = experiment.scorers  # made before anything is measured
     blocks = experiment.blocks()
     identity = run_identity(experiment, blocks)
     folder, finished = run_folder(experiment, identity)
@@ -102,7 +96,7 @@ def run(
         if finished:
             outcome = _reused(experiment, blocks, folder)
         else:
-            outcome = _compute(experiment, explainer, blocks, identity, folder, command, tracker)
+            outcome = _compute(experiment, simulated, blocks, identity, folder, command, tracker)
         return dataclasses.replace(outcome, messages=tracker.finish(outcome.run, extras))
     except BaseException:
         tracker.abandon()
@@ -134,21 +128,29 @@ def _compute(
 ) -> Outcome:
     """Explain, simulate, score and save every block that is not saved yet."""
     started = datetime.now(timezone.utc)
-    with RunWriter.open(folder, identity) as writer:
+    with RunWriter.open(folder, identity, added_columns(experiment.scorers)) as writer:
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]
         began = time.perf_counter()
         if todo:
             storage = HandedStorage(experiment.store.cache)
-            prepare_explainer(explainer, experiment.explain_text(), storage)
+            prepare_explainer(explaining(explainer), experiment.explain_text(), storage)
         prepared = time.perf_counter() - began
         experiment.store.prepare(todo, calibrate=experiment.config.calibrated)
         measured = time.perf_counter() - began - prepared
         n_todo = sum(len(block.neurons) for block in todo)
+        n_asked = sum(len(block.neurons) for block in blocks)
         name = experiment.config.explainer["name"]
         with progress(n_todo, f"{name}: explain and score", "neurons") as bar:
             for number, block in enumerate(todo):
-                rows, lines = _run_block(experiment, explainer, block)
+                journal = writer.journal(block.index)
+                try:
+                    rows, lines = _run_block(experiment, explainer, block, journal)
+                except OutageError as error:
+                    n_left = n_todo - sum(len(one.neurons) for one in todo[:number])
+                    n_left -= len(journal.entries)
+                    left = f"{n_left} of {n_asked} neurons are left. "
+                    raise OutageError(error.reason, left) from error
                 writer.write_block(block.index, rows, lines)
                 bar.update(len(block.neurons))
                 if all(later.layer != block.layer for later in todo[number + 1 :]):
@@ -159,7 +161,7 @@ def _compute(
         record = record_of(experiment, explainer, folder.name, scores, command)
         record = dataclasses.replace(
             record,
-            together=replace_together(experiment, explainer, writer),
+            **finished_scores(experiment, explainer, writer),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             timings={
@@ -185,103 +187,17 @@ def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError
 
 
 def _run_block(
-    experiment: Experiment, explainer: Explainer, block: Block
+    experiment: Experiment, explainer: Explainer, block: Block, journal: Journal
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of scores and lines of explanations of one block."""
     subject, store = experiment.subject, experiment.store
+    handed, explains = experiment.handed_subject, explaining(explainer)
     evidence = store.evidence(block)
-    tokens_before, began = subject.tokens_run, time.perf_counter()
-    explanations = explain_block(
-        explainer, evidence, experiment.handed_subject, lambda: store.evidence(block)
+    kept = KeptAnswers(
+        block.layer, journal, restoring(explains, handed), lambda: subject.tokens_run
     )
-    n = len(block.neurons)
-    costs = {
-        "cost/subject_tokens": (subject.tokens_run - tokens_before) / n,
-        "cost/explain_seconds": (time.perf_counter() - began) / n,
-    }
+    answers = explain_block(explains, evidence, handed, lambda: store.evidence(block), kept)
+    kept.lap()
+    costs = cost_columns(answers, kept.spent)
+    explanations = [explained.answer for explained in answers]
     return score_explanations(experiment, explainer, block, explanations, costs)
-
-
-def score_explanations(
-    experiment: Experiment,
-    explainer: Explainer,
-    block: Block,
-    explanations: Sequence[Explanation | Failure],
-    costs: dict[str, float] | Sequence[dict[str, float]],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Simulate and score the explanations of a block; a failed neuron scores as the zero one."""
-    truth = experiment.store.truth(block)
-    config = experiment.config
-    threshold = experiment.store.firing_thresholds(block)
-    # Before anything is simulated, so that no explanation is found late to be none.
-    answers, saved = saved_forms(explanations)
-    began = time.perf_counter()
-    simulated = simulate(explainer, answers, truth.tokens)
-    simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
-    names = config.metrics.metrics
-    scores = score_block(truth, simulated.predictions, threshold, names)
-    resampled = replicate_entries(
-        truth, simulated.predictions, threshold, names, config.bootstrap.document_resamples
-    )
-    if config.other_reference is not None:
-        scores |= score_firing(
-            truth,
-            simulated.predictions,
-            experiment.store.firing_thresholds(block, config.other_reference),
-            names,
-            config.other_reference,
-        )
-    scores |= count_positives(truth, threshold)
-    scores |= correlation_support(
-        truth, simulated.predictions, seed=config.seed, level=config.bootstrap.confidence
-    )
-    scores |= replace_alone(experiment, block, truth, simulated.predictions, threshold)
-    columns = {column: values.tolist() for column, values in scores.items()}
-    if config.calibrated:
-        # Last, because it changes the predictions where they are.
-        columns |= _calibrated_columns(experiment, explainer, block, truth, simulated, threshold)
-    rows, lines = [], []
-    for i, (neuron, explanation, data) in enumerate(
-        zip(block.neurons.tolist(), simulated.explanations, saved, strict=True)
-    ):
-        row: dict[str, Any] = {"layer": block.layer, "neuron": neuron}
-        if isinstance(explanation, Failure):
-            row |= {"status": FAILED, "error": explanation.error, "cost/bytes": 0}
-            lines.append(explanation_line(block.layer, neuron, error=explanation.error))
-        else:
-            row |= {"status": OK, "error": None, "cost/bytes": explanation_bytes(data or {})}
-            lines.append(explanation_line(block.layer, neuron, data))
-        row |= {column: values[i] for column, values in columns.items()}
-        row |= {RESAMPLED: resampled[i]} if resampled else {}
-        row |= costs if isinstance(costs, dict) else costs[i]
-        row["cost/simulate_seconds"] = simulate_seconds
-        rows.append(row)
-    return rows, lines
-
-
-def _calibrated_columns(
-    experiment: Experiment,
-    explainer: Explainer,
-    block: Block,
-    truth: Truth,
-    simulated: Simulation,
-    threshold: torch.Tensor,
-) -> dict[str, list[Any]]:
-    """Scores of the calibrated predictions, which take the place of the others, and the maps."""
-    config = experiment.config
-    calibration, kept = fit_block(
-        config.calibration,
-        experiment.store.calibration_truth(block),
-        explainer,
-        simulated.explanations,
-    )
-    calibration.apply_(simulated.predictions, kept)
-    scores = score_block(
-        truth,
-        simulated.predictions,
-        threshold,
-        config.metrics.metrics,
-        suffix=CALIBRATED_SUFFIX,
-    )
-    columns = {column: values.tolist() for column, values in scores.items()}
-    return columns | calibration_columns(calibration, kept)

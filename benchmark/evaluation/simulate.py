@@ -1,20 +1,32 @@
-"""Asking explanations what their neurons do: checked predictions, whoever wrote the explainer."""
+"""Predictions of explanations, by themselves or by a simulator: checked, whoever wrote them."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, is_of_surroundings, is_out_of_memory
-from benchmark.evaluation.explain import name_of
-from benchmark.interface import Explainer, Explanation, Failure
+from benchmark.evaluation.explain import TRIES_AGAIN, name_of
+from benchmark.evaluation.predictions import is_unchanged, numbers_of
+from benchmark.evaluation.simulators import SimulatedExplainer, needs_simulator
+from benchmark.interface import (
+    Costs,
+    Explainer,
+    Explanation,
+    Failure,
+    Prediction,
+    Program,
+    Simulator,
+)
 from benchmark.plugins.isolation import contained, isolated, reason_of
+from benchmark.results.columns import SIMULATED_TOKENS, simulation_cost
 
 # Tokens that a joint simulation is asked for at once: it gives [batch, pos, n] and is copied to
 # [n, batch, pos], so this bounds what exists twice.
@@ -33,14 +45,19 @@ class Simulation:
         predictions: raw activation units, float32 on the CPU, `[n, batch, pos]`; all zero for a
             neuron without explanation.
         explanations: the explanations, one that could not be simulated replaced by its failure.
+        predicted: the tokens that a simulator predicted, one mask where they are the same for all
+            neurons; None for all tokens. Of a neuron without explanation: all that any has.
+        costs: what a simulator spent on each neuron, as columns of the table.
     """
 
     predictions: Float[Tensor, "n batch pos"]
     explanations: list[Explanation | Failure]
+    predicted: Bool[Tensor, "#n batch pos"] | None = None
+    costs: dict[str, list[float]] = field(default_factory=dict)
 
 
 def simulate(
-    explainer: Explainer,
+    explainer: Explainer | SimulatedExplainer,
     explanations: Sequence[Explanation | Failure],
     tokens: Int[Tensor, "batch pos"],
 ) -> Simulation:
@@ -51,17 +68,21 @@ def simulate(
     simulated one by one, and one that raises, or predicts something that is not a number per
     token, becomes a failure and costs no other neuron anything.
 
+    An explainer that stands together with a simulator leaves all of it to that one.
+
     Args:
-        explainer: what made the explanations.
+        explainer: what made the explanations; see `with_simulator`.
         explanations: one per neuron, or its failure.
         tokens: token ids, `[batch, pos]`.
 
     Raises:
-        BenchmarkError: the explainer's joint simulation breaks the interface, a simulation
-            changed the tokens that it was given or something that others share, or the
-            surroundings are at fault.
+        BenchmarkError: the explanations do not simulate themselves, the explainer's joint
+            simulation breaks the interface, a simulation changed the tokens that it was given or
+            something that others share, or the surroundings are at fault.
     """
     results = list(explanations)
+    if isinstance(explainer, SimulatedExplainer):
+        return _by_simulator(explainer.simulator, results, tokens)
     predictions = torch.zeros(len(results), *tokens.shape)
     rows = [row for row, one in enumerate(results) if not isinstance(one, Failure)]
     given = _Given(tokens, name_of(explainer))
@@ -76,9 +97,12 @@ def simulate(
 class _Given:
     """The tokens that are handed over to be simulated, always as they were."""
 
-    def __init__(self, tokens: Int[Tensor, "batch pos"], explainer: str) -> None:
+    def __init__(
+        self, tokens: Int[Tensor, "batch pos"], explainer: str, kind: str = "explainer"
+    ) -> None:
         self.tokens = tokens
         self.explainer = explainer
+        self.kind = kind
 
     @contextlib.contextmanager
     def contexts(self, start: int, stop: int) -> Iterator[Int[Tensor, "contexts pos"]]:
@@ -92,7 +116,7 @@ class _Given:
         yield copy
         if not is_unchanged(copy, expected):
             raise BenchmarkError(
-                f"explainer '{self.explainer}' changes the tokens that it is given to simulate; "
+                f"{self.kind} '{self.explainer}' changes the tokens that it is given to simulate; "
                 "it must work on a copy."
             )
 
@@ -154,11 +178,13 @@ def _one(
 ) -> None:
     explanation = results[row]
     assert not isinstance(explanation, Failure)
+    if not callable(getattr(explanation, "simulate", None)):
+        raise needs_simulator(given.explainer)
     with given.contexts(0, len(given.tokens)) as tokens:
         shape = tuple(tokens.shape)
         try:
             with contained():
-                found = explanation.simulate(tokens)
+                found = cast(Program, explanation).simulate(tokens)
         except Exception as error:
             if is_of_surroundings(error):
                 raise _ending(error, given.explainer) from error
@@ -173,6 +199,95 @@ def _one(
             problem = "predicted a number that is not finite"
     if problem:
         _fail(results, row, given, predictions, problem)
+
+
+def _by_simulator(
+    simulator: Simulator, results: list[Explanation | Failure], tokens: Tensor
+) -> Simulation:
+    """Let a simulator predict from explanations; where that breaks, from each alone."""
+    name = name_of(simulator)
+    given = _Given(tokens, name, "simulator")
+    predictions = torch.zeros(len(results), *tokens.shape)
+    predicted = torch.zeros(predictions.shape, dtype=torch.bool)
+    spent: dict[str, float] = {}
+    rows = [row for row, one in enumerate(results) if not isinstance(one, Failure)]
+    todo = [rows] if rows else []
+    with isolated(name, "while it simulates", kind="simulator"), torch.no_grad():
+        while todo:
+            some = todo.pop(0)
+            asked = [one for row in some if not isinstance(one := results[row], Failure)]
+            try:
+                with given.contexts(0, len(tokens)) as copy, contained():
+                    prediction = simulator.simulate(asked, copy)
+            except Exception as error:
+                if isinstance(error, BenchmarkError) or is_out_of_memory(error):
+                    raise
+                if is_of_surroundings(error):
+                    raise BenchmarkError(
+                        f"simulator '{name}': {reason_of(error)}. {TRIES_AGAIN}"
+                    ) from error
+                if len(some) > 1:
+                    todo = [[row] for row in some]
+                else:
+                    results[some[0]] = Failure(f"simulator '{name}' raised {reason_of(error)}")
+                continue
+            values, mask, costs = _checked_prediction(prediction, (len(some), *tokens.shape), name)
+            for column, value in costs.items():
+                spent[column] = spent.get(column, 0.0) + value
+            for row, own, where in zip(some, values, mask, strict=True):
+                if not torch.isfinite(own[where]).all():
+                    results[row] = Failure(f"simulator '{name}' predicted a number not finite")
+                elif not where.any():
+                    results[row] = Failure(f"simulator '{name}' predicted no token")
+                else:
+                    predictions[row], predicted[row] = own.masked_fill(~where, 0), where
+    answered = [row for row, one in enumerate(results) if not isinstance(one, Failure)]
+    union = predicted.any(0) if answered else torch.ones(tokens.shape, dtype=torch.bool)
+    for row, one in enumerate(results):
+        if isinstance(one, Failure):
+            predicted[row] = union
+    columns = {simulation_cost(key): [v / len(results)] * len(results) for key, v in spent.items()}
+    columns[SIMULATED_TOKENS] = [
+        0.0 if isinstance(one, Failure) else float(predicted[row].sum())
+        for row, one in enumerate(results)
+    ]
+    if (predicted == predicted[:1]).all():
+        predicted = predicted[:1]
+    whole = bool(predicted.all())
+    return Simulation(predictions, results, None if whole else predicted, columns)
+
+
+def _checked_prediction(
+    prediction: object, shape: tuple[int, ...], name: str
+) -> tuple[Tensor, Tensor, Costs]:
+    """Return a prediction's values and predicted tokens, both `shape`, and its costs.
+
+    Raises:
+        BenchmarkError: it breaks the interface.
+    """
+    wrong = f"simulator '{name}' gave"
+    if not isinstance(prediction, Prediction):
+        raise BenchmarkError(f"{wrong} a {type(prediction).__name__}; it must give a Prediction.")
+    values, problem = numbers_of(prediction.values, shape)
+    if values is None:
+        raise BenchmarkError(f"{wrong} {problem}; values must be numbers, [n, batch, pos].")
+    mask = torch.ones(shape, dtype=torch.bool)
+    if prediction.predicted is not None:
+        given = prediction.predicted
+        if not isinstance(given, Tensor) or given.dtype != torch.bool:
+            raise BenchmarkError(f"{wrong} 'predicted' that is no tensor of booleans.")
+        allowed = {shape[1:2]: given[:, None] if given.ndim == 1 else given, shape[1:]: given}
+        allowed[shape] = given
+        if tuple(given.shape) not in allowed:
+            raise BenchmarkError(
+                f"{wrong} 'predicted' of shape {list(given.shape)}; it must be [batch], "
+                f"[batch, pos] or [n, batch, pos], here n, batch, pos = {list(shape)}."
+            )
+        mask &= allowed[tuple(given.shape)].cpu()
+    try:
+        return values, mask, Costs(prediction.costs)
+    except (BenchmarkError, TypeError, ValueError) as error:
+        raise BenchmarkError(f"simulator '{name}': {error}") from error
 
 
 def _fail(
@@ -191,51 +306,3 @@ def _ending(error: Exception, explainer: str) -> Exception:
     if isinstance(error, BenchmarkError) or is_out_of_memory(error):
         return error
     return BenchmarkError(f"explainer '{explainer}' cannot simulate: {reason_of(error)}.")
-
-
-def numbers_of(
-    found: object, shape: tuple[int, ...]
-) -> tuple[Float[Tensor, "*shape"], None] | tuple[None, str]:
-    """A simulation as float32 on the CPU, or what is wrong with it.
-
-    Args:
-        found: what an explainer gave.
-        shape: the shape that it has to have.
-    """
-    if not isinstance(found, Tensor):
-        return None, f"a {type(found).__name__}"
-    try:
-        with contained():
-            if tuple(found.shape) != shape:
-                return None, f"shape {list(found.shape)} where {list(shape)} is due"
-            if not found.is_floating_point():
-                return None, f"{found.dtype}"
-            if found.layout != torch.strided or found.is_meta:
-                kind = "meta" if found.is_meta else str(found.layout).removeprefix("torch.")
-                return None, f"a {kind} tensor, which holds no number for each token"
-            if not _has_its_memory(found):
-                return None, "a tensor whose memory was given back"
-            if type(found) is Tensor:
-                values = found.detach().to("cpu", torch.float32)
-            else:
-                # Whatever its class makes of being copied, the copy is a plain tensor.
-                values = torch.full(shape, torch.nan)
-                values.copy_(found.detach())
-    except Exception as error:
-        return None, f"a {type(found).__name__} that cannot be read ({reason_of(error)})"
-    return values, None
-
-
-def is_unchanged(tokens: Tensor, expected: Tensor) -> bool:
-    """Whether tokens that were handed over are still what they were, whatever was done to them."""
-    same = tokens.shape == expected.shape and tokens.dtype == expected.dtype
-    return same and _has_its_memory(tokens) and torch.equal(tokens, expected)
-
-
-def _has_its_memory(tensor: Tensor) -> bool:
-    """Whether a strided tensor has numbers: reading memory that was given back is a crash."""
-    if not tensor.numel():
-        return True
-    last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
-    needed = (tensor.storage_offset() + last + 1) * tensor.element_size()
-    return needed <= tensor.untyped_storage().nbytes()

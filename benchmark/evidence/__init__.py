@@ -13,22 +13,20 @@ from benchmark.evidence.selection import (
 from benchmark.evidence.settings import EvidenceSettings
 from benchmark.evidence.store import Block, EvidenceStore
 from benchmark.evidence.truth import (
-    CALIBRATED_SETS,
-    CALIBRATED_SUFFIX,
+    CalibrationTruth,
+    Truth,
+)
+from benchmark.results.columns import (
     NOVEL,
     SCORING_SETS,
     SHARED_SETS,
     TOP,
     TOP_AND_RANDOM,
     UNIFORM,
-    CalibrationTruth,
-    Truth,
     base_set,
 )
 
 __all__ = [
-    "CALIBRATED_SETS",
-    "CALIBRATED_SUFFIX",
     "DEAD_FRACTION",
     "DEAD_MEANS",
     "NEVER_FIRES",

@@ -8,31 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.config.run_config import FIRING_REFERENCES
+from benchmark.results.columns import NOVEL, SHARED_SETS, TOP
 
-UNIFORM = "uniform"
-TOP = "top"
-TOP_AND_RANDOM = "top_and_random"
-NOVEL = "novel"
-SCORING_SETS = (UNIFORM, NOVEL, TOP, TOP_AND_RANDOM)
 NOVEL_LENGTH = 8
 """A token is novel if the last eight tokens, itself among them, are nowhere in `explain`."""
 
-SHARED_SETS = (UNIFORM, NOVEL)
-"""The sets whose tokens are the same for all neurons; no other one may rank."""
-
-# The scores of a set after calibration are in columns of their own.
-CALIBRATED_SUFFIX = "_calibrated"
-CALIBRATED_SETS = tuple(f"{name}{CALIBRATED_SUFFIX}" for name in SCORING_SETS)
-
 CONTEXTS_AT_ONCE = 64
-
-
-def base_set(name: str) -> str:
-    """Return the scoring set whose tokens a set of columns such as `uniform_calibrated` is on."""
-    for suffix in (CALIBRATED_SUFFIX, *(f"_{reference}" for reference in FIRING_REFERENCES)):
-        name = name.removesuffix(suffix)
-    return name
 
 
 @dataclass(frozen=True)
@@ -48,6 +29,8 @@ class Truth:
         top_activations: raw units, `[n, k, ctx]`.
         novel: which tokens of the `uniform` set are in the `novel` set, `[m, ctx]`.
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
+        predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
+            mask where they are the same for all neurons; None for all.
     """
 
     bos: int
@@ -58,6 +41,7 @@ class Truth:
     top_activations: Float[Tensor, "n k ctx"]
     novel: Bool[Tensor, "m ctx"]
     documents: Int[Tensor, "m ctx"]
+    predicted: Bool[Tensor, "#n u ctx"] | None = None
 
     @property
     def n_random(self) -> int:
@@ -86,12 +70,15 @@ class Truth:
     def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
         """Return which tokens of a scoring set are scored, in the order of `rows`.
 
-        One mask, `[1, m, ctx]`, where all neurons share the set.
+        One mask, `[1, m, ctx]`, where all neurons share the set and what is predicted of it.
         """
-        if scoring_set == NOVEL:
-            return self.novel[None]
-        rows = self.uniform[None] if scoring_set == UNIFORM else self.rows(scoring_set)
-        return self.tokens[rows] != self.bos
+        rows = self.uniform[None] if scoring_set in SHARED_SETS else self.rows(scoring_set)
+        text = self.novel[None] if scoring_set == NOVEL else self.tokens[rows] != self.bos
+        if self.predicted is None:
+            return text
+        neuron = torch.arange(max(len(self.predicted), len(rows)))[:, None]
+        n = len(neuron)
+        return text & self.predicted.expand(n, -1, -1)[neuron, rows.expand(n, -1)]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Isolation of an explainer's code: it ends no program and changes nothing that others share.
+"""Isolation of a plug-in's code: it ends no program and changes nothing that others share.
 
 It is a guard against accidents, not a sandbox: code that is run can do whatever its user can.
 """
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class EndsProgramError(Exception):
-    """An explainer raised what ends a program, such as SystemExit; the message names it."""
+    """A plug-in raised what ends a program, such as SystemExit; the message names it."""
 
 
 class SharedStateError(BenchmarkError):
-    """An explainer changed something that others share; the message names both."""
+    """A plug-in changed something that others share; the message names both."""
 
 
 class _CtrlC:
@@ -63,12 +63,15 @@ def contained() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def isolated(explainer: str, doing: str, *, warn: bool = False) -> Iterator[None]:
-    """Let an explainer's code run, and put back whatever it changes of what others share.
+def isolated(
+    name: str, doing: str, *, warn: bool = False, kind: str = "explainer"
+) -> Iterator[None]:
+    """Let a plug-in's code run, and put back whatever it changes of what others share.
 
     Args:
-        explainer: its name, for messages.
+        name: its name, for messages.
         doing: what it does, for messages, such as `while it explains`.
+        kind: what it is, for messages.
         warn: say in a warning what was put back, instead of ending the run: libraries change
             things while they are imported, which no author of an explainer can help.
 
@@ -87,14 +90,15 @@ def isolated(explainer: str, doing: str, *, warn: bool = False) -> Iterator[None
         changes = " and ".join(before.restore())
     if changes and warn:
         logger.warning(
-            "explainer '%s' changes %s %s; it is put back, because others share it.",
-            explainer,
+            "%s '%s' changes %s %s; it is put back, because others share it.",
+            kind,
+            name,
             changes,
             doing,
         )
     elif changes:
         raise SharedStateError(
-            f"explainer '{explainer}' changes {changes} {doing} and leaves it so; "
+            f"{kind} '{name}' changes {changes} {doing} and leaves it so; "
             "others share that: put it back, whatever happens in between."
         )
 

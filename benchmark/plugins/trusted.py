@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.plugins.objects import is_handed_over, is_importable
 
 BUILT_IN = "explainers"
 TARGET = "_target_"
@@ -27,11 +28,14 @@ class UntrustedError(BenchmarkError):
     """A result names a class that is neither built in nor installed nor trusted."""
 
 
-def check_options(options: _Config, where: str, trust: Collection[str] = ()) -> None:
+def check_options(
+    options: _Config, where: str, trust: Collection[str] = (), kind: str = "explainer"
+) -> None:
     """Check every class that the options of a saved explainer name; nothing of them is imported.
 
     Args:
         options: the options, with `_target_`.
+        kind: what they are options of, `explainer` or `simulator`.
         where: how the message names the run.
         trust: classes that the reader trusts besides those that are built in or installed.
 
@@ -43,10 +47,10 @@ def check_options(options: _Config, where: str, trust: Collection[str] = ()) -> 
     target = options.get(TARGET)
     if not isinstance(target, str) or not target:
         raise BenchmarkError(
-            f"{where} does not say which class its explainer is (explainer.options.{TARGET} of "
+            f"{where} does not say which class its {kind} is ({kind}.options.{TARGET} of "
             "run.json), so its explanations cannot be read."
         )
-    _check(options, {TARGET: target}, "explainer.options", where, trust)
+    _check(options, {TARGET: target}, f"{kind}.options", where, trust)
 
 
 def targets_of(options: Any) -> list[str]:
@@ -123,8 +127,14 @@ def _at(config: Any, key: str) -> Any:
 
 
 def _check_class(target: str, place: str, where: str, trust: Collection[str]) -> None:
-    if target in trust or is_known(target):
+    if target in trust or is_known(target) or is_handed_over(target):
         return
+    if not is_importable(target):
+        raise UntrustedError(
+            f"{where} was made by an object of the class '{target.rpartition('.')[2]}', which was "
+            "defined in a notebook, a script or a function, so no other program can read its "
+            "explanations; do it there, or move the class into a module and run it again."
+        )
     raise UntrustedError(
         f"{where} names the class '{target}' ({place}.{TARGET} of run.json), which is neither an "
         "explainer of the benchmark nor an installed plug-in, so it is not imported. If you know "

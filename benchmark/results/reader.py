@@ -172,7 +172,7 @@ def _read_scores(folder: Path, record: RunRecord) -> Scores:
     if written is not None and hashlib.sha256(data).hexdigest() != written.sha256:
         raise differs(path)
     try:
-        scores = Scores.from_parquet(data)
+        scores = Scores.from_parquet(data, record.columns)
         if not len(scores):
             raise ValueError("it has no rows")
     except ValueError as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.explanation_size import SIZE_MEASURE
+from benchmark.results.columns import UNDEFINED, cost_column, problem_of, score_column
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -15,7 +17,7 @@ SCHEMA_VERSION = 1
 # What an interval is over.
 OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
 
-SIZE_COLUMN = "cost/bytes"
+SIZE_COLUMN = cost_column("bytes")
 
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
@@ -97,6 +99,15 @@ class ExplainerRecord:
     target: str = ""
     evidence: str = ""
     control: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorRecord:
+    """Who predicted from the explanations: `target` is the class, `options` its settings."""
+
+    name: str
+    target: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -189,8 +200,10 @@ class RunRecord:
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
     `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
-    fire on. `together` holds what replacing many neurons at once does; it is
-    empty without `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
+    fire on. `simulator` is None where explanations simulated themselves. `columns` are what scorers
+    that were added declared of theirs; those of the benchmark's own scorers follow from their
+    names. `together` holds what replacing many neurons at once does; it is empty without
+    `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
     `size_measure` says how `cost/bytes` was measured. A run of an earlier version, which counted
     bytes of JSON text, has none; its sizes are not read, because they cannot be compared.
     """
@@ -199,8 +212,10 @@ class RunRecord:
     subject: SubjectRecord
     corpus: CorpusRecord
     explainer: ExplainerRecord
+    simulator: SimulatorRecord | None = None
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
+    columns: list[Column] = field(default_factory=list)
     together: list[TogetherRecord] = field(default_factory=list)
     benchmark_version: str = ""
     started: str = ""
@@ -221,7 +236,7 @@ class RunRecord:
 
     def undefined(self, scoring_set: str) -> int:
         """How many neurons have an undefined correlation on a scoring set."""
-        found = self.summary.get(f"{scoring_set}/undefined", 0)
+        found = self.summary.get(score_column(scoring_set, UNDEFINED), 0)
         return found if isinstance(found, int) else 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -252,4 +267,7 @@ class RunRecord:
         record = read_record(cls, {"size_measure": "", **data}, where)
         if record.size_measure != SIZE_MEASURE:
             record.summary.pop(SIZE_COLUMN, None)
+        for column in record.columns:
+            if problem := problem_of(column):
+                raise BenchmarkError(f"{where}: columns: {problem}.")
         return record

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.column import BOOL, FLOAT, INT, SCORE, Column
 from benchmark.files.reading import first_line, parse_table
+from benchmark.results.columns import (
+    KEY_COLUMNS,
+    POSITIVES,
+    beside_sets,
+    declared_columns,
+    describe,
+    in_order,
+    metric_of,
+    on_a_set,
+)
 from benchmark.results.encoding import plain
 from benchmark.results.resampled import RESAMPLED, Resampled, without_resampled
 from benchmark.token_text import one_line
@@ -20,22 +31,6 @@ if TYPE_CHECKING:
 
 OK = "ok"
 FAILED = "failed"
-KEY_COLUMNS = ("layer", "neuron", "status", "error")
-UNDEFINED = "undefined"
-# Of a scoring set, but no metrics: how many tokens a neuron fires on, and what a single neuron's
-# correlation rests on.
-POSITIVES, EFFECTIVE_TOKENS = "positives", "effective_tokens"
-PEARSON_LOW, PEARSON_HIGH = "pearson_low", "pearson_high"
-ABOUT_A_SET = (UNDEFINED, POSITIVES, EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
-COST_PREFIX = "cost/"
-CALIBRATION_PREFIX = "calibration/"
-CLIPPED = f"{CALIBRATION_PREFIX}clipped"
-# What ablating a neuron changes: a property of the neuron, not a score of its explanation.
-EFFECT_PREFIX = "effect/"
-# Scores on the subject's output instead of on a scoring set's activations.
-CAUSAL_PREFIX = "causal/"
-COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
-WHOLE_NUMBERS = ("cost/bytes",)
 # Of a layer or a neuron; no model comes near.
 LARGEST_INDEX = 2**31 - 1
 
@@ -43,24 +38,32 @@ LARGEST_INDEX = 2**31 - 1
 class Scores:
     """Scores of a run's neurons, sorted by layer and neuron.
 
-    Metric columns are named `<scoring set>/<metric>`; a null there means that the metric cannot
-    be computed for that neuron. `<scoring set>/undefined` is true where a constant prediction
-    made the correlation undefined (it then counts as 0), `<scoring set>/positives` counts the
-    tokens that the neuron fires on, `uniform/effective_tokens`, `uniform/pearson_low` and
-    `uniform/pearson_high` say how far one neuron's correlation can be trusted. With calibration
-    there are further sets, `<scoring set>_calibrated`, and `calibration/slope`, `/intercept` and
-    `/clipped`. `effect/<...>` says what ablating the neuron changes, which is no score. Costs that
-    a block of neurons shares are divided among them. `replicates` gives the scores on resamples of
-    the documents, which are columns of the file and not of `table`.
+    Columns are named `<group>/<what>`, the group being a scoring set such as `uniform` or a scorer;
+    `about` says what a column is. A null means that a score cannot be computed for that neuron.
+    Costs that a block of neurons shares are divided among them. `replicates` gives the scores on
+    resamples of the documents, which are columns of the file and not of `table`.
+
+    Args:
+        table: the table.
+        resampled: the scores on resamples of the documents.
+        declared: the columns that scorers declared which are none of the benchmark's own.
     """
 
-    def __init__(self, table: pa.Table, resampled: Resampled | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        resampled: Resampled | None = None,
+        declared: Iterable[Column] = (),
+    ) -> None:
         self.table = table
         self._resampled = resampled
+        self.declared = declared_columns(declared)
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Scores:
-        """The table of rows as `RunWriter.write_block` takes them; a missing value is null.
+    def from_rows(
+        cls, rows: Iterable[Mapping[str, Any]], declared: Iterable[Column] = ()
+    ) -> Scores:
+        """Return the table of rows as `RunWriter.write_block` takes them; a missing value is null.
 
         Raises:
             TypeError, ValueError: a value does not fit its column.
@@ -72,7 +75,9 @@ class Scores:
         entries = [
             {name: value for name, value in entry.items() if name != RESAMPLED} for entry in entries
         ]
-        types = {name: _column_type(name) for name in _column_names(entries)}
+        known = declared_columns(declared)
+        names = in_order(name for entry in entries for name in entry)
+        types = {name: _column_type(name, known) for name in names}
         columns = []
         for name, kind in types.items():
             values = [entry.get(name) for entry in entries]
@@ -81,11 +86,11 @@ class Scores:
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise TypeError(f"column '{name}' of the scores: {error}") from error
         schema = pa.schema(list(types.items()))
-        return cls(pa.table(columns, schema=schema), resampled)
+        return cls(pa.table(columns, schema=schema), resampled, known.values())
 
     @classmethod
-    def from_parquet(cls, data: bytes) -> Scores:
-        """The table that `to_parquet` wrote.
+    def from_parquet(cls, data: bytes, declared: Iterable[Column] = ()) -> Scores:
+        """Return the table that `to_parquet` wrote.
 
         Raises:
             ValueError: the bytes are no such table, or a column holds what it cannot.
@@ -95,8 +100,9 @@ class Scores:
         if missing:
             raise ValueError(f"column '{missing[0]}' is missing")
         table = _in_order(table)
-        checked = _checked_columns(without_resampled(table))
-        return cls(checked, Resampled.from_table(table))
+        known = declared_columns(declared)
+        checked = _checked_columns(without_resampled(table), known)
+        return cls(checked, Resampled.from_table(table), known.values())
 
     def without(self, column: str) -> Scores:
         """Return the scores without a column, which they need not have."""
@@ -121,26 +127,38 @@ class Scores:
         """The names of all columns, in order."""
         return list(self.table.column_names)
 
+    def about(self, name: str) -> Column:
+        """Return what a column such as `uniform/pearson` is."""
+        return describe(name, self.declared)
+
+    @property
+    def described(self) -> list[Column]:
+        """What every column is that a scorer or the harness measured, in order."""
+        return [self.about(name) for name in self.columns if "/" in name]
+
     @property
     def metric_columns(self) -> list[str]:
-        """The names of the metrics, such as `uniform/pearson`, in order."""
-        return [name for name in self.columns if _is_metric(name)]
+        """The names of the scores, such as `uniform/pearson`, in order."""
+        return [one.name for one in self.described if one.kind == SCORE]
 
     @property
     def scoring_sets(self) -> list[str]:
         """The scoring sets that the metrics are measured on, in order."""
-        of_sets = [name for name in self.metric_columns if not name.startswith(CAUSAL_PREFIX)]
-        return list(dict.fromkeys(name.split("/")[0] for name in of_sets))
+        return list(
+            dict.fromkeys(
+                one.group for one in self.described if one.kind == SCORE and on_a_set(one)
+            )
+        )
 
     @property
     def positives_columns(self) -> list[str]:
         """The names of the counts of tokens that fire, such as `uniform/positives`."""
-        return [name for name in self.columns if name.endswith(f"/{POSITIVES}")]
+        return [name for name in self.columns if metric_of(name) == POSITIVES]
 
     @property
-    def causal_columns(self) -> list[str]:
-        """The names of the causal scores, such as `causal/uniform_mean`; none without them."""
-        return [name for name in self.columns if name.startswith(CAUSAL_PREFIX)]
+    def beside_sets(self) -> list[Column]:
+        """The scores that tables show beside those on scoring sets."""
+        return beside_sets(self.described)
 
     def column(self, name: str) -> np.ndarray[Any, Any]:
         """One column, `[n_neurons]`: float64 with NaN for null, or bool, or str for text.
@@ -157,7 +175,7 @@ class Scores:
             return np.array(values, dtype=np.int64)
         if name in ("status", "error"):
             return np.array(["" if value is None else value for value in values], dtype=np.str_)
-        if is_flag(name):
+        if "/" in name and self.about(name).dtype == BOOL:
             return np.array([bool(value) for value in values], dtype=np.bool_)
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
@@ -186,7 +204,7 @@ class Scores:
         return list(zip(layers, neurons, strict=True))
 
 
-def _checked_columns(table: pa.Table) -> pa.Table:
+def _checked_columns(table: pa.Table, declared: Mapping[str, Column]) -> pa.Table:
     """The table with every column of the type that it is written with.
 
     Raises:
@@ -197,7 +215,7 @@ def _checked_columns(table: pa.Table) -> pa.Table:
 
     columns = []
     for name in table.column_names:
-        column, wanted = table.column(name), _column_type(name)
+        column, wanted = table.column(name), _column_type(name, declared)
         shown = one_line(name)[:60]
         if not _convertible(column.type, wanted):
             raise ValueError(f"column '{shown}' holds {column.type}, not {wanted}")
@@ -250,32 +268,12 @@ def _in_order(table: pa.Table) -> pa.Table:
     return table.sort_by([("layer", "ascending"), ("neuron", "ascending")])
 
 
-def is_flag(name: str) -> bool:
-    """Whether a column is true or false for each neuron, so that its sum is a count."""
-    return name.endswith(f"/{UNDEFINED}") or name == CLIPPED
-
-
-def _is_metric(name: str) -> bool:
-    return (
-        "/" in name
-        and not name.startswith((COST_PREFIX, CALIBRATION_PREFIX, EFFECT_PREFIX))
-        and not is_flag(name)
-        and name.partition("/")[2] not in ABOUT_A_SET
-    )
-
-
-def _column_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    seen = dict.fromkeys(name for row in rows for name in row if name not in KEY_COLUMNS)
-    others = [name for name in seen if not name.startswith(COST_PREFIX)]
-    known = [name for cost in COSTS if (name := f"{COST_PREFIX}{cost}") in seen]
-    return list(dict.fromkeys([*KEY_COLUMNS, *others, *known, *seen]))
-
-
-def _column_type(name: str) -> pa.DataType:
+def _column_type(name: str, declared: Mapping[str, Column]) -> pa.DataType:
     import pyarrow as pa
 
-    if name in ("layer", "neuron") or name in WHOLE_NUMBERS or name.endswith(f"/{POSITIVES}"):
+    if name in ("layer", "neuron"):
         return pa.int64()
     if name in ("status", "error"):
         return pa.string()
-    return pa.bool_() if is_flag(name) else pa.float64()
+    types = {INT: pa.int64(), BOOL: pa.bool_(), FLOAT: pa.float64()}
+    return types[describe(name, declared).dtype]

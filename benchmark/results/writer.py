@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import (
     remove_temporary_files,
@@ -32,6 +33,7 @@ from benchmark.results.blocks import (
     store_block,
 )
 from benchmark.results.encoding import compact, plain
+from benchmark.results.journal import JOURNALS, Journal, journal_path
 from benchmark.results.layout import (
     DISCARDED,
     EXPLANATIONS,
@@ -53,15 +55,20 @@ class RunWriter:
     there to be continued.
     """
 
-    def __init__(self, folder: Path, identity: str, lock: FileLock) -> None:
+    def __init__(
+        self, folder: Path, identity: str, lock: FileLock, columns: Sequence[Column] = ()
+    ) -> None:
         self.folder = folder
+        self.columns = columns
         self._unfinished = folder / UNFINISHED
         self._identity = identity
         self._lock = lock
         self._blocks: dict[int, StoredBlock] = {}
 
     @classmethod
-    def open(cls, folder: Path | str, identity: Mapping[str, Any]) -> RunWriter:
+    def open(
+        cls, folder: Path | str, identity: Mapping[str, Any], columns: Sequence[Column] = ()
+    ) -> RunWriter:
         """Begin the run in `folder`, or continue the one that was begun there.
 
         Blocks that are not whole are discarded.
@@ -70,6 +77,7 @@ class RunWriter:
             folder: the run's folder; made if it does not exist.
             identity: everything that determines the run, as JSON values: two runs with equal
                 identity give equal results.
+            columns: what scorers declare that are none of the benchmark's own.
 
         Raises:
             BenchmarkError: the folder holds a finished run, one with another identity or files
@@ -87,7 +95,7 @@ class RunWriter:
             try:
                 _refuse_finished(folder)
                 _claim(folder, wanted)
-                writer = cls(folder, _digest(wanted), lock)
+                writer = cls(folder, _digest(wanted), lock, columns)
                 writer._load_blocks()
             except BaseException:
                 lock.release()
@@ -115,7 +123,8 @@ class RunWriter:
 
     def scores(self) -> Scores:
         """The rows of all blocks so far, also those of earlier processes."""
-        return Scores.from_rows(row for block in self._blocks.values() for row in block.rows)
+        rows = (row for block in self._blocks.values() for row in block.rows)
+        return Scores.from_rows(rows, self.columns)
 
     def explanations(self) -> Iterator[SavedExplanation]:
         """What is saved of every neuron so far, by layer and neuron, one at a time."""
@@ -153,6 +162,16 @@ class RunWriter:
             self._blocks[block] = store_block(
                 self._unfinished, block, self._identity, checked_rows, lines
             )
+            journal_path(self._unfinished, block).unlink(missing_ok=True)
+
+    def journal(self, block: int) -> Journal:
+        """Open the journal of a block that is not saved yet; `write_block` removes it.
+
+        Raises:
+            BenchmarkError: the folder cannot be read.
+        """
+        head = {"block": block, "identity": self._identity}
+        return Journal(journal_path(self._unfinished, block), head)
 
     def discard(self) -> Path:
         """Forget every block, so that the run begins again the next time.
@@ -168,8 +187,8 @@ class RunWriter:
             with replacing(path) as file:
                 for line in explanation_lines(list(self._blocks.values())):
                     file.write(line)
-            for block in self._unfinished.glob("block-*.jsonl"):
-                block.unlink()
+            for part in _parts(self._unfinished):
+                part.unlink()
         self._blocks.clear()
         return path
 
@@ -265,7 +284,7 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
     remove_temporary_files(folder / UNFINISHED)
     begun = read_identity(folder)
     if begun is None:
-        for path in (folder / UNFINISHED).glob("block-*.jsonl"):
+        for path in _parts(folder / UNFINISHED):
             path.unlink()
         write_text(folder / UNFINISHED / IDENTITY, f"{compact(identity)}\n")
         sync_folder(folder)
@@ -276,6 +295,11 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
             f"'{folder}' holds an unfinished run with other settings (different: "
             f"{', '.join(different)}); remove the folder or choose another one."
         )
+
+
+def _parts(unfinished: Path) -> list[Path]:
+    """Return what is saved of blocks, complete ones and those under construction."""
+    return [*unfinished.glob("block-*.jsonl"), *unfinished.glob(JOURNALS)]
 
 
 def _digest(identity: dict[str, Any]) -> str:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 import metrics
-from benchmark.evidence import SCORING_SETS, UNIFORM, Truth
-from benchmark.results.scores import EFFECTIVE_TOKENS, PEARSON_HIGH, PEARSON_LOW, POSITIVES
+from benchmark.interface import HeldOut
+from benchmark.results.columns import (
+    EFFECTIVE_TOKENS,
+    PEARSON_HIGH,
+    PEARSON_LOW,
+    POSITIVES,
+    SCORING_SETS,
+    UNIFORM,
+    score_column,
+)
 
 # How often the documents are drawn for one neuron's interval: its ends are percentiles.
 RESAMPLES = 1000
 
 
-def count_positives(truth: Truth, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
+def count_positives(truth: HeldOut, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
     """Return how many scored tokens of each set a neuron fires on, `<set>/positives`, int64 `[n]`.
 
     Args:
@@ -24,12 +32,14 @@ def count_positives(truth: Truth, threshold: Float[Tensor, " n"]) -> dict[str, T
     found = {}
     for scoring_set in SCORING_SETS:
         fires = truth.activations(scoring_set) >= threshold[:, None, None]
-        found[f"{scoring_set}/{POSITIVES}"] = (fires & truth.scored(scoring_set)).sum((1, 2))
+        found[score_column(scoring_set, POSITIVES)] = (fires & truth.scored(scoring_set)).sum(
+            (1, 2)
+        )
     return found
 
 
 def correlation_support(
-    truth: Truth, prediction: Float[Tensor, "n u ctx"], *, seed: int, level: float
+    truth: HeldOut, prediction: Float[Tensor, "n u ctx"], *, seed: int, level: float
 ) -> dict[str, Float[Tensor, " n"]]:
     """Return what each neuron's correlation on `uniform` rests on, `[n]` for each column.
 
@@ -43,17 +53,38 @@ def correlation_support(
         seed: seed of the draws of documents.
         level: probability that the interval covers.
     """
-    text = truth.scored(UNIFORM)[0]
+    true, predicted = truth.uniform_activations, prediction[:, truth.uniform]
+    scored = truth.scored(UNIFORM)
+    if len(scored) == 1:
+        return _support(true, predicted, scored[0], truth.documents, seed, level)
+    # Each neuron has tokens of its own.
+    rows = [slice(row, row + 1) for row in range(len(true))]
+    parts = [
+        _support(true[row], predicted[row], scored[row][0], truth.documents, seed, level)
+        for row in rows
+    ]
+    return {column: torch.cat([part[column] for part in parts]) for column in parts[0]}
+
+
+def _support(
+    true: Float[Tensor, "n m ctx"],
+    predicted: Float[Tensor, "n m ctx"],
+    text: Bool[Tensor, "m ctx"],
+    documents: Int[Tensor, "m ctx"],
+    seed: int,
+    level: float,
+) -> dict[str, Float[Tensor, " n"]]:
+    """Return the columns of `correlation_support` on the tokens `text`."""
     if not text.any():
-        nothing = torch.full((len(prediction),), torch.nan)
+        nothing = torch.full((len(true),), torch.nan)
         return {
-            f"{UNIFORM}/{name}": nothing for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
+            score_column(UNIFORM, name): nothing
+            for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
         }
-    true, documents = truth.uniform_activations[:, text], truth.documents[text]
+    true, predicted, documents = true[:, text], predicted[:, text], documents[text]
     low, high = torch.full((2, len(true)), torch.nan, dtype=torch.float64)
     n_documents = len(documents.unique())
     if n_documents > 1:
-        predicted = prediction[:, truth.uniform][:, text]
         # A correlation has no threshold.
         units = metrics.Units.of_documents(true, predicted, torch.zeros(len(true)), documents)
         weights = metrics.draw_weights(n_documents, RESAMPLES, seed)
@@ -64,7 +95,7 @@ def correlation_support(
         ]
         low, high = metrics.percentiles(torch.cat([one["pearson"] for one in scores]), level)
     return {
-        f"{UNIFORM}/{EFFECTIVE_TOKENS}": metrics.effective_tokens(true),
-        f"{UNIFORM}/{PEARSON_LOW}": low,
-        f"{UNIFORM}/{PEARSON_HIGH}": high,
+        score_column(UNIFORM, EFFECTIVE_TOKENS): metrics.effective_tokens(true),
+        score_column(UNIFORM, PEARSON_LOW): low,
+        score_column(UNIFORM, PEARSON_HIGH): high,
     }

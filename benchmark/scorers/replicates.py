@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 import metrics
-from benchmark.evidence import UNIFORM, Truth
+from benchmark.interface import HeldOut
+from benchmark.results.columns import UNIFORM, score_column
 from benchmark.results.resampled import resampled_entry
 
 # The metrics that tables compare explainers by. Others would make every record larger.
@@ -19,7 +20,7 @@ REPLICATED = ("pearson", "auprc", "f1")
 
 
 def replicate_entries(
-    truth: Truth,
+    truth: HeldOut,
     prediction: Float[Tensor, "n u ctx"],
     threshold: Float[Tensor, " n"],
     names: Sequence[str],
@@ -38,11 +39,14 @@ def replicate_entries(
 
     Returns:
         One entry per neuron; none where nothing can be resampled: without such a metric or draw,
-        or with a single document.
+        with a single document, or where a simulator predicts other tokens of each neuron.
     """
     chosen = [name for name in REPLICATED if name in names]
     tokens = truth.tokens[truth.uniform]
-    text = tokens != truth.bos
+    scored = truth.scored(UNIFORM)
+    if len(scored) > 1:  # each neuron has tokens of its own
+        return []
+    text = scored[0]
     documents = truth.documents[text]
     n_documents = len(documents.unique())
     if not chosen or resamples < 1 or n_documents < 2:
@@ -50,6 +54,8 @@ def replicate_entries(
     draw = hashlib.sha256(f"{list(tokens.shape)}".encode())
     for part in (tokens, truth.documents):
         draw.update(part.to(torch.int64).numpy().tobytes())
+    if truth.predicted is not None:
+        draw.update(text.numpy().tobytes())
     seed = int.from_bytes(draw.digest()[:7], "big")
     weights = metrics.draw_weights(n_documents, resamples, seed)
     # Also by what came out: another version of torch may draw otherwise from the same seed.
@@ -64,7 +70,7 @@ def replicate_entries(
     whole = torch.ones(1, n_documents, dtype=weights.dtype)
     scores = metrics.resampled_scores(chosen, units, torch.cat([whole, weights]))
     deviations = {
-        f"{UNIFORM}/{name}": (values[:, 1:] - values[:, :1]).numpy()
+        score_column(UNIFORM, name): (values[:, 1:] - values[:, :1]).numpy()
         for name, values in scores.items()
     }
     return [

@@ -1,15 +1,34 @@
-"""Scores of a block of simulated neurons on the scoring sets."""
+"""Simulation scorer: how well predictions agree with the true activations on held-out text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 import metrics
-from benchmark.evidence import SCORING_SETS, SHARED_SETS, UNIFORM, Truth
+from benchmark.column import Column
+from benchmark.config.run_config import RunConfig
+from benchmark.interface import HeldOut, ScoredBlock
+from benchmark.results.columns import (
+    EFFECTIVE_TOKENS,
+    PEARSON_HIGH,
+    PEARSON_LOW,
+    POSITIVES,
+    SCORING_SETS,
+    SHARED_SETS,
+    UNDEFINED,
+    UNIFORM,
+    describe,
+    reference_set,
+    score_column,
+)
+from benchmark.results.resampled import RESAMPLED
+from benchmark.scorers.reliability import correlation_support, count_positives
+from benchmark.scorers.replicates import replicate_entries
 
 Scores = dict[str, Float[Tensor, " n"]]
 
@@ -17,45 +36,92 @@ Scores = dict[str, Float[Tensor, " n"]]
 FIRING_METRICS = ("auprc", "f1", "precision", "recall", "iou")
 
 
+class SimulationScorer:
+    """Every metric of the run on every scoring set, and what a neuron's scores rest on."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._names = list(config.metrics.metrics)
+        self._other_reference = config.other_reference
+        self._both_references = config.metrics.both_references
+        self._document_resamples = config.bootstrap.document_resamples
+        self._seed, self._level = config.seed, config.bootstrap.confidence
+
+    def columns(self) -> list[Column]:
+        """Return the metrics, and the columns about the scoring sets and about correlations."""
+        found = [
+            score_column(one, name) for one in SCORING_SETS for name in (*self._names, UNDEFINED)
+        ]
+        if self._other_reference is not None:
+            other = reference_set(UNIFORM, self._other_reference)
+            found += [score_column(other, name) for name in _firing(self._names)]
+        found += [score_column(one, POSITIVES) for one in SCORING_SETS]
+        support = (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
+        found += [score_column(UNIFORM, name) for name in support]
+        return [describe(name) for name in found]
+
+    def identity(self) -> dict[str, Any]:
+        """Return the names of the metrics; the bootstrap belongs to every run."""
+        both = {"both_references": True} if self._both_references else {}
+        return {"metrics": sorted(self._names), **both}
+
+    def score(self, block: ScoredBlock) -> dict[str, Any]:
+        """Score the predictions of a block, also on resamples of the documents."""
+        truth, predictions, threshold = block.truth, block.predictions, block.firing_threshold
+        scores: dict[str, Any] = dict(score_block(truth, predictions, threshold, self._names))
+        resampled = replicate_entries(
+            truth, predictions, threshold, self._names, self._document_resamples
+        )
+        if self._other_reference is not None:
+            others = block.thresholds(self._other_reference)
+            scores |= score_firing(truth, predictions, others, self._names, self._other_reference)
+        scores |= count_positives(truth, threshold)
+        scores |= correlation_support(truth, predictions, seed=self._seed, level=self._level)
+        return scores | ({RESAMPLED: resampled} if resampled else {})
+
+
 def score_block(
-    truth: Truth,
+    truth: HeldOut,
     prediction: Float[Tensor, "n u ctx"],
     threshold: Float[Tensor, " n"],
     names: Sequence[str],
     *,
-    suffix: str = "",
+    called: Callable[[str], str] = str,
     sets: Sequence[str] = SCORING_SETS,
 ) -> Scores:
-    """Every metric on every scoring set, as `<set>/<metric>`, and `<set>/undefined`.
+    """Score a block by every metric on every scoring set, and tell where a score is undefined.
 
-    On a set without a token every metric is null (NaN) and nothing is undefined.
+    On a set without a token every metric is null (NaN) and nothing is undefined; so it is for a
+    neuron of whose tokens there nothing is predicted.
 
     Args:
         truth: the block's true activations.
         prediction: simulated activations on `truth.tokens`, raw units.
         threshold: the firing threshold of each neuron, raw units.
         names: names of metrics.
-        suffix: added to the name of every set, to tell scores of another kind of prediction.
+        called: what columns call a set, to tell scores of another kind of prediction.
         sets: the scoring sets.
     """
     scores: Scores = {}
     n = len(prediction)
     neuron = torch.arange(n)[:, None]
     for scoring_set in sets:
-        text = truth.scored(scoring_set)
+        group, text = called(scoring_set), truth.scored(scoring_set)
         true = truth.activations(scoring_set)
-        shared = scoring_set in SHARED_SETS
+        # Tokens that a simulator chose for each neuron are no longer shared.
+        shared = scoring_set in SHARED_SETS and len(text) == 1
         predicted = (
             prediction[:, truth.uniform] if shared else prediction[neuron, truth.rows(scoring_set)]
         )
         if not text.any():
-            scores |= {
-                f"{scoring_set}{suffix}/{name}": torch.full((n,), torch.nan) for name in names
-            }
-            scores[f"{scoring_set}{suffix}/undefined"] = torch.zeros(n, dtype=torch.bool)
+            scores |= {score_column(group, name): torch.full((n,), torch.nan) for name in names}
+            scores[score_column(group, UNDEFINED)] = torch.zeros(n, dtype=torch.bool)
             continue
+        empty: list[int] = []
         for members in _equal_lengths(text, n):
             size = len(members)
+            if not shared and not text[members].any():
+                empty += members.tolist()
+                continue
             if shared:
                 flat_true, flat_predicted = true[:, text[0]], predicted[:, text[0]]
             else:
@@ -63,23 +129,26 @@ def score_block(
                 flat_true = true[members][mask].reshape(size, -1)
                 flat_predicted = predicted[members][mask].reshape(size, -1)
             found = dict(metrics.compute(names, flat_true, flat_predicted, threshold[members]))
-            found["undefined"] = metrics.undefined(flat_true, flat_predicted)
+            found[UNDEFINED] = metrics.undefined(flat_true, flat_predicted)
             for name, values in found.items():
                 column = scores.setdefault(
-                    f"{scoring_set}{suffix}/{name}", torch.empty(n, dtype=values.dtype)
+                    score_column(group, name), torch.empty(n, dtype=values.dtype)
                 )
                 column[members] = values
+        for name in (*names, UNDEFINED) if empty else ():
+            column = scores[score_column(group, name)]
+            column[empty] = False if name == UNDEFINED else torch.nan
     return scores
 
 
 def score_firing(
-    truth: Truth,
+    truth: HeldOut,
     prediction: Float[Tensor, "n u ctx"],
     threshold: Float[Tensor, " n"],
     names: Sequence[str],
     reference: str,
 ) -> Scores:
-    """Scores of firing under a further reference, on `uniform`: `uniform_<reference>/<metric>`.
+    """Score firing under a further reference on the `uniform` set: `uniform_<reference>/<metric>`.
 
     Args:
         truth: the block's true activations.
@@ -88,14 +157,19 @@ def score_firing(
         names: the run's metrics; only those of `FIRING_METRICS` among them are computed.
         reference: its name.
     """
-    chosen = [name for name in names if name in FIRING_METRICS]
+    chosen = _firing(names)
     if not chosen:
         return {}
+    group = reference_set(UNIFORM, reference)
     scores = score_block(
-        truth, prediction, threshold, chosen, suffix=f"_{reference}", sets=(UNIFORM,)
+        truth, prediction, threshold, chosen, called=lambda _: group, sets=(UNIFORM,)
     )
-    del scores[f"{UNIFORM}_{reference}/undefined"]
+    del scores[score_column(group, UNDEFINED)]
     return scores
+
+
+def _firing(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name in FIRING_METRICS]
 
 
 def _equal_lengths(text: Bool[Tensor, "#n c ctx"], n: int) -> list[Tensor]:

@@ -5,32 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmark.column import BOOL, BOUND, COST
 from benchmark.results import FAILED, MetricSummary, RunRecord, Scores
-from benchmark.results.scores import COST_PREFIX, PEARSON_HIGH, PEARSON_LOW, is_flag
+from benchmark.results.columns import describe
 
 
 def layer_metrics(scores: Scores, layer: int) -> dict[str, float | int | None]:
     """Return means over the neurons of one layer, under the names of the scores' columns.
 
-    A metric that cannot be computed for a neuron is left out of its mean; without any value the
-    mean is None. `<scoring set>/undefined`, `calibration/clipped` and `failed` are counts,
-    `neurons` is how many rows the layer has.
+    A score that cannot be computed for a neuron is left out of its mean; without any value the
+    mean is None. Columns of true and false and `failed` are counts, `neurons` is how many rows the
+    layer has.
     """
     rows = scores.column("layer") == layer
     found: dict[str, float | int | None] = {
         "neurons": int(rows.sum()),
         "failed": int((scores.column("status")[rows] == FAILED).sum()),
     }
-    for name in scores.columns:
-        if "/" not in name or name.partition("/")[2] in (PEARSON_LOW, PEARSON_HIGH):
-            continue  # ends of one neuron's interval have no mean
-        values = scores.column(name)[rows]
-        if is_flag(name):
-            found[name] = int(values.sum())
-        else:
-            usable = values[~np.isnan(values)]
-            found[name] = float(usable.mean()) if len(usable) else None
+    for column in scores.described:
+        if column.kind == BOUND:
+            continue  # an end of one neuron's interval has no mean
+        values = scores.column(column.name)[rows]
+        found[column.name] = int(values.sum()) if column.dtype == BOOL else _mean(values)
     return found
 
 
@@ -47,17 +45,15 @@ def overall_metrics(record: RunRecord, scores: Scores) -> dict[str, Any]:
             found[name] = entry.mean
             if entry.median is not None:
                 found[f"{name}/median"] = entry.median
-            if name.startswith(COST_PREFIX) or entry.median is not None:
+            if describe(name).kind == COST or entry.median is not None:
                 continue  # a mean cost has no interval, nor has a number of tokens
             found[f"{name}/low"], found[f"{name}/high"] = entry.low, entry.high
             found[f"{name}/n_null"] = entry.n_null
         else:
             found[name] = entry
-    for name in scores.columns:
-        if name.startswith(COST_PREFIX):
-            values = scores.column(name)
-            usable = values[~np.isnan(values)]
-            found[name] = float(usable.mean()) if len(usable) else None
+    for column in scores.described:
+        if column.kind == COST:
+            found[column.name] = _mean(scores.column(column.name))
     neurons = record.neurons
     return {
         **found,
@@ -65,3 +61,8 @@ def overall_metrics(record: RunRecord, scores: Scores) -> dict[str, Any]:
         "neurons/explained": neurons.explained,
         "neurons/coverage": neurons.coverage,
     }
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -16,11 +16,13 @@ from benchmark.errors import is_of_surroundings
 from benchmark.files.explanation_size import SHOWN
 from benchmark.interface import (
     Evidence,
+    Explained,
     Explainer,
     ExplainText,
     Explanation,
     Failure,
     NeedsSubject,
+    Program,
     ReadsExplainText,
     Storage,
     SubjectModel,
@@ -49,7 +51,7 @@ class ShuffledExplanation:
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Simulate as the donor does, scaled, `[batch, pos]`, raw units of this neuron."""
-        return self.inner.simulate(tokens).float() * self.scale
+        return cast(Program, self.inner).simulate(tokens).float() * self.scale
 
     def bind(self, subject: SubjectModel) -> None:
         """Hand the subject on to an inner explanation that needs it."""
@@ -64,7 +66,9 @@ class ShuffledExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Return the scale and the inner explanation, and under `shown` the donor."""
         inner = dict(self.inner.to_dict())
-        shown = {"donor": self.donor, "explanation": inner.pop(SHOWN, {})}
+        shown: dict[str, Any] = {"donor": self.donor}
+        if SHOWN in inner:
+            shown["explanation"] = inner.pop(SHOWN)
         return {"scale": self.scale, "explanation": inner, SHOWN: shown}
 
     @classmethod
@@ -119,13 +123,18 @@ class Shuffled:
 
     def explain(
         self, evidence: Evidence, subject: SubjectModel
-    ) -> list[ShuffledExplanation | Failure]:
-        """Return for each neuron the explanation of another one of the block."""
-        answers = self._inner_answers(evidence, subject)
+    ) -> list[ShuffledExplanation | Failure | Explained]:
+        """Return for each neuron the explanation of another one of the block, at its own cost."""
+        given = self._inner_answers(evidence, subject)
+        answers = [one.answer for one in given]
         donors = self._donors(evidence, answers)
-        return [
+        borrowed = [
             self._borrowed(evidence, answers, row, donors.get(row))
             for row in range(evidence.n_neurons)
+        ]
+        return [
+            Explained(one, own.costs) if own.costs else one
+            for one, own in zip(borrowed, given, strict=True)
         ]
 
     def simulate_block(
@@ -138,25 +147,30 @@ class Shuffled:
         found: Tensor = joint([one.inner for one in explanations], tokens).float()
         return found * found.new_tensor([one.scale for one in explanations])
 
-    def _inner_answers(
-        self, evidence: Evidence, subject: SubjectModel
-    ) -> Sequence[Explanation | Failure]:
+    def _inner_answers(self, evidence: Evidence, subject: SubjectModel) -> list[Explained]:
+        n = evidence.n_neurons
+        answers: list[Explained] = []
         try:
             with contained():
                 given = self.inner.explain(evidence, subject)
-                found = list(itertools.islice(given, evidence.n_neurons + 1))
-            if len(found) != evidence.n_neurons:
-                raise ValueError(f"{len(found)} explanations for {evidence.n_neurons} neurons")
-            return found
+                for one in itertools.islice(given, n + 1):
+                    answers.append(Explained.of(one))
+                    if _is_transient(answers[-1]):
+                        return [answers[-1]] * n  # nothing can be handed round before all are there
+            if len(answers) != n:
+                raise ValueError(f"{len(answers)} explanations for {n} neurons")
+            return answers
         except Exception as error:
             if is_of_surroundings(error):
                 raise
             # Asked again one by one: a block of one neuron could not be shuffled from outside.
-            if evidence.n_neurons == 1:
-                return [Failure(reason_of(error))]
-            answers: list[Explanation | Failure] = []
-            for row in range(evidence.n_neurons):
-                answers.extend(self._inner_answers(evidence.select(torch.tensor([row])), subject))
+            if n == 1:
+                return [Explained(Failure(reason_of(error)))]
+            answers = []
+            for row in range(n):
+                answers += self._inner_answers(evidence.select(torch.tensor([row])), subject)
+                if _is_transient(answers[-1]):
+                    return [answers[-1]] * n
             return answers
 
     def _donors(
@@ -195,6 +209,11 @@ class Shuffled:
             int(evidence.neurons[donor]), scale, inner
         )
         return made
+
+
+def _is_transient(explained: Explained) -> bool:
+    answer = explained.answer
+    return isinstance(answer, Failure) and answer.transient
 
 
 def _ratio(own: float, donor: float) -> float:

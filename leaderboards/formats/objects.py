@@ -6,7 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
-from benchmark.evidence import base_set
+from benchmark.column import SCORE
+from benchmark.results.columns import NOVEL, TOP, base_set, on_a_set, score_column
 from benchmark.token_text import json_text
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row, Score
@@ -122,10 +123,12 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
 
 def _of(board: Leaderboard, column: str) -> bool:
     """Whether a column belongs to the board's scoring set, or to none and so to the first."""
-    prefix = column.partition("/")[0]
-    if column in ("top/f1", "novel/pearson", board.ranked_by) or prefix.startswith("causal"):
+    if column in (score_column(TOP, "f1"), score_column(NOVEL, "pearson"), board.ranked_by):
         return True
-    return base_set(prefix) == board.scoring_set
+    about = board.about(column)
+    if not on_a_set(about):
+        return about.kind == SCORE
+    return base_set(about.group) == board.scoring_set
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.corpus.copies import copied_share
 from benchmark.errors import BenchmarkError
-from benchmark.evidence import NOVEL, TOP
+from benchmark.results.columns import NOVEL, TOP, UNDEFINED, on_a_set, score_column
 from benchmark.token_text import one_line
 from leaderboards.formats.numbers import rounded
 from leaderboards.model import Leaderboard, Row
@@ -65,11 +65,10 @@ def _text(name: str) -> str:
 
 
 def _leaderboard(page: Page) -> Iterator[Record]:
-    columns = [name for board in page.boards for name in board.columns]
-    causal = [name for name in dict.fromkeys(columns) if name.startswith("causal/")]
+    beside = _beside(page)
     for board in page.boards:
         for row in board.rows:
-            yield _row(board, row, [*METRICS, *page.metrics], causal)
+            yield _row(board, row, [*METRICS, *page.metrics], beside)
         for one in board.apart:
             record = one.run.record
             yield {
@@ -84,13 +83,21 @@ def _leaderboard(page: Page) -> Iterator[Record]:
             }
 
 
-def _row(board: Leaderboard, row: Row, names: list[str], causal: list[str]) -> Record:
+def _beside(page: Page) -> list[str]:
+    """The scores of any row that are on no scoring set."""
+    names = [
+        name for board in page.boards for name in board.columns if not on_a_set(board.about(name))
+    ]
+    return list(dict.fromkeys(names))
+
+
+def _row(board: Leaderboard, row: Row, names: list[str], beside: list[str]) -> Record:
     of_set = board.scoring_set
-    shown = {name: row.score(f"{of_set}/{name}") for name in names}
-    shown["novel_pearson"] = row.score(f"{NOVEL}/pearson")
-    shown["top_f1"] = row.score(f"{TOP}/f1")
-    shown |= {name: row.score(name) for name in causal}
-    firing = row.score(f"{of_set}/f1")
+    shown = {name: row.score(score_column(of_set, name)) for name in names}
+    shown["novel_pearson"] = row.score(score_column(NOVEL, "pearson"))
+    shown["top_f1"] = row.score(score_column(TOP, "f1"))
+    shown |= {name: row.score(name) for name in beside}
+    firing = row.score(score_column(of_set, "f1"))
     above = row.above
     return {
         **_place(board),
@@ -143,9 +150,9 @@ def _layers(page: Page) -> Iterator[Record]:
                     "neurons": found.get("neurons"),
                     "failed": found.get("failed"),
                     "unverified": row.unverified or None,
-                    "undefined": found.get(f"{board.scoring_set}/undefined"),
+                    "undefined": found.get(score_column(board.scoring_set, UNDEFINED)),
                     **{
-                        name: found.get(f"{board.scoring_set}/{name}")
+                        name: found.get(score_column(board.scoring_set, name))
                         for name in (*METRICS, *page.metrics)
                     },
                 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from benchmark.results.columns import SCORING_SETS, base_set, group_of, metric_of
 from benchmark.token_text import one_line
 from leaderboards.model import Leaderboard
 
@@ -23,7 +24,9 @@ def plain(text: str) -> str:
 
 def axis_name(column: str) -> str:
     """A column in words: `uniform/pearson` is `mean Pearson r, uniform text`."""
-    scoring_set, _, name = column.partition("/")
+    scoring_set, name = group_of(column), metric_of(column)
+    if base_set(scoring_set) not in SCORING_SETS:
+        return plain(f"mean {column}")
     return f"mean {_NAMES.get(name, name)}, {scoring_set.replace('_', ' ')} text"
 
 

@@ -12,9 +12,10 @@ from benchmark.config.run_config import RunConfig
 from benchmark.graphs import OffersGraph, to_svg
 from benchmark.interface import Explanation
 from benchmark.results import Run, benchmark_version
+from benchmark.results.columns import HEADLINE
 from benchmark.terminal.progress import progress
 from leaderboards.site.encoding import data_script, rounded
-from leaderboards.site.group_pages import HEADLINE, explainer_page, layer_page
+from leaderboards.site.group_pages import explainer_page, layer_page
 from leaderboards.site.groups import Group, group_runs
 from leaderboards.site.measure import Measured, NeuronData
 from leaderboards.site.neuron_file import neuron_file

@@ -10,12 +10,12 @@ import numpy as np
 from benchmark.evaluation.record import mean_with_intervals
 from benchmark.evidence import DEAD_MEANS
 from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
+from benchmark.results.columns import COSTS, HEADLINE, UNIFORM, cost_column, of_set
 from leaderboards.ranking import LEVEL, SEED
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short
 
-HEADLINE = "uniform/pearson"
 EXTREMES = 10
 RESAMPLES = 2000
 
@@ -24,7 +24,9 @@ def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
     """The HTML of a layer's page; its table of neurons is in the layer's data."""
     layers = list(group.neurons)
     place = layers.index(layer)
-    columns = [column for column in _columns(group.methods) if column.startswith("uniform/")]
+    every = all_columns(method.run for method in group.methods)
+    shown = [column for column in every if column.group == UNIFORM]
+    columns = [column.name for column in shown]
     means: list[dict[str, Any]] = [
         {
             "slug": method.slug,
@@ -41,7 +43,7 @@ def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
         "methods": [{"colour": method.colour} for method in group.shown],
         "means": [_line(one, one["scores"].get(HEADLINE)) for one in means],
     }
-    sets = score_sets(columns)
+    sets = score_sets(shown)
     return renderer.page(
         "layer.html",
         2,
@@ -77,8 +79,9 @@ def explainer_page(renderer: Renderer, group: Group, method: Method) -> str:
         "correlations": [rounded(value) for value in correlations.tolist()],
         "colour": method.colour,
     }
-    uniform = [column for column in columns if column.startswith("uniform/")]
-    shown = score_sets(uniform)
+    every = all_columns([run])
+    uniform = of_set(columns, UNIFORM)
+    shown = score_sets(column for column in every if column.group == UNIFORM)
     return renderer.page(
         "explainer.html",
         2,
@@ -93,7 +96,7 @@ def explainer_page(renderer: Renderer, group: Group, method: Method) -> str:
             for name, value in record.explainer.options.items()
             if name not in DESCRIPTIVE and name != "_target_"
         ],
-        sets=score_sets(columns),
+        sets=score_sets(every),
         scores={column: _mean(run, column) for column in columns},
         layers=list(group.neurons),
         extremes=_extremes(run, uniform),
@@ -104,10 +107,6 @@ def explainer_page(renderer: Renderer, group: Group, method: Method) -> str:
             if row["status"] == FAILED
         ],
     )
-
-
-def _columns(methods: Sequence[Method]) -> list[str]:
-    return all_columns([method.run.scores.metric_columns for method in methods])
 
 
 def _mean(run: Run, column: str, layer: int | None = None) -> MetricSummary | None:
@@ -144,8 +143,8 @@ def _facts(run: Run) -> list[tuple[str, str, str]]:
     record = run.record
     explainer, neurons = record.explainer, record.neurons
     cost = {
-        name: found.mean if (found := record.metric(f"cost/{name}")) is not None else None
-        for name in ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
+        name: found.mean if (found := record.metric(cost_column(name))) is not None else None
+        for name in COSTS
     }
     return [
         ("evidence", explainer.evidence, "what the explainer saw of each neuron"),

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmark.analysis.compare import FIRING_KEYS, TRUTH_KEYS, setting
+from benchmark.analysis.compare import TRUTH_KEYS
 from benchmark.analysis.labels import run_labels
+from benchmark.config.run_config import setting
 from benchmark.errors import BenchmarkError
 from benchmark.results import Run
+from benchmark.results.columns import FIRING_KEYS, HEADLINE
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _methods(runs: Sequence[Run]) -> list[Method]:
 
 def headline(run: Run) -> float:
     """The mean correlation on the `uniform` set; below all others where there is none."""
-    found = run.record.metric("uniform/pearson")
+    found = run.record.metric(HEADLINE)
     return found.mean if found is not None and found.mean is not None else -2.0
 
 

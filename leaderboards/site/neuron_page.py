@@ -92,7 +92,7 @@ def neuron_page(
         ],
         effects=_effects(group, data, vocabulary),
         methods=views,
-        sets=score_sets(all_columns([method.run.scores.metric_columns for method in methods])),
+        sets=score_sets(all_columns(method.run for method in methods)),
     )
 
 

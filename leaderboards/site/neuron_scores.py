@@ -12,8 +12,24 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.evidence import NOVEL, SHARED_SETS, TOP, TOP_AND_RANDOM, UNIFORM, Truth
-from benchmark.results.scores import PEARSON_HIGH, PEARSON_LOW, UNDEFINED
+from benchmark.evidence import Truth
+from benchmark.results.columns import (
+    HEADLINE,
+    INTERCEPT,
+    NOVEL,
+    PEARSON_HIGH,
+    PEARSON_LOW,
+    SHARED_SETS,
+    SLOPE,
+    TOP,
+    TOP_AND_RANDOM,
+    UNDEFINED,
+    UNIFORM,
+    calibrated_set,
+    group_of,
+    metric_of,
+    score_column,
+)
 from leaderboards.site.predicting import Predictions
 from leaderboards.site.windows import OwnContexts
 from metrics import METRICS
@@ -24,8 +40,6 @@ from metrics.unit_bootstrap import unit_intervals
 # Neurons whose intervals are computed at once: what is held beside them stays small.
 ROWS_AT_ONCE = 16
 RESAMPLES = 400
-CALIBRATED = "_calibrated"
-SLOPE, INTERCEPT = "calibration/slope", "calibration/intercept"
 
 Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -57,8 +71,9 @@ def score_cells(
 
 def _cell(column: str, row: Mapping[str, Any], ends: Ends | None, at: int) -> ScoreCell:
     value = row.get(column)
-    if column == f"{UNIFORM}/pearson" and row.get(f"{UNIFORM}/{PEARSON_LOW}") is not None:
-        return ScoreCell(value, row[f"{UNIFORM}/{PEARSON_LOW}"], row[f"{UNIFORM}/{PEARSON_HIGH}"])
+    low, high = (score_column(UNIFORM, name) for name in (PEARSON_LOW, PEARSON_HIGH))
+    if column == HEADLINE and row.get(low) is not None:
+        return ScoreCell(value, row[low], row[high])
     if value is None or ends is None or np.isnan(ends[0][at]):
         return ScoreCell(value)
     return ScoreCell(value, float(ends[0][at]), float(ends[1][at]))
@@ -66,9 +81,8 @@ def _cell(column: str, row: Mapping[str, Any], ends: Ends | None, at: int) -> Sc
 
 def constant_sets(scores: Mapping[str, Any]) -> list[str]:
     """The scoring sets on which a neuron's prediction is constant."""
-    ends = f"/{UNDEFINED}"
     return [
-        name.removesuffix(ends) for name, value in scores.items() if name.endswith(ends) and value
+        group_of(name) for name, value in scores.items() if value and metric_of(name) == UNDEFINED
     ]
 
 
@@ -104,7 +118,7 @@ def set_intervals(
     }
     found: dict[str, Ends] = {}
     for scoring_set, prediction in predicted.items():
-        names = [name for name in METRICS if f"{scoring_set}/{name}" in columns]
+        names = [name for name in METRICS if score_column(scoring_set, name) in columns]
         true, text = truth.activations(scoring_set), truth.scored(scoring_set)
         if scoring_set in SHARED_SETS:
             # A context without a scored token is none of the set's, so it cannot be drawn.
@@ -114,12 +128,13 @@ def set_intervals(
             continue
         whole = Units.of_contexts(true, prediction, threshold, text)
         for name, ends in _ends(names, whole).items():
-            found[f"{scoring_set}/{name}"] = ends
-        names = [name for name in METRICS if f"{scoring_set}{CALIBRATED}/{name}" in columns]
+            found[score_column(scoring_set, name)] = ends
+        group = calibrated_set(scoring_set)
+        names = [name for name in METRICS if score_column(group, name) in columns]
         if names and _is_linear(rows):
             mapped = replace(whole, prediction=_calibrated(whole.prediction, rows))
             for name, ends in _ends(names, mapped).items():
-                found[f"{scoring_set}{CALIBRATED}/{name}"] = ends
+                found[score_column(group, name)] = ends
     return found
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS, setting
-from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
-from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR
-from benchmark.evidence import UNIFORM
+from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
+from benchmark.column import Column
+from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR, setting
 from benchmark.results import Run
+from benchmark.results.columns import HEADLINE, NOVEL, TOP, UNIFORM, on_a_set, score_column
 from leaderboards.building import build
+from leaderboards.cells import NEURONS_ONLY, count, neuron_interval
 from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
-from leaderboards.site.rendering import Renderer, percent, score_sets, short
-from leaderboards.tables import CAUSAL, copied_sentence
+from leaderboards.site.rendering import Heading, Renderer, percent, score_sets, short
+from leaderboards.tables import copied_sentence
 
 # Shown beside the column that ranks, where the runs have them.
-BESIDE = ("novel/pearson", "uniform/auprc", "uniform/f1", "uniform/iou", "top/f1")
-HEADLINE = "uniform/pearson"
+BESIDE = (
+    score_column(NOVEL, "pearson"),
+    *(score_column(UNIFORM, name) for name in ("auprc", "f1", "iou")),
+    score_column(TOP, "f1"),
+)
 _REFERENCES = {
     MEDIAN_EXEMPLAR: "the median of the largest activations in its exemplars",
     MAXIMUM: "the neuron's largest one",
@@ -69,11 +73,12 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
         for name in dict.fromkeys(drawn_columns)
         if any(name in row.scores for row in board.rows)
     ]
-    causal = [CAUSAL] if CAUSAL in board.columns else []
-    columns = [one for chosen in score_sets([*known, *causal]) for one in chosen.metrics]
-    titled = {one.column: one for one in columns}
+    sets = score_sets(board.about(name) for name in known)
+    columns = [_named(one, board) for chosen in sets for one in chosen.metrics]
+    columns += [_beside(column) for column in board.beside if column.name not in known]
+    titled = {one["column"]: one["title"] for one in columns}
     rows = [_row(row, places) for row in board.rows]
-    metric = titled[board.ranked_by].title if board.ranked_by in titled else board.ranked_by
+    metric = titled.get(board.ranked_by, board.ranked_by)
     return {
         "id": f"board-{number}",
         "anchor": f"leaderboard-{number}",
@@ -87,7 +92,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
         "differs": board.differs,
         "copied": copied_sentence(board),
         "metric": "correlation" if board.ranked_by == HEADLINE else metric,
-        "columns": [_named(one) for one in columns],
+        "columns": columns,
         "evidence": sorted({row.evidence for row in board.rows}),
         "rows": rows,
         "drawn": [
@@ -123,23 +128,25 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
     }
 
 
-def _named(column: Any) -> dict[str, Any]:
+def _named(one: Heading, board: Leaderboard) -> dict[str, Any]:
     """A column as the overview heads it: what is not of the uniform set says so."""
-    if column.column == CAUSAL:
-        return {
-            "column": CAUSAL,
-            "title": "causal",
-            "description": "how much of the neurons' effect on the next token is left when they "
-            "are replaced by their predictions, 1 if all, 0 if no more than their mean leaves",
-            "sound": True,
-        }
-    scoring_set = column.column.partition("/")[0]
-    prefix = "" if scoring_set == UNIFORM else f"{scoring_set} "
+    column = board.about(one.column)
+    prefix = "" if column.group == UNIFORM or not on_a_set(column) else f"{column.group} "
     return {
-        "column": column.column,
-        "title": f"{prefix}{column.title}",
-        "description": column.description,
-        "sound": column.sound,
+        "column": one.column,
+        "title": f"{prefix}{one.title}",
+        "description": one.description,
+        "sound": one.sound,
+    }
+
+
+def _beside(column: Column) -> dict[str, Any]:
+    """A column that is on no scoring set."""
+    return {
+        "column": column.summary_name,
+        "title": column.heading,
+        "description": column.description or column.name,
+        "sound": True,
     }
 
 

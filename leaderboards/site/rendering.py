@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.evidence import SHARED_SETS
-from benchmark.results import benchmark_version
+from benchmark.column import SCORE, Column
+from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR
+from benchmark.results import Run, benchmark_version
+from benchmark.results.columns import (
+    CAUSAL,
+    NOVEL,
+    OWN_SCORERS,
+    SHARED_SETS,
+    TOP,
+    TOP_AND_RANDOM,
+    UNIFORM,
+    calibrated_set,
+    declared_columns,
+    on_a_set,
+    reference_set,
+)
 from leaderboards.site.encoding import json_text
 from metrics import METRICS
 
 _TITLES = {"pearson": "r", "auprc": "AUPRC", "f1": "F1", "iou": "IoU", "r2": "R²", "auroc": "AUROC"}
 _CAPTIONS = {
-    "uniform": "On the uniform set: held-out contexts drawn at random",
-    "novel": "On the novel set: the tokens of the uniform set whose last eight tokens stand "
+    UNIFORM: "On the uniform set: held-out contexts drawn at random",
+    NOVEL: "On the novel set: the tokens of the uniform set whose last eight tokens stand "
     "nowhere in the explain split",
-    "uniform_maximum": "On the uniform set, firing measured by the neuron's largest activation",
-    "uniform_median_exemplar": "On the uniform set, firing measured by the median exemplar's peak",
-    "top": "On the top set: the neuron's own strongest held-out contexts",
-    "top_and_random": "On top and random contexts pooled",
-    "uniform_calibrated": "On the uniform set, after a line was fitted to the prediction on "
+    reference_set(UNIFORM, MAXIMUM): "On the uniform set, firing measured by the neuron's largest "
+    "activation",
+    reference_set(UNIFORM, MEDIAN_EXEMPLAR): "On the uniform set, firing measured by the median "
+    "exemplar's peak",
+    TOP: "On the top set: the neuron's own strongest held-out contexts",
+    TOP_AND_RANDOM: "On top and random contexts pooled",
+    calibrated_set(UNIFORM): "On the uniform set, after a line was fitted to the prediction on "
     "calibration text",
-    "causal": "Causal: the subject's neuron replaced by its prediction",
+    CAUSAL: "Causal: the subject's neuron replaced by its prediction",
 }
 
 
 @dataclass(frozen=True)
-class Column:
+class Heading:
     """A column of scores as tables head it."""
 
     column: str
@@ -53,7 +69,7 @@ class ScoreSet:
 
     name: str
     caption: str
-    metrics: list[Column]
+    metrics: list[Heading]
     open: bool
 
 
@@ -79,30 +95,37 @@ class Renderer:
         )
 
 
-def score_sets(columns: Iterable[str]) -> list[ScoreSet]:
-    """Columns by scoring set: first those on text that no neuron's activation chose."""
-    sets: dict[str, list[Column]] = {}
+def score_sets(columns: Iterable[Column]) -> list[ScoreSet]:
+    """Columns by scoring set or scorer: first those on text that no neuron's activation chose."""
+    sets: dict[str, list[Heading]] = {}
+    added: dict[str, str] = {}
     for column in columns:
-        scoring_set, _, name = column.partition("/")
-        metric = METRICS.get(name)
-        sets.setdefault(scoring_set, []).append(
-            Column(
-                column,
-                _TITLES.get(name, name.replace("_", " ")),
-                metric.description if metric is not None else column,
-                metric is None or metric.sound,
-            )
-        )
+        sets.setdefault(column.group, []).append(heading_of(column))
+        if column.scorer not in OWN_SCORERS:
+            added[column.group] = f"Scores of {column.scorer}"
     # `sorted` keeps the order of what is equal.
     names = sorted(sets, key=lambda name: SHARED_SETS.index(name) if name in SHARED_SETS else 9)
     return [
-        ScoreSet(name, _CAPTIONS.get(name, name), sets[name], name in SHARED_SETS) for name in names
+        ScoreSet(name, {**added, **_CAPTIONS}.get(name, name), sets[name], name in SHARED_SETS)
+        for name in names
     ]
 
 
-def all_columns(runs: Iterable[Sequence[str]]) -> list[str]:
-    """The columns of several runs, each once, in the order in which they are met."""
-    return list(dict.fromkeys(column for columns in runs for column in columns))
+def heading_of(column: Column) -> Heading:
+    """Return how tables head a column."""
+    metric = METRICS.get(column.metric) if on_a_set(column) else None
+    name = column.metric
+    title = _TITLES.get(name, name.replace("_", " "))
+    if column.scorer not in OWN_SCORERS:
+        title = column.title or title
+    description = column.description if column.scorer not in (CAUSAL,) else column.name
+    return Heading(column.name, title, description or column.name, metric is None or metric.sound)
+
+
+def all_columns(runs: Iterable[Run]) -> list[Column]:
+    """The scores of several runs, each once, in the order in which they are met."""
+    scores = (one for run in runs for one in run.scores.described if one.kind == SCORE)
+    return list(declared_columns(scores).values())
 
 
 def fixed(value: float | None, digits: int = 2) -> str:

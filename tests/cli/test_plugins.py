@@ -63,6 +63,10 @@ def listed() -> tuple[dict[str, dict], str]:
 
 
 def test_the_example_is_listed_and_run_by_name(example: Path, command: Command) -> None:
+    code = example / "example_explainer.py"
+    option = "    def __init__(self, share=0.2):\n        self.share = share\n\n"
+    method = "    def explain_neuron"
+    code.write_text(code.read_text("utf-8").replace(method, option + method), "utf-8")
     rows, err = listed()
     assert err == ""
     assert rows["one_token"]["target"] == "example_explainer.OneToken"

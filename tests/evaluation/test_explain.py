@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation import answers as answering
 from benchmark.evaluation.explain import (
     build_explainer,
     evidence_of,
-    explain_block,
     load_explanation,
     prepare_explainer,
     saved_forms,
@@ -30,6 +30,10 @@ from tests.runs.methods import Constant, Method
 
 def built(name: str, **options: Any) -> Any:
     return build_explainer({"name": name, "_target_": f"tests.runs.methods.{name}", **options})
+
+
+def explain_block(*arguments: Any, **options: Any) -> list[Any]:
+    return [one.answer for one in answering.explain_block(*arguments, **options)]
 
 
 def evidence(neurons: tuple[int, ...] = (0, 1, 2, 3)) -> Any:

@@ -7,7 +7,8 @@ import torch
 
 import benchmark.evaluation.simulate
 from benchmark.errors import BenchmarkError
-from benchmark.evaluation.simulate import numbers_of, simulate
+from benchmark.evaluation.predictions import numbers_of
+from benchmark.evaluation.simulate import simulate
 from benchmark.interface import Failure
 
 TOKENS = torch.arange(12).reshape(4, 3)

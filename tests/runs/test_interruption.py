@@ -21,10 +21,12 @@ EXPLAINER = "explainer._target_=tests.runs.stopping.Stopping"
 class Stopped:
     """A `run` in a process of its own, which waits at a moment to be killed there."""
 
-    def __init__(self, command: Command, moment: str, *words: str) -> None:
+    def __init__(
+        self, command: Command, moment: str, *words: str, explainer: str = EXPLAINER
+    ) -> None:
         ours, theirs = os.pipe()
         self.process = subprocess.Popen(
-            command.subprocess(EXPLAINER, *words),
+            command.subprocess(explainer, *words),
             cwd=command.folder,
             env={**child_environment(), STOP_AT: moment, STOP_PIPE: str(theirs)},
             pass_fds=[theirs],

@@ -1,6 +1,6 @@
 """Whether explanations carry what their neurons do to the subject's output.
 
 `alone` replaces one neuron at a time by its simulation, `together` many neurons of a layer at once;
-`harness` makes both parts of a run. docs/causal.md says what the numbers mean. Importing this
+`scorer` makes both parts of a run. docs/causal.md says what the numbers mean. Importing this
 package loads nothing heavy.
 """

@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.evidence import Block, Truth
-from benchmark.interface import text_mask
-from benchmark.scorers.causal.columns import ABLATIONS, CAUSAL, CONTEXTS, effect_column
+from benchmark.interface import HeldOut, ScoredBlock, text_mask
+from benchmark.results.columns import ABLATIONS, CAUSAL_CONTEXTS, causal_column, effect_column
 from benchmark.scorers.causal.contexts import firing_rows, spread
 from benchmark.scorers.causal.divergence import Reference, log_probabilities
 from benchmark.scorers.causal.variants import N_VARIANTS, SIMULATED, variants_of
@@ -19,6 +18,7 @@ from benchmark.subject.intervene import Intervention, contexts_at_once
 from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
+    from benchmark.evidence import Block
     from benchmark.subject import Subject
 
 # Mean divergence per token, in nats, at or below which an ablation changes nothing but rounding.
@@ -27,8 +27,8 @@ VANISHING = 1e-10
 
 def score_alone(
     subject: Subject,
-    block: Block,
-    truth: Truth,
+    block: Block | ScoredBlock,
+    truth: HeldOut,
     prediction: Float[Tensor, "n u ctx"],
     *,
     mean: Float[Tensor, " n"],
@@ -91,7 +91,7 @@ def score_alone(
             divergence[:, pairs] = variants.measured(sums, untouched)
             bar.update(len(pairs))
     scores, effects = {}, {}
-    for number, contexts in enumerate(CONTEXTS):
+    for number, contexts in enumerate(CAUSAL_CONTEXTS):
         used = member[number]
         total = torch.zeros(N_VARIANTS, n, dtype=torch.float64)
         total.index_add_(1, neuron[used], divergence[:, used])
@@ -99,7 +99,7 @@ def score_alone(
         for ablated, ablation in enumerate(ABLATIONS, start=1):
             effect = total[ablated] / tokens
             score = 1 - total[SIMULATED] / total[ablated]
-            scores[f"{CAUSAL}/{contexts}_{ablation}"] = score.masked_fill(
+            scores[causal_column(contexts, ablation)] = score.masked_fill(
                 ~(effect > VANISHING), torch.nan
             )
             effects[effect_column(contexts, ablation)] = effect

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from benchmark.evidence import Truth
-from benchmark.interface import text_mask
+from benchmark.interface import HeldOut, text_mask
 
 
 def spread(rows: Int[Tensor, " n"], wanted: int) -> Int[Tensor, " w"]:
@@ -18,7 +17,7 @@ def spread(rows: Int[Tensor, " n"], wanted: int) -> Int[Tensor, " w"]:
 
 
 def firing_rows(
-    truth: Truth, threshold: Float[Tensor, " n"], wanted: int
+    truth: HeldOut, threshold: Float[Tensor, " n"], wanted: int
 ) -> list[Int[Tensor, " c"]]:
     """Rows of `truth.tokens` on which each neuron fires, at most `wanted` of them, ascending.
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.scorers.causal.columns import ABLATIONS
+from benchmark.results.columns import ABLATIONS
 
 # Place of the variants in every tensor: the simulation, then the ablations in their order.
 SIMULATED = 0

@@ -1,57 +1,29 @@
-"""Tables for a person, drawn by rich."""
+"""Cells of tables: scores, intervals and counts as text, and the table that ends a run."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Sequence
 
 from benchmark.analysis.labels import labels, marked_label
+from benchmark.column import Column
 from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
-from benchmark.terminal.visible_output import write_styled
-from benchmark.token_text import one_line
+from benchmark.results.columns import (
+    HEADLINE,
+    NOVEL,
+    POSITIVES,
+    TOP,
+    UNIFORM,
+    beside_sets,
+    cost_column,
+    declared_columns,
+    describe,
+    metric_of,
+    score_column,
+)
 
-WIDEST_TABLE = 100_000
 MARK = "†"
 # Stands behind an interval over neurons alone, where one over documents as well is the rule.
 NEURONS_ONLY = "ⁿ"
-CAUSAL_HEADLINE = "causal/uniform_mean_weighted"
-
-
-def print_rows(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    title: str = "",
-    *,
-    text_columns: int = 1,
-) -> None:
-    """Print a table; the first columns are text, the others are numbers."""
-    from rich import box
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=one_line(title) or None,
-        title_justify="left",
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    for number, column in enumerate(columns):
-        table.add_column(
-            one_line(column), justify="left" if number < text_columns else "right", no_wrap=True
-        )
-    for row in rows:
-        table.add_row(*map(one_line, row))
-    # Nothing in a cell means anything but itself, be it [bold] or :smile:.
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    # Never narrower than the table: a number cut short would be worse than a wrapped line.
-    console.width = WIDEST_TABLE
-    console.width = Measurement.get(console, console.options, table).maximum
-    with console.capture() as drawn:
-        console.print(table, soft_wrap=True)
-    for line in drawn.get().splitlines():
-        write_styled(f"{line.rstrip()}\n")
 
 
 def score_table(
@@ -67,15 +39,16 @@ def score_table(
     columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
     columns += ["over neurons", "novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
     columns += ["tokens/n.", "s/n.", "bytes"]
-    causal = any(r.metric(CAUSAL_HEADLINE) is not None for r in records)
-    if causal:
-        columns.insert(columns.index("tokens/n."), "causal")
+    beside = beside_columns(records)
+    at = columns.index("tokens/n.")
+    columns[at:at] = [column.heading for column in beside]
     if several:
         columns.insert(1, "subject")
     named = _named(records)
     rows = []
     for record in sorted(records, key=lambda one: (id(one) in unverified, _rank(one))):
-        r, positives = record.metric("uniform/pearson"), record.metric("uniform/positives")
+        r, positives = record.metric(HEADLINE), record.metric(score_column(UNIFORM, POSITIVES))
+        f1 = record.metric(score_column(UNIFORM, "f1"))
         row = [
             marked_label(named[id(record)], "yes" if id(record) in unverified else ""),
             record.explainer.evidence,
@@ -84,23 +57,34 @@ def score_table(
             number(r),
             interval(r),
             neuron_interval(r),
-            number(record.metric("novel/pearson")),
-            str(record.undefined("uniform")),
-            number(record.metric("uniform/auprc")),
-            number(record.metric("uniform/f1")),
+            number(record.metric(score_column(NOVEL, "pearson"))),
+            str(record.undefined(UNIFORM)),
+            number(record.metric(score_column(UNIFORM, "auprc"))),
+            number(f1),
             count(positives.median if positives is not None else None),
-            nulls(record.metric("uniform/f1")),
-            number(record.metric("top/f1")),
+            nulls(f1),
+            number(record.metric(score_column(TOP, "f1"))),
+            *(number(record.metric(column.summary_name)) for column in beside),
             cost(record, "subject_tokens", ",.0f"),
             cost(record, "explain_seconds", ".4f"),
             cost(record, "bytes", ",.0f"),
         ]
-        if causal:
-            row.insert(-3, number(record.metric(CAUSAL_HEADLINE)))
         if several:
             row.insert(1, record.subject.name)
         rows.append(row)
     return columns, rows
+
+
+def beside_columns(records: Sequence[RunRecord]) -> list[Column]:
+    """Return the scores that the table shows beside those on scoring sets, where a run has them."""
+    declared = declared_columns(column for record in records for column in record.columns)
+    names = dict.fromkeys(name for record in records for name in record.summary if "/" in name)
+    found = beside_sets(describe(name, declared) for name in names)
+    return [
+        column
+        for column in found
+        if any(record.metric(column.summary_name) is not None for record in records)
+    ]
 
 
 def _named(records: Sequence[RunRecord]) -> dict[int, str]:
@@ -116,7 +100,7 @@ def marked(name: str) -> str:
     """A metric's or a column's name, with a mark if the metric fails the sanity tests."""
     from metrics import METRICS
 
-    metric = METRICS.get(name.rpartition("/")[2])
+    metric = METRICS.get(metric_of(name))
     return name if metric is None or metric.sound else f"{name} {MARK}"
 
 
@@ -183,10 +167,10 @@ def ranges(layers: Sequence[int]) -> str:
 
 def cost(record: RunRecord, name: str, form: str) -> str:
     """A mean cost per neuron."""
-    summary = record.metric(f"cost/{name}")
+    summary = record.metric(cost_column(name))
     return "-" if summary is None or summary.mean is None else format(summary.mean, form)
 
 
 def _rank(record: RunRecord) -> float:
-    r = record.metric("uniform/pearson")
+    r = record.metric(HEADLINE)
     return -(r.mean if r is not None and r.mean is not None else -2.0)

@@ -1,0 +1,137 @@
+"""Simulators of runs: made of a configuration, and joined with the explainer that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from benchmark.errors import BenchmarkError, described
+from benchmark.evaluation.explain import imported_class, name_of
+from benchmark.interface import Answer, Evidence, Explainer, Simulator, SubjectModel
+from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
+from benchmark.results import DESCRIPTIVE
+
+
+@dataclass(frozen=True)
+class SimulatedExplainer:
+    """An explainer and the simulator that predicts from its explanations.
+
+    Whatever scores or shows a run takes it for the explainer; `simulate` asks the simulator.
+
+    Attributes:
+        explainer: what made the explanations.
+        make: makes the simulator; called when something is to be simulated, and once.
+    """
+
+    explainer: Explainer
+    make: Callable[[], Simulator]
+
+    @property
+    def evidence(self) -> str:
+        """Return the explainer's kind of evidence."""
+        return self.explainer.evidence
+
+    @property
+    def explanation_class(self) -> type[Any]:
+        """Return the class of the explainer's explanations."""
+        return self.explainer.explanation_class
+
+    def explain(self, evidence: Evidence, subject: SubjectModel) -> Iterable[Answer]:
+        """Return the explainer's answers."""
+        return self.explainer.explain(evidence, subject)
+
+    @cached_property
+    def simulator(self) -> Simulator:
+        """Return the simulator."""
+        return self.make()
+
+
+def with_simulator(explainer: Explainer, config: Mapping[str, Any]) -> Explainer:
+    """Return an explainer together with the simulator that a configuration names.
+
+    Raises:
+        BenchmarkError: the simulator cannot be made; its explanations need one and none is chosen,
+            or they simulate themselves and one is.
+    """
+    itself = simulates_itself(explainer)
+    if is_own(config):
+        if not itself:
+            raise needs_simulator(name_of(explainer))
+        return explainer
+    if itself:
+        raise BenchmarkError(
+            f"simulator={config.get('name')} has nothing to do: the explanations of explainer "
+            f"'{name_of(explainer)}' simulate themselves; leave simulator= out."
+        )
+    simulator = build_simulator(config)
+    return cast(Explainer, SimulatedExplainer(explainer, lambda: simulator))
+
+
+def explaining(explainer: Explainer | SimulatedExplainer) -> Explainer:
+    """Return the explainer itself, of one that stands together with a simulator, too."""
+    return explainer.explainer if isinstance(explainer, SimulatedExplainer) else explainer
+
+
+def is_own(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration says that explanations simulate themselves."""
+    return "_target_" not in config
+
+
+def simulates_itself(explainer: Explainer) -> bool:
+    """Return whether an explainer's explanations are programs, as far as their class tells."""
+    try:
+        with contained():
+            return callable(getattr(explainer.explanation_class, "simulate", None))
+    except Exception as error:
+        raise BenchmarkError(
+            f"explainer '{name_of(explainer)}': its 'explanation_class' cannot be read: "
+            f"{reason_of(error)}"
+        ) from error
+
+
+def needs_simulator(explainer: str) -> BenchmarkError:
+    """Return the error for explanations that nobody simulates."""
+    return BenchmarkError(
+        f"the explanations of explainer '{explainer}' do not simulate themselves (they "
+        "have no 'simulate'), so a simulator must predict from them; choose one: "
+        "simulator._target_=package.module.Class."
+    )
+
+
+def build_simulator(config: Mapping[str, Any]) -> Simulator:
+    """Make the simulator that a config names by `_target_`, its other keys being its options.
+
+    Raises:
+        BenchmarkError: the class cannot be imported, refuses its options or is no simulator.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    target = str(config["_target_"])
+    imported_class(target, f"'{target}'", "simulator")
+    options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
+    try:
+        with isolated(target, "while it is made", warn=True, kind="simulator"):
+            simulator = instantiate(options, _convert_="all")
+    except (InstantiationException, EndsProgramError) as error:
+        reason = error.__cause__ if isinstance(error, InstantiationException) else None
+        raise BenchmarkError(
+            f"simulator '{target}' could not be made: {described(reason or error)}"
+        ) from error
+    return check_simulator(simulator, target)
+
+
+def check_simulator(simulator: Any, target: str) -> Simulator:
+    """Return an object that is a simulator.
+
+    Raises:
+        BenchmarkError: it is none.
+    """
+    if not isinstance(simulator, Simulator):
+        raise BenchmarkError(
+            f"simulator '{target}' has no 'simulate'; benchmark.interface.Simulator says what a "
+            "simulator needs."
+        )
+    return simulator

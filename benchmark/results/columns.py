@@ -1,0 +1,368 @@
+"""Names of the columns of scores, and what each of them is: no other module knows a prefix.
+
+Columns of the benchmark's own scorers are known by their names, also those of runs of earlier
+versions. Columns of a scorer that was added are known by what it declared, as `run.json` records
+it; its class is not imported to read results.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+
+from benchmark.column import (
+    BOOL,
+    BOUND,
+    COST,
+    COUNT,
+    DTYPES,
+    FLOAT,
+    INT,
+    KINDS,
+    MEAN,
+    MEAN_AND_MEDIAN,
+    MEASURE,
+    NONE,
+    PLAIN_MEAN,
+    SCORE,
+    SUMMARIES,
+    Column,
+)
+from benchmark.config.run_config import FIRING_REFERENCES
+
+KEY_COLUMNS = ("layer", "neuron", "status", "error")
+
+SIMULATION, CALIBRATION, CAUSAL, HARNESS = "simulation", "calibration", "causal", "harness"
+OWN_SCORERS = (SIMULATION, CALIBRATION, CAUSAL, HARNESS)
+
+UNIFORM, NOVEL, TOP, TOP_AND_RANDOM = "uniform", "novel", "top", "top_and_random"
+SCORING_SETS = (UNIFORM, NOVEL, TOP, TOP_AND_RANDOM)
+SHARED_SETS = (UNIFORM, NOVEL)
+"""The scoring sets whose tokens are the same for all neurons."""
+
+COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
+"""The costs that every run has, in the order of the table's columns."""
+
+# About a scoring set, but no metrics: how many tokens a neuron fires on, and what a single neuron's
+# correlation rests on.
+UNDEFINED, POSITIVES, EFFECTIVE_TOKENS = "undefined", "positives", "effective_tokens"
+PEARSON_LOW, PEARSON_HIGH = "pearson_low", "pearson_high"
+
+MEAN_ABLATION, ZERO_ABLATION = "mean", "zero"
+ABLATIONS = (MEAN_ABLATION, ZERO_ABLATION)
+FIRING = "firing"
+CAUSAL_CONTEXTS = (UNIFORM, FIRING)
+SLOPE, INTERCEPT, CLIPPED = (f"calibration/{name}" for name in ("slope", "intercept", "clipped"))
+
+FIRING_KEYS = ("firing_reference", "firing_threshold", "contexts.explain")
+"""What decides from which activation on a neuron counts as firing."""
+CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
+"""What decides how predictions are calibrated."""
+CAUSAL_KEYS = ("metrics.causal.contexts",)
+"""What decides in how many contexts neurons are replaced."""
+
+_CALIBRATED = "_calibrated"
+_EFFECT = "effect"
+# Scorers that are added may not use them.
+_RESERVED = (*SCORING_SETS, "cost", CALIBRATION, CAUSAL, _EFFECT, "resampled")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_FORM = re.compile(r",?(\.\d{1,2})?[efg%]|,?d?")
+
+
+def score_column(scoring_set: str, metric: str) -> str:
+    """Return the column of a metric on a scoring set, such as `uniform/pearson`."""
+    return f"{scoring_set}/{metric}"
+
+
+HEADLINE = score_column(UNIFORM, "pearson")
+"""The column that orders runs unless another one is chosen."""
+
+
+def cost_column(name: str) -> str:
+    """Return the column of a cost such as `subject_tokens`."""
+    return f"cost/{name}"
+
+
+def simulation_cost(name: str) -> str:
+    """Return the column of what a simulator spent, such as `cost/simulate_llm_tokens`."""
+    return cost_column(f"simulate_{name}")
+
+
+SIMULATED_TOKENS = cost_column("simulated_tokens")
+"""The column of how many tokens a simulator predicted of a neuron."""
+
+
+def costs_of_explaining(names: Iterable[str]) -> list[str]:
+    """Return the costs that stay what they are when explanations are scored again."""
+    measured_again = (cost_column("bytes"), cost_column("simulate"))
+    costs = [name for name in names if name.startswith(cost_column(""))]
+    return [name for name in costs if not name.startswith(measured_again)]
+
+
+def causal_column(contexts: str, ablation: str) -> str:
+    """Return the column of what a simulation keeps of an ablation's effect."""
+    return f"{CAUSAL}/{contexts}_{ablation}"
+
+
+def effect_column(contexts: str, ablation: str) -> str:
+    """Return the column of what ablating a neuron changes, as a divergence in nats per token."""
+    return f"{_EFFECT}/{contexts}_{ablation}"
+
+
+def causal_columns() -> list[str]:
+    """Return the causal scores, such as `causal/uniform_mean`, in order."""
+    return [causal_column(*pair) for pair in _causal_pairs()]
+
+
+def calibrated_set(scoring_set: str) -> str:
+    """Return what a scoring set is called where predictions were calibrated."""
+    return f"{scoring_set}{_CALIBRATED}"
+
+
+def is_calibrated(column: str) -> bool:
+    """Tell whether a column holds a score of calibrated predictions."""
+    return column.partition("/")[0].endswith(_CALIBRATED)
+
+
+def reference_set(scoring_set: str, reference: str) -> str:
+    """Return what a scoring set is called where firing is measured by a further reference."""
+    return f"{scoring_set}_{reference}"
+
+
+def base_set(name: str) -> str:
+    """Return the scoring set whose tokens a set of columns such as `uniform_calibrated` is on."""
+    for suffix in (_CALIBRATED, *(f"_{reference}" for reference in FIRING_REFERENCES)):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def group_of(column: str) -> str:
+    """Return what stands before a column's slash: a scoring set or a scorer."""
+    return column.partition("/")[0]
+
+
+def metric_of(column: str) -> str:
+    """Return what stands behind a column's last slash, such as `pearson`."""
+    return column.rpartition("/")[2]
+
+
+def own_text_sets(columns: Iterable[str]) -> list[str]:
+    """Return the metrics on uniformly drawn contexts, under whichever firing reference."""
+    sets = (UNIFORM, *(reference_set(UNIFORM, reference) for reference in FIRING_REFERENCES))
+    return [name for name in columns if group_of(name) in sets]
+
+
+def of_set(columns: Iterable[str], scoring_set: str) -> list[str]:
+    """Return the columns of one scoring set."""
+    return [name for name in columns if group_of(name) == scoring_set]
+
+
+def without_set(column: str) -> str:
+    """Return a column's name as tables on uniformly drawn contexts show it."""
+    return column.removeprefix(f"{UNIFORM}/")
+
+
+def describe(name: str, declared: Mapping[str, Column] | None = None) -> Column:
+    """Return what a column is.
+
+    Args:
+        name: the column's name, with a slash.
+        declared: the columns that scorers declared which are none of the benchmark's own.
+    """
+    if declared and name in declared and not _is_own(group_of(name)):
+        return declared[name]
+    return _own(name)
+
+
+def declared_columns(columns: Iterable[Column]) -> dict[str, Column]:
+    """Return declared columns by their names; one that is declared twice counts as it was first."""
+    found: dict[str, Column] = {}
+    for column in columns:
+        found.setdefault(column.name, column)
+    return found
+
+
+def beside_sets(columns: Iterable[Column]) -> list[Column]:
+    """Return the scores that tables show beside those on scoring sets, such as causal ones."""
+    return [one for one in columns if one.kind == SCORE and one.in_tables and not on_a_set(one)]
+
+
+def on_a_set(column: Column) -> bool:
+    """Tell whether a column is about one of the scoring sets."""
+    own = column.scorer in (SIMULATION, CALIBRATION)
+    return own and column.group != CALIBRATION
+
+
+def problem_of(column: object) -> str:
+    """Return what is wrong with a column that a scorer declares, empty if nothing is."""
+    if not isinstance(column, Column):
+        return f"it declares a {type(column).__name__} where a benchmark.interface.Column is due"
+    shown = f"column '{column.name!s:.60}'"
+    if not isinstance(column.name, str) or not _NAME.fullmatch(column.name):
+        return f"{shown} must be named <group>/<what>, of letters, digits and . _ - alone"
+    if _is_own(column.group):
+        return f"{shown}: '{column.group}' is a group of the benchmark's own; choose another"
+    for what, value, known in (
+        ("kind", column.kind, [kind for kind in KINDS if kind != COST]),
+        ("dtype", column.dtype, DTYPES),
+        ("summary", column.summary, SUMMARIES),
+    ):
+        if value not in known:
+            names = ", ".join(f"'{name}'" for name in known)
+            return f"{shown}: {what} is '{value!s:.60}'; it can be {names}"
+    if column.ranks and (column.kind != SCORE or column.higher_is_better is None):
+        return f"{shown} may rank only as a score that says whether higher is better"
+    if (column.summary == COUNT) != (column.dtype == BOOL):
+        return f"{shown}: a column of true and false is summarised by 'count', and no other one is"
+    if not _FORM.fullmatch(str(column.form)) or (column.form.endswith("d") and column.dtype != INT):
+        return f"{shown}: '{column.form!s:.20}' formats no number; write '.3f', '.2e' or ',.0f'"
+    return ""
+
+
+def switch_of(column: Column) -> str:
+    """Return what to add to `score <run>` to measure a column."""
+    if on_a_set(column):
+        return "metrics=all"
+    return "metrics=causal" if column.scorer == CAUSAL else f"scorer={column.scorer}"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return columns in the order of the table: keys, scores as they come, known costs, others."""
+    seen = dict.fromkeys(name for name in names if name not in KEY_COLUMNS)
+    others = [name for name in seen if not name.startswith(cost_column(""))]
+    known = [name for cost in COSTS if (name := cost_column(cost)) in seen]
+    return list(dict.fromkeys([*KEY_COLUMNS, *others, *known, *seen]))
+
+
+def cell_of(column: Column) -> tuple[str, str]:
+    """Return the row and the heading that a column has in the table of one neuron."""
+    if column.scorer != CAUSAL:
+        return column.title or column.metric, "value"
+    contexts, _, ablation = column.metric.partition("_")
+    return contexts, f"{'effect' if column.group == _EFFECT else 'score'} ({ablation})"
+
+
+def _causal_pairs() -> list[tuple[str, str]]:
+    return [(contexts, ablation) for contexts in CAUSAL_CONTEXTS for ablation in ABLATIONS]
+
+
+def _is_own(group: str) -> bool:
+    return base_set(group) in _RESERVED
+
+
+@functools.cache
+def _own(name: str) -> Column:
+    """A column of the benchmark's own scorers, or one of which nothing but the name is known."""
+    group, what = group_of(name), name.partition("/")[2]
+    if group == "cost":
+        return _cost(name, what)
+    if group == CALIBRATION:
+        return _of_calibration(name)
+    if group in (CAUSAL, _EFFECT):
+        return _causal(name, what)
+    if what in _ABOUT_A_SET:
+        return _about_a_set(name, what)
+    return _score(name, group, what)
+
+
+def _score(name: str, scoring_set: str, metric: str) -> Column:
+    """A metric on a scoring set; of a set or a metric of a later version, what can be said."""
+    from metrics import METRICS
+
+    known = METRICS.get(metric)
+    keys: tuple[str, ...] = ()
+    if known is not None and known.needs_threshold:
+        keys += FIRING_KEYS
+    calibrated = is_calibrated(name)
+    if calibrated:
+        keys += CALIBRATION_KEYS
+    return Column(
+        name=name,
+        description=known.description if known is not None else name,
+        higher_is_better=known is None or known.higher_is_better,
+        ranks=scoring_set == UNIFORM and known is not None and known.sound,
+        comparable_on=list(keys),
+        scorer=CALIBRATION if calibrated else SIMULATION,
+    )
+
+
+def _cost(name: str, what: str) -> Column:
+    return Column(
+        name=name,
+        description=f"{what.replace('_', ' ')} of a neuron",
+        kind=COST,
+        dtype=INT if what == "bytes" else FLOAT,
+        higher_is_better=False,
+        summary=PLAIN_MEAN,
+        scorer=HARNESS,
+    )
+
+
+def _of_calibration(name: str) -> Column:
+    flag = name == CLIPPED
+    return Column(
+        name=name,
+        description="whether the neuron falls where its prediction rises"
+        if flag
+        else f"{metric_of(name)} of the map to the neuron's scale",
+        kind=MEASURE,
+        dtype=BOOL if flag else FLOAT,
+        higher_is_better=None,
+        summary=COUNT if flag else PLAIN_MEAN,
+        comparable_on=list(CALIBRATION_KEYS),
+        scorer=CALIBRATION,
+    )
+
+
+_ABLATED = {MEAN_ABLATION: "their mean", ZERO_ABLATION: "a 0"}
+
+
+def _causal(name: str, what: str) -> Column:
+    contexts, _, ablation = what.partition("_")
+    effect = group_of(name) == _EFFECT
+    main = name == causal_column(UNIFORM, MEAN_ABLATION)
+    description = (
+        "what ablating the neuron changes, Jensen-Shannon divergence in nats per token"
+        if effect
+        else "how much of what the neurons do to the next-token distribution their simulations "
+        f"carry, 1 if all, 0 if no more than {_ABLATED.get(ablation, ablation)} does; neurons "
+        "count by their effect"
+    )
+    return Column(
+        name=name,
+        description=description,
+        kind=MEASURE if effect else SCORE,
+        higher_is_better=None if effect else True,
+        summary=NONE if effect else MEAN,
+        weights="" if effect else effect_column(contexts, ablation),
+        comparable_on=[*CAUSAL_KEYS, *(FIRING_KEYS if contexts == FIRING else ())],
+        title=CAUSAL if main else "",
+        in_tables=main,
+        form=".2e" if effect else ".3f",
+        scorer=CAUSAL,
+    )
+
+
+_ABOUT_A_SET = {
+    UNDEFINED: "whether the prediction is constant, so that its correlation counts as 0",
+    POSITIVES: "tokens that the neuron fires on",
+    EFFECTIVE_TOKENS: "tokens that decide the neuron's correlation",
+    PEARSON_LOW: "lower end of the neuron's correlation, whole documents drawn again",
+    PEARSON_HIGH: "upper end of the neuron's correlation, whole documents drawn again",
+}
+
+
+def _about_a_set(name: str, what: str) -> Column:
+    bound = what in (PEARSON_LOW, PEARSON_HIGH)
+    summaries = {UNDEFINED: COUNT, POSITIVES: MEAN_AND_MEDIAN}
+    return Column(
+        name=name,
+        description=_ABOUT_A_SET[what],
+        kind=BOUND if bound else MEASURE,
+        dtype={UNDEFINED: BOOL, POSITIVES: INT}.get(what, FLOAT),
+        higher_is_better=None,
+        summary=summaries.get(what, NONE),
+        comparable_on=list(FIRING_KEYS) if what == POSITIVES else [],
+        scorer=CALIBRATION if is_calibrated(name) else SIMULATION,
+    )

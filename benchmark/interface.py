@@ -352,7 +352,12 @@ class Explanation(Protocol):
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the explanation as JSON values: what is saved, and what its size is counted on."""
+        """Return the explanation as JSON values, which are saved and whose size is counted.
+
+        The size, `cost/bytes`, is that of canonical JSON compressed by bzip2. What stands under the
+        top-level key `shown` is for people and does not count: `from_dict` is given it, but an
+        explanation without it must simulate the same.
+        """
         ...
 
     @classmethod

@@ -221,6 +221,24 @@ class ForgetsWords(Strengths):
         return {"strengths": [list(pair) for pair in self.strengths]}
 
 
+class HidesInShown(Strengths):
+    def to_dict(self):
+        return {
+            "words": self.words,
+            "shown": {"strengths": [list(each) for each in self.strengths]},
+        }
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data.get("shown", {}).get("strengths", [])])
+
+
+class NeedsShown(HidesInShown):
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data["shown"]["strengths"]])
+
+
 class HoldsTensors(Strengths):
     def to_dict(self):
         return {"strengths": torch.tensor(self.strengths)}
@@ -244,6 +262,8 @@ SavesTooLate = type("SavesTooLate", (Sound,), {"explanation_class": CannotSaveLa
 RoundsWhenSaving = type("RoundsWhenSaving", (Sound,), {"explanation_class": Rounds})
 SavesKeys = type("SavesKeys", (Sound,), {"explanation_class": KeysAreNumbers})
 SavesNoWords = type("SavesNoWords", (Sound,), {"explanation_class": ForgetsWords})
+Hides = type("Hides", (Sound,), {"explanation_class": HidesInShown})
+NeedsWhatIsShown = type("NeedsWhatIsShown", (Sound,), {"explanation_class": NeedsShown})
 SavesTensors = type("SavesTensors", (Sound,), {"explanation_class": HoldsTensors})
 
 

@@ -9,10 +9,10 @@ SUBJECT ?= solu-tiny
 EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types fuzz perf train clean published
+.PHONY: help setup run test test-fast lint types fuzz perf train clean published
 
 help: ## show this text
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: $(VENV)/.installed ## create the environment and install
 
@@ -26,6 +26,9 @@ run: setup ## run the benchmark on the built-in subject
 
 test: lint types ## lint, types and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-fast: lint ## lint and the tests that take no time: two minutes on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from benchmark.interface import SubjectModel
-from benchmark.subject.prefix_cache import Stems
+from benchmark.interface import SharedPrefixes, SubjectModel
 
 IdArray = Int[np.ndarray, "batch pos"]
 Integers = Int[np.ndarray, " pairs"]
@@ -30,7 +29,7 @@ class LastActivations(Protocol):
         layer: int,
         rows: Int[Tensor, " pairs"],
         neurons: Int[Tensor, " pairs"],
-        stems: Stems | None = None,
+        prefixes: SharedPrefixes | None = None,
     ) -> Float[Tensor, " pairs"]:
         """The activation of each pair of a context and a neuron, at the context's last token."""
         ...
@@ -54,17 +53,17 @@ class SharedStarts:
         """Those of some of the contexts."""
         return SharedStarts(self.made_from, self.which[rows], self.places[rows])
 
-    def stems(self) -> Stems:
-        """What the subject is told; equal stems are one."""
+    def prefixes(self) -> SharedPrefixes:
+        """Return what the subject is told; equal prefixes are one."""
         used, of = np.unique(self.which, return_inverse=True)
         longest = int(self.places.max())
-        # A stem that is shorter than others is filled up; what fills it nobody shares.
+        # A prefix that is shorter than others is filled up; no context shares what fills it.
         tokens = np.zeros((len(used), longest), dtype=np.int64)
         for row, number in enumerate(used):
             start = self.made_from[int(number)][:longest]
             tokens[row, : len(start)] = start
         distinct, _, where = distinct_rows(tokens)
-        return Stems(
+        return SharedPrefixes(
             torch.from_numpy(distinct),
             torch.from_numpy(where[of.reshape(-1)]),
             torch.from_numpy(self.places),
@@ -117,7 +116,7 @@ class Asking:
             torch.from_numpy(distinct),
             torch.from_numpy(rows),
             self.neurons[asked],
-            None if shared is None else shared.select(first).stems(),
+            None if shared is None else shared.select(first).prefixes(),
         )
         return found[answer.reshape(-1)]
 
@@ -171,12 +170,12 @@ class Asking:
         tokens: Int[Tensor, "batch pos"],
         rows: Int[Tensor, " pairs"],
         neurons: Integers,
-        stems: Stems | None,
+        prefixes: SharedPrefixes | None,
     ) -> Float[np.ndarray, " pairs"]:
         wanted = torch.from_numpy(neurons)
         subject = self.subject
         if isinstance(subject, LastActivations):
-            found = subject.last_activations(tokens, self.layer, rows, wanted, stems)
+            found = subject.last_activations(tokens, self.layer, rows, wanted, prefixes)
             return found.cpu().numpy()
         result = np.zeros(len(rows), dtype=np.float32)
         size = max(1, NUMBERS_AT_ONCE // (tokens.shape[1] * len(self.neurons)))

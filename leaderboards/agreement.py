@@ -135,7 +135,7 @@ def _check_neurons(run: Run, config: RunConfig) -> None:
     asked = {layer: sorted(some) for layer, some in neurons.per_layer.items() if some}
     most = config.neurons.per_layer
     for layer, some in asked.items():
-        last = run.record.subject.d_mlp
+        last = run.record.subject.n_units(layer)
         if len(set(some)) != len(some) or some[0] < 0 or (last is not None and some[-1] >= last):
             raise BenchmarkError(
                 f"{where}: neurons.per_layer names neurons of layer {layer} twice, or such as the "

@@ -19,11 +19,10 @@ import numpy as np
 
 import metrics
 from benchmark.analysis.compare import paired_replicates
-from benchmark.cli.messages import message_of
 from benchmark.config.compose import compose_and_call
 from benchmark.config.overrides import prepare_overrides
 from benchmark.config.run_config import check_config
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, message_of
 from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, TOP, UNIFORM, cost_column, score_column

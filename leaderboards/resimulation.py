@@ -178,7 +178,10 @@ def check_described(run: Run, experiment: Experiment) -> None:
         ("subject.name", record.subject.name, subject.name),
         ("subject.site", record.subject.site, subject.site),
         ("subject.n_layers", record.subject.n_layers, subject.n_layers),
-        ("subject.d_mlp", record.subject.d_mlp, subject.d_mlp),
+        *(
+            (f"subject.units of layer {layer}", record.subject.n_units(layer), n_units)
+            for layer, n_units in enumerate(map(subject.n_units, range(subject.n_layers)))
+        ),
         ("subject.layers", record.subject.layers, experiment.layers),
         ("corpus.name", record.corpus.name, corpus.name),
     ]

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.analysis.labels import UNVERIFIED
-from benchmark.cli.table import (
+from benchmark.corpus.copies import copies
+from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
+from benchmark.token_text import one_line
+from leaderboards.cells import (
     count,
     interval,
     intervals_legend,
@@ -18,9 +21,6 @@ from benchmark.cli.table import (
     number,
     ranges,
 )
-from benchmark.corpus.copies import copies
-from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
-from benchmark.token_text import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across
@@ -43,7 +43,9 @@ neurons do to the next-token distribution their simulations carry, 1 if all, 0 i
 mean does, neurons counting by their effect. positives: how many tokens a neuron fires on there, the
 median over neurons. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and
 are left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n.
-and s/n.: subject tokens and seconds to explain one neuron; bytes: of one explanation, the mean.
+and s/n.: subject tokens and seconds to explain one neuron; bytes: of what simulates in one
+explanation, as canonical JSON compressed by bzip2, the mean; none for a run of an earlier version,
+which counted bytes of JSON text: that cannot be compared, and `score` measures such a run again.
 Controls bound the scale; they have no rank and are on no Pareto front."""
 
 
@@ -187,7 +189,7 @@ def track_table(track: Track, key: str) -> Table:
     columns = ["#", "explainer", "evidence", _key(key), *INTERVALS, TIED, "AUPRC", "F1"]
     columns += ["tokens/n.", "s/n.", "bytes", "largest"]
     limit = track.limit
-    caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes."
+    caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes, compressed."
     return Table(f"track {track.family}: {track.name}", 4, columns, rows, 3, caption)
 
 

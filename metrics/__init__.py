@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metrics.sanity import SanityResult, SanityScores, sanity_result, sanity_scores
     from metrics.scoring import compute
     from metrics.sums import Units
-    from metrics.unit_intervals import percentiles, unit_intervals
+    from metrics.unit_bootstrap import percentiles, unit_intervals
 
 __all__ = [
     "METRICS",
@@ -74,8 +74,8 @@ _LOADED_ON_FIRST_USE = {
     "draw_weights": "metrics.resampled",
     "resampled_scores": "metrics.resampled",
     "Units": "metrics.sums",
-    "percentiles": "metrics.unit_intervals",
-    "unit_intervals": "metrics.unit_intervals",
+    "percentiles": "metrics.unit_bootstrap",
+    "unit_intervals": "metrics.unit_bootstrap",
     "SanityResult": "metrics.sanity",
     "SanityScores": "metrics.sanity",
     "sanity_result": "metrics.sanity",

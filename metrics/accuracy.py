@@ -29,5 +29,5 @@ def accuracy(
 
 
 def accuracy_of_counts(counts: FiringCounts) -> Tensor:
-    """Return accuracy from counts of firing, of any shape."""
+    """Return the accuracy from counts of firing, of any shape."""
     return (counts.hits + counts.of_non_firing().hits) / counts.tokens

@@ -40,7 +40,7 @@ class Estimate:
     reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The estimate as JSON-able values."""
+        """Return the estimate as JSON-able values."""
         return asdict(self)
 
 
@@ -53,7 +53,7 @@ def mean_over_neurons(
     level: float = 0.95,
     seed: int = 0,
 ) -> Estimate:
-    """Mean of a score over neurons with a bootstrap percentile interval; nulls are left out.
+    """Return the mean of a score over neurons with a bootstrap percentile interval, nulls left out.
 
     Neurons are drawn with replacement; with `clusters`, whole clusters are, each with all its
     neurons, because neurons of one layer resemble each other and their number then overstates
@@ -120,7 +120,7 @@ def check_resampling(resamples: int, level: float) -> None:
 def _as_weights(
     weights: NDArray[np.floating[Any]] | Sequence[float], with_value: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The weights of the neurons that have a value.
+    """Return the weights of the neurons that have a value.
 
     Raises:
         MetricInputError: if there is not one for each neuron, or one that matters is not positive.
@@ -139,7 +139,7 @@ def _as_weights(
 def as_clusters(
     clusters: Sequence[int] | NDArray[np.integer[Any]] | None, n_neurons: int
 ) -> NDArray[np.int64]:
-    """One cluster label per neuron; the same for all where there are no clusters.
+    """Return one cluster label per neuron; the same for all where there are no clusters.
 
     Raises:
         MetricInputError: if there are more or fewer labels than neurons.
@@ -157,7 +157,7 @@ def as_clusters(
 def as_scores(
     values: Float[Tensor, " n_neurons"] | NDArray[np.floating[Any]] | Sequence[float],
 ) -> NDArray[np.float64]:
-    """Scores as a float64 array `[n_neurons]`.
+    """Return scores as a float64 array `[n_neurons]`.
 
     Raises:
         MetricInputError: if there are more dimensions, or one score is infinite.

@@ -10,7 +10,7 @@ def cosine_of_angle(
     left: Float[Tensor, "n_neurons n_tokens"],
     right: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """The cosine for each neuron, NaN where either vector is zero; float64 in and out."""
+    """Return the cosine for each neuron, NaN where either vector is zero; float64 in and out."""
     left = _scaled(left)
     right = _scaled(right)
     # One root of the product, not two roots: equal vectors then give exactly 1.
@@ -19,5 +19,5 @@ def cosine_of_angle(
 
 
 def _scaled(values: Float[Tensor, "n_neurons n_tokens"]) -> Float[Tensor, "n_neurons n_tokens"]:
-    """The values divided by their largest magnitude, so that no square over- or underflows."""
+    """Return the values divided by their largest magnitude: no square over- or underflows."""
     return values / values.abs().amax(dim=1, keepdim=True)

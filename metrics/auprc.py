@@ -16,7 +16,7 @@ def auprc(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Average precision of the prediction as a ranking of the tokens, firing ones first.
+    """Return the average precision of the prediction as a ranking of the tokens, firing ones first.
 
     sum over the distinct predicted values, from the largest down, of
     (recall there - recall before) * precision there, in [0, 1]; no interpolation. Tokens with

@@ -16,7 +16,7 @@ def auroc(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Chance that a firing token is predicted higher than a quiet one, ties counting half.
+    """Return the chance that a firing token is predicted above a quiet one, ties counting half.
 
     (sum of the predicted ranks of firing tokens - fired (fired + 1) / 2) / (fired quiet), in [0,
     1]; higher is better; a constant prediction scores 0.5. Labels are truth >= threshold; the

@@ -13,7 +13,8 @@ def balanced_accuracy(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Mean of the recall of the firing and of the non-firing class, at the neuron's threshold.
+    """Return the mean of the recall of the firing and of the non-firing class, at the neuron's
+    threshold.
 
     (hits / fired + correctly quiet / quiet) / 2, in [0, 1]; higher is better; a constant prediction
     scores 0.5. It is null (NaN) where the truth never fires or always does. Extra firing on a few
@@ -30,7 +31,7 @@ def balanced_accuracy(
 
 
 def balanced_accuracy_of_counts(counts: FiringCounts) -> Tensor:
-    """Return balanced accuracy from counts of firing, of any shape."""
+    """Return the balanced accuracy from counts of firing, of any shape."""
     quiet = counts.of_non_firing()
     scores = (counts.hits / counts.fired + quiet.hits / quiet.fired) / 2
     return quiet.null_if_never_fired(counts.null_if_never_fired(scores))

@@ -1,4 +1,4 @@
-"""Bringing a neuron's predictions to the scale of its activations.
+"""Calibration: maps from a neuron's predictions to the scale of its activations.
 
 A map is fitted for each neuron on text that nothing is scored on, and applied to its predictions
 on other text. It corrects scale and offset (`linear`) or any rising distortion (`isotonic`), and
@@ -111,7 +111,7 @@ def fit_calibration(
 
 
 def _linear(truth: Tensor, prediction: Tensor) -> Calibration:
-    """Closed form, some neurons at a time."""
+    """Fit in closed form, some neurons at a time."""
     parts = []
     size = max(1, NUMBERS_AT_ONCE // truth.shape[1])
     for y, x in zip(truth.split(size), prediction.split(size), strict=True):

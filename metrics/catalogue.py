@@ -1,7 +1,8 @@
-"""What is known of every metric without computing one; nothing here loads torch.
+"""Catalogue of metrics: name, direction, bounds and soundness of each, without loading torch.
 
 To add a metric, write `metrics/<name>.py` with a function `<name>(truth, prediction)` or
-`<name>(truth, prediction, threshold)`, and add its record below. Tables follow this order.
+`<name>(truth, prediction, threshold)`, and add its record below. Tables follow this order. A name
+that ends with `_top_alpha` or `_non_firing` needs no file: it is a variant of the plain metric.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from metrics.errors import UnknownMetricError, UnsoundMetricError
 
@@ -53,7 +54,6 @@ class Metric:
         beside: the metric it must be shown with, because it misleads alone; None if it need not.
         perfect: what a prediction that equals the truth scores; None where that depends on the
             neuron.
-        top_alpha: whether firing means the neuron's strongest tokens, not those above a threshold.
         unsound: why it fails the sanity tests (see `metrics.sanity` and docs/metrics.md), so that
             nothing is ranked by it; None if it passes.
     """
@@ -66,38 +66,61 @@ class Metric:
     upper: float | None = 1.0
     beside: str | None = None
     perfect: float | None = 1.0
-    top_alpha: bool = False
     unsound: str | None = None
 
     @property
-    def stands_alone(self) -> bool:
-        """Whether it may be shown without another metric beside it."""
-        return self.beside is None
+    def top_alpha(self) -> bool:
+        """Whether firing means the neuron's strongest tokens, not those above a threshold."""
+        return self.name.endswith(TOP_ALPHA)
+
+    @property
+    def non_firing(self) -> bool:
+        """Return whether it scores the tokens that do not fire instead of those that do."""
+        return self.name.endswith(NON_FIRING)
 
     @property
     def sound(self) -> bool:
-        """Whether it passes the sanity tests; what does not is marked and ranks nothing."""
+        """Return whether it passes the sanity tests; one that fails is marked and ranks nothing."""
         return self.unsound is None
 
     @property
     def function(self) -> MetricFunction:
-        """The arithmetic; loads torch."""
-        module = import_module(f"metrics.{self.name}")
-        return cast("MetricFunction", getattr(module, self.name))
+        """Return the arithmetic; loads torch."""
+        if self.top_alpha:
+            from metrics.top_alpha import at_top_alpha
+
+            return at_top_alpha(METRICS[self._plain].function)
+        if self.non_firing:
+            from metrics.firing import at_non_firing
+
+            return at_non_firing(self._written("{}_of_counts"))
+        return cast("MetricFunction", self._written("{}"))
 
     @property
     def of_sums(self) -> Callable[[Sums], Tensor] | None:
-        """The same arithmetic from sums over tokens, None where sums do not decide the metric."""
-        module = import_module(f"metrics.{self.name}")
-        of_sums = getattr(module, f"{self.name}_of_sums", None)
-        of_counts = getattr(module, f"{self.name}_of_counts", None)
+        """Return the same arithmetic from sums over tokens, None where sums do not decide the
+        metric.
+        """
+        of_counts = None if self.top_alpha else self._written("{}_of_counts")
         if of_counts is not None:
             from metrics.sums import counts_of
 
-            return lambda sums: of_counts(counts_of(sums))
-        return cast("Callable[[Sums], Tensor] | None", of_sums)
+            other_class = self.non_firing
+            return lambda sums: of_counts(counts_of(sums, of_non_firing=other_class))
+        return None if self.top_alpha else self._written("{}_of_sums")
+
+    @property
+    def _plain(self) -> str:
+        """Return the metric that this one is a variant of; itself where it is none."""
+        return self.name.removesuffix(TOP_ALPHA).removesuffix(NON_FIRING)
+
+    def _written(self, function: str) -> Any:
+        """Return a function of the plain metric's file, None where the file has no such one."""
+        module = import_module(f"metrics.{self._plain}")
+        return getattr(module, function.format(self._plain), None)
 
 
+TOP_ALPHA, NON_FIRING = "_top_alpha", "_non_firing"
 _MISSING = "firing that the explanation misses costs it nothing"
 _EXTRA = "firing that the explanation adds costs it nothing"
 _FEW_AMONG_MANY = "extra firing on a few of very many quiet tokens costs next to nothing"
@@ -239,7 +262,7 @@ _RECORDS = (
         lower=math.log(1e-8),
         upper=None,
         perfect=None,
-        unsound="its size hangs on the smallest probability that is told from none",
+        unsound="its size depends on the smallest probability that is told from none",
     ),
     Metric(
         name="mad",
@@ -250,39 +273,21 @@ _RECORDS = (
         perfect=None,
         unsound=_MISSING,
     ),
-    Metric(
-        name="auprc_top_alpha",
-        description="AUPRC with the neuron's strongest 0.5 % of tokens as firing.",
-        needs_threshold=False,
-        top_alpha=True,
-    ),
-    Metric(
-        name="f1_top_alpha",
-        description="F1 with the neuron's strongest 0.5 % of tokens as firing.",
-        needs_threshold=False,
-        top_alpha=True,
-    ),
-    Metric(
-        name="precision_top_alpha",
-        description="Precision with the neuron's strongest 0.5 % of tokens as firing.",
-        needs_threshold=False,
-        beside="f1_top_alpha",
-        unsound=_MISSING,
-        top_alpha=True,
-    ),
-    Metric(
-        name="recall_top_alpha",
-        description="Recall with the neuron's strongest 0.5 % of tokens as firing.",
-        needs_threshold=False,
-        beside="f1_top_alpha",
-        unsound=_EXTRA,
-        top_alpha=True,
-    ),
-    Metric(
-        name="iou_top_alpha",
-        description="IoU with the neuron's strongest 0.5 % of tokens as firing.",
-        needs_threshold=False,
-        top_alpha=True,
+    *(
+        Metric(
+            name=name + TOP_ALPHA,
+            description=f"{label} with the neuron's strongest 0.5 % of tokens as firing.",
+            needs_threshold=False,
+            beside=beside,
+            unsound=unsound,
+        )
+        for name, label, beside, unsound in (
+            ("auprc", "AUPRC", None, None),
+            ("f1", "F1", None, None),
+            ("precision", "Precision", f"f1{TOP_ALPHA}", _MISSING),
+            ("recall", "Recall", f"f1{TOP_ALPHA}", _EXTRA),
+            ("iou", "IoU", None, None),
+        )
     ),
 )
 
@@ -291,10 +296,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric
 
 
 def get(name: str) -> Metric:
-    """The metric of that name.
+    """Return the metric of that name.
 
     Raises:
-        UnknownMetricError: if there is none; the message lists those there are.
+        UnknownMetricError: if there is none; the message lists the known ones.
     """
     if name not in METRICS:
         raise UnknownMetricError(name, METRICS)
@@ -302,10 +307,10 @@ def get(name: str) -> Metric:
 
 
 def ranking_key(name: str) -> Metric:
-    """The metric of that name, for putting explainers or neurons in an order by it.
+    """Return the metric of that name if explainers or neurons may be ranked by it.
 
     Raises:
-        UnknownMetricError: if there is none; the message lists those there are.
+        UnknownMetricError: if there is none; the message lists the known ones.
         UnsoundMetricError: if it fails the sanity tests; the message lists those that pass.
     """
     metric = get(name)

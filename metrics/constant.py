@@ -13,7 +13,7 @@ from metrics.validation import check_arrays
 def is_constant(
     values: Float[Tensor, "n_neurons n_tokens"],
 ) -> Bool[Tensor, " n_neurons"]:
-    """True where all values of a neuron are equal.
+    """Return which neurons have values that are all equal.
 
     Compares the extremes rather than a variance: the variance of a constant 0.1 over many tokens
     is not zero in floating point.
@@ -26,7 +26,7 @@ def undefined(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Bool[Tensor, " n_neurons"]:
-    """True where the prediction is constant, so that its correlation is undefined and scored 0.
+    """Return which predictions are constant, so that the correlation is undefined and scored 0.
 
     Such neurons stay in every mean; their number is shown beside it. It says nothing of a
     constant truth, for which the correlation is null.

@@ -8,7 +8,8 @@ from metrics.errors import MetricInputError
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values: the chance of any false finding in the table stays below them.
+    """Return Holm's adjusted p-values: the chance of any false finding in the table stays below
+    them.
 
     The k-th smallest of m is multiplied by m - k + 1, then made no smaller than those before it
     and at most 1. A p-value of None stays None and counts for nothing.

@@ -15,7 +15,7 @@ def cosine(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Cosine of the angle between prediction and truth, neither of them centred.
+    """Return the cosine of the angle between prediction and truth, neither of them centred.
 
     sum(y p) / sqrt(sum(y^2) sum(p^2)), in [-1, 1]. A prediction that is zero everywhere scores 0;
     where the truth is zero everywhere the score is null (NaN), whatever the prediction.

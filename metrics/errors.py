@@ -1,4 +1,4 @@
-"""What the metrics raise. All are ValueErrors whose message names the thing and the way out."""
+"""Errors of the metrics: ValueErrors whose message names the thing and the way out."""
 
 from __future__ import annotations
 

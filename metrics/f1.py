@@ -13,7 +13,7 @@ def f1(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Harmonic mean of precision and recall of firing at the neuron's threshold.
+    """Return the harmonic mean of precision and recall of firing at the neuron's threshold.
 
     2 hits / (fired + predicted), in [0, 1]; hits are tokens that fire and were predicted to. It
     is 0 where the prediction never fires, and null (NaN) where the truth never does.

@@ -1,7 +1,8 @@
-"""Counts of tokens that fire and of tokens predicted to fire: what the firing metrics share."""
+"""Counts of tokens that fire and of tokens predicted to fire, shared by the firing metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,7 @@ class FiringCounts:
     tokens: int | Float[Tensor, " n_neurons *resamples"]
 
     def of_non_firing(self) -> FiringCounts:
-        """The same counts of the other class: tokens that do not fire and were predicted not to."""
+        """Return the counts of the other class: tokens that do not fire."""
         return FiringCounts(
             hits=self.tokens - self.fired - self.predicted + self.hits,
             fired=self.tokens - self.fired,
@@ -42,7 +43,7 @@ class FiringCounts:
     def null_if_never_fired(
         self, scores: Float[Tensor, " n_neurons *resamples"]
     ) -> Float[Tensor, " n_neurons *resamples"]:
-        """The scores, but null (NaN) for each neuron whose truth never fires."""
+        """Return the scores, null (NaN) for each neuron whose truth never fires."""
         return scores.masked_fill(self.fired == 0, torch.nan)
 
 
@@ -50,7 +51,7 @@ class FiringCounts:
 def is_firing(
     activations: Float[Tensor, "n_neurons n_tokens"], threshold: Float[Tensor, " n_neurons"]
 ) -> Bool[Tensor, "n_neurons n_tokens"]:
-    """True where the activation is at or above its neuron's threshold, both in raw units."""
+    """Return which activations are at or above their neuron's threshold, both in raw units."""
     return activations >= threshold[:, None]
 
 
@@ -74,3 +75,30 @@ def count_firing(
         predicted=predicted.sum(dim=1).double(),
         tokens=truth.shape[1],
     )
+
+
+def at_non_firing(of_counts: Callable[[FiringCounts], Tensor]) -> Callable[..., Tensor]:
+    """Return the metric of the other class: of the tokens that do not fire.
+
+    It is null (NaN) where every token fires. Near 1 for any explanation of a neuron that fires
+    rarely.
+
+    Args:
+        of_counts: the metric of the firing class, from counts of any shape.
+
+    Returns:
+        A function `(truth, prediction, threshold)` that raises MetricInputError if shapes, types or
+        devices do not fit.
+
+    Source: Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911), whose table reports precision,
+    recall and F1 of the non-firing class beside those of the firing class.
+    """
+
+    def of_quiet(
+        truth: Float[Tensor, "n_neurons n_tokens"],
+        prediction: Float[Tensor, "n_neurons n_tokens"],
+        threshold: Float[Tensor, " n_neurons"],
+    ) -> Float[Tensor, " n_neurons"]:
+        return of_counts(count_firing(truth, prediction, threshold).of_non_firing())
+
+    return of_quiet

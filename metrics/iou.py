@@ -13,7 +13,7 @@ def iou(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Intersection over union of the firing tokens and those predicted to fire.
+    """Return the intersection over union of the firing tokens and those predicted to fire.
 
     hits / (fired + predicted - hits), in [0, 1], at the neuron's threshold; hits are tokens that
     fire and were predicted to. It is 0 where the prediction never fires, and null (NaN) where the

@@ -13,7 +13,7 @@ def matthews(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Matthews correlation: the Pearson correlation of firing and predicted firing.
+    """Return Matthews correlation: the Pearson correlation of firing and predicted firing.
 
     (tokens hits - fired predicted) / sqrt(fired quiet predicted (tokens - predicted)), in [-1, 1];
     higher is better. It is 0 where the prediction never fires or always does, and null (NaN) where

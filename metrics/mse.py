@@ -13,7 +13,7 @@ def mse(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Mean squared error of the prediction, in squared raw units.
+    """Return the mean squared error of the prediction, in squared raw units.
 
     mean((y - p)^2), at least 0 and without upper bound; lower is better. It is never null. Neurons
     differ in scale, so a mean of it over neurons is a mean over the largest ones: it fails the

@@ -14,7 +14,7 @@ def openai_absolute_dev_explained(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """OpenAI's `absolute_dev_explained`: the share of the truth's mean magnitude.
+    """Return OpenAI's `absolute_dev_explained`: the share of the truth's mean magnitude.
 
     1 - mean(|y - p|) / mean(|y|), at most 1 and without lower bound; higher is better. Zero
     everywhere gives 0. It is null (NaN) where the truth is zero everywhere, whatever the

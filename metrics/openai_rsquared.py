@@ -14,7 +14,7 @@ def openai_rsquared(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """OpenAI's `rsquared`: the share of the truth's mean square, not of its variance.
+    """Return OpenAI's `rsquared`: the share of the truth's mean square, not of its variance.
 
     1 - mean((y - p)^2) / mean(y^2), at most 1 and without lower bound; higher is better. Zero
     everywhere gives 0, and predicting the mean gives more than 0: for the share of variance see

@@ -55,21 +55,21 @@ class PairedDifference:
 
     @property
     def over_both(self) -> bool:
-        """Whether there are an interval and a p-value over neurons and documents."""
+        """Return whether there are an interval and a p-value over neurons and documents."""
         return self.both_p is not None
 
     @property
     def widest(self) -> tuple[float | None, float | None]:
-        """The interval that claims least: over neurons and documents, else over neurons."""
+        """Return the interval that claims least: over neurons and documents, else over neurons."""
         return (self.both_low, self.both_high) if self.over_both else (self.low, self.high)
 
     @property
     def widest_p(self) -> float | None:
-        """The p-value over neurons and documents, else that over neurons."""
+        """Return the p-value over neurons and documents, else that over neurons."""
         return self.both_p if self.over_both else self.p
 
     def to_dict(self) -> dict[str, Any]:
-        """The difference as JSON-able values."""
+        """Return the difference as JSON-able values."""
         return asdict(self)
 
 
@@ -83,7 +83,7 @@ def paired_difference(
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference:
-    """Mean of `first - second` over the neurons that have both, with interval and p-value.
+    """Return the mean of `first - second` over neurons that have both, with interval and p-value.
 
     The intervals are bootstrap percentile intervals of the differences, over neurons and over
     whole clusters. The p-value asks how often the mean difference would be as far from 0 if on
@@ -131,9 +131,9 @@ def paired_difference(
     known = np.sort(differences[~np.isnan(differences)])
     both_low = both_high = both_p = None
     if replicates is not None:
-        apart = replicates[0].minus(replicates[1])
+        paired = replicates[0].minus(replicates[1])
         both = mean_over_neurons_and_documents(
-            differences, apart, resamples=resamples, level=level, seed=seed
+            differences, paired, resamples=resamples, level=level, seed=seed
         )
         both_low, both_high, both_p = both.low, both.high, both.p
     return PairedDifference(

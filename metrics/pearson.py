@@ -17,7 +17,7 @@ def pearson(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Pearson correlation of prediction and truth over all tokens pooled.
+    """Return the Pearson correlation of prediction and truth over all tokens pooled.
 
     sum((y - mean y)(p - mean p)) / sqrt(sum((y - mean y)^2) sum((p - mean p)^2)), in [-1, 1].
     A constant prediction scores 0 (and is counted by `metrics.undefined`); where the truth is

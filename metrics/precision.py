@@ -29,5 +29,5 @@ def precision(
 
 
 def precision_of_counts(counts: FiringCounts) -> Tensor:
-    """Return precision from counts of firing, of any shape."""
+    """Return the precision from counts of firing, of any shape."""
     return counts.null_if_never_fired(counts.hits / counts.predicted.clamp(min=1))

@@ -16,7 +16,7 @@ def r2(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Coefficient of determination: the share of the truth's variance that is explained.
+    """Return the coefficient of determination: the share of the truth's variance that is explained.
 
     1 - sum((y - p)^2) / sum((y - mean y)^2), at most 1 and without lower bound; higher is better.
     Predicting the mean of the scored tokens gives 0, zero everywhere gives 0 or less. It is null

@@ -1,4 +1,4 @@
-"""Ranks of activations: what the metrics that look at order alone share."""
+"""Ranks of activations, shared by the metrics that look at order alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metrics.sharing import shared
 def sorted_tokens(
     values: Float[Tensor, "n_neurons n_tokens"],
 ) -> tuple[Float[Tensor, "n_neurons n_tokens"], Int[Tensor, "n_neurons n_tokens"]]:
-    """Each neuron's values from the smallest up, and the tokens they belong to."""
+    """Return each neuron's values from the smallest up, and the tokens they belong to."""
     ranked, order = values.sort(dim=1)
     return ranked, order
 

@@ -28,5 +28,5 @@ def recall(
 
 
 def recall_of_counts(counts: FiringCounts) -> Tensor:
-    """Return recall from counts of firing, of any shape."""
+    """Return the recall from counts of firing, of any shape."""
     return counts.null_if_never_fired(counts.hits / counts.fired)

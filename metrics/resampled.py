@@ -12,7 +12,7 @@ from torch import Tensor
 from metrics.catalogue import get
 from metrics.sums import Units, UnitSums
 
-# Distinct predicted values of firing tokens that average precision tells apart; a neuron with
+# Distinct predicted values of firing tokens that average precision distinguishes; a neuron with
 # more firing tokens than that has them in as many equal parts.
 MOST_LEVELS = 256
 # Numbers that one chunk of neurons counts at once for average precision.
@@ -43,7 +43,7 @@ def resampled_scores(
     """Score every neuron on every resample of its units, NaN where the metric is null there.
 
     The scores are those of `metrics.compute` on the tokens of the units, each as often as it was
-    drawn. Average precision tells apart at most `MOST_LEVELS` predicted values of firing tokens.
+    drawn. Average precision distinguishes at most `MOST_LEVELS` predicted values of firing tokens.
 
     Args:
         names: metrics for which `can_resample` is true.
@@ -105,7 +105,7 @@ def _precision_of(
 def _levels(
     predicted: Float[Tensor, "n tokens"], fires: Bool[Tensor, "n tokens"], width: int
 ) -> Float[Tensor, "n width"]:
-    """Return predicted values of firing tokens, descending, padded with minus infinity."""
+    """Return the predicted values of firing tokens, descending, padded with minus infinity."""
     counts = fires.sum(1)
     most = int(counts.max())
     largest = predicted.topk(most, dim=1).values

@@ -18,7 +18,7 @@ def bootstrap_interval(
     seed: int,
     weights: NDArray[np.float64] | None = None,
 ) -> tuple[float, float]:
-    """The percentile interval of the mean of `values` `[n]`, in the order they are given.
+    """Return the percentile interval of the mean of `values` `[n]`, in the order they are given.
 
     Args:
         values: at least one.
@@ -50,7 +50,8 @@ def bootstrap_interval(
 
 
 def sign_flip_p_value(differences: NDArray[np.float64], *, resamples: int, seed: int) -> float:
-    """Two-sided p-value of the mean of paired differences `[n]`, their signs being arbitrary.
+    """Return two-sided p-value of the mean of paired differences `[n]`, their signs being
+    arbitrary.
 
     Where there are at most `resamples` patterns of signs, all are tried and the value is exact;
     else as many are drawn, and the observed one counts among them, so that it is never 0.

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def at_least_two(rows: Tensor) -> Tensor:
-    """The rows, contiguous; a single one twice.
+    """Return the rows, contiguous; a single one twice.
 
     torch sums a single row in as many parts as there are threads, but several rows each from
     start to end: only so do the last digits not depend on the chunk and the machine.

@@ -1,4 +1,4 @@
-"""Sanity tests of the metrics: whether a score drops when a perfect explanation is corrupted."""
+"""Sanity tests of the metrics: whether a score drops when a perfect explanation is degraded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS = ("perfect", "missing", "extra")
 
 @dataclass(frozen=True)
 class SanityScores:
-    """Scores of the perfect explanation and of both corrupted ones, by metric, `[n_neurons]`.
+    """Scores of the perfect explanation and of both degraded ones, by metric, `[n_neurons]`.
 
     A score is NaN where the metric is null, and where the neuron cannot be tested: it fires on
     fewer than two tokens, which cannot be halved, or on more than half of them, which cannot be
@@ -68,7 +68,7 @@ class SanityResult:
 
     @property
     def passes(self) -> bool:
-        """Whether it drops on more than `PASSING_SHARE` of the neurons in both tests."""
+        """Return whether it drops on more than `PASSING_SHARE` of the neurons in both tests."""
         shares = (self.missing, self.extra)
         return all(share is not None and share > PASSING_SHARE for share in shares)
 
@@ -129,7 +129,7 @@ def _scores(
     seeds: Sequence[Sequence[int]],
     firing_rate: Float[Tensor, " n_neurons"] | None,
 ) -> dict[str, dict[str, Array]]:
-    """Scores by kind of explanation and metric, for metrics that share a threshold."""
+    """Return scores by kind of explanation and metric, for metrics that share a threshold."""
     fires = is_firing(truth, threshold)
     missing, extra = torch.empty_like(fires), torch.empty_like(fires)
     for row, seed in enumerate(seeds):
@@ -180,8 +180,8 @@ def sanity_result(name: str, parts: Sequence[SanityScores]) -> SanityResult:
         span = float(seen.max() - seen.min())
     sign = 1.0 if metric.higher_is_better else -1.0
 
-    def share(corrupted: Array) -> float:
-        fall = sign * (perfect[known] - corrupted[known])
+    def share(degraded: Array) -> float:
+        fall = sign * (perfect[known] - degraded[known])
         return float((fall > SMALLEST_DROP * span).mean())
 
     return SanityResult(

@@ -1,4 +1,4 @@
-"""Computes several metrics of many neurons at once, in bounded memory."""
+"""Computation of several metrics of many neurons at once, in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that several metrics of the same neurons have in common is done once."""
+"""Shared work: what several metrics of the same neurons have in common is computed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Within it, `shared` functions give what they gave before for the same tensors.
+    """Let `shared` functions return what they returned before for the same tensors.
 
     The tensors must not be changed in place meanwhile; what is kept goes when it ends.
     """

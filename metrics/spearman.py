@@ -14,7 +14,7 @@ def spearman(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Spearman correlation: the Pearson correlation of the ranks, ties sharing their mean rank.
+    """Return the Spearman correlation: the Pearson correlation of ranks, ties sharing their mean.
 
     In [-1, 1]; higher is better. A constant prediction scores 0 (and is counted by
     `metrics.undefined`); where the truth is constant the score is null (NaN), whatever the

@@ -79,11 +79,11 @@ class Units:
 
     @property
     def n_units(self) -> int:
-        """How many units there are."""
+        """Return how many units there are."""
         return len(self.starts)
 
     def rows(self, which: Int[Tensor, " r"] | slice) -> Units:
-        """Some of the neurons."""
+        """Return some of the neurons."""
         return replace(
             self,
             truth=self.truth[which],
@@ -93,16 +93,16 @@ class Units:
         )
 
     def unit_of_each_token(self) -> Int[Tensor, " tokens"]:
-        """The number of the unit that each token belongs to."""
+        """Return the number of the unit that each token belongs to."""
         ends = torch.cat([self.starts[1:], torch.tensor([self.truth.shape[1]])])
         return torch.repeat_interleave(torch.arange(self.n_units), ends - self.starts)
 
     def fires(self) -> Bool[Tensor, "n tokens"]:
-        """Which scored tokens truly fire."""
+        """Return which scored tokens truly fire."""
         return (self.truth >= self.threshold[:, None]) & self.text
 
     def predicted(self) -> Bool[Tensor, "n tokens"]:
-        """Which scored tokens are predicted to fire."""
+        """Return which scored tokens are predicted to fire."""
         return (self.prediction >= self.threshold[:, None]) & self.text
 
     def total(self, values: Tensor) -> Float[Tensor, "n units"]:
@@ -226,11 +226,12 @@ TERMS: dict[str, Callable[[_Arrays], Tensor]] = {
 """What is summed over tokens; y and p are taken about their means over all units, raw ones not."""
 
 
-def counts_of(sums: Sums) -> FiringCounts:
-    """Return the counts of firing among sums."""
-    return FiringCounts(
+def counts_of(sums: Sums, *, of_non_firing: bool = False) -> FiringCounts:
+    """Return the counts of firing among sums, or those of the other class."""
+    counts = FiringCounts(
         hits=sums["hits"],
         fired=sums["fired"],
         predicted=sums["predicted"],
         tokens=sums["tokens"],
     )
+    return counts.of_non_firing() if of_non_firing else counts

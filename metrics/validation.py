@@ -1,4 +1,4 @@
-"""Refuses arrays that cannot be scored, naming the array, what is wrong and what is expected."""
+"""Checks of arrays, with errors that name the array, what is wrong and what is expected."""
 
 from __future__ import annotations
 

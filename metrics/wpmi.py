@@ -19,7 +19,7 @@ def wpmi(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Weighted pointwise mutual information of firing and the explanation, in nats.
+    """Return the weighted pointwise mutual information of firing and the explanation, in nats.
 
     mean over firing tokens of log q - weight log(mean over all tokens of q), with weight 1, at
     least log 1e-8 = -18.42 and without upper bound; higher is better. q is the probability that the

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-BOS_TOKEN = "<|bos|>"
+from benchmark.subject.tokenizer import BUILTIN_BOS
+
+BOS_TOKEN = BUILTIN_BOS
 
 _SHARED: dict[str, Any] = {
     "architecture": "TransformerLensNative",

@@ -34,7 +34,7 @@ class Texts:
 
     @property
     def held_out_bytes(self) -> int:
-        """Bytes of the held-out documents as UTF-8."""
+        """Return bytes of the held-out documents as UTF-8."""
         return sum(len(text.encode("utf-8", "surrogatepass")) for text in self.held_out)
 
 
@@ -78,7 +78,7 @@ def windows(
 def last_window(
     documents: Sequence[Int[np.ndarray, " tokens"]], n_ctx: int, bos: int
 ) -> Int[Tensor, "n left+1"]:
-    """The text that `windows` leaves at the end: one shorter row, or none."""
+    """Return the text that `windows` leaves at the end: one shorter row, or none."""
     stream = _stream(documents, bos)
     left = stream[len(stream) - len(stream) % n_ctx :]
     row = np.concatenate([[bos], left]).astype(np.int64)
@@ -88,7 +88,7 @@ def last_window(
 def _stream(
     documents: Sequence[Int[np.ndarray, " tokens"]], bos: int
 ) -> Int[np.ndarray, " tokens"]:
-    """All documents end to end, a BOS between them and none before the first."""
+    """Return all documents end to end, a BOS between them and none before the first."""
     pieces: list[Int[np.ndarray, " tokens"]] = []
     separator = np.asarray([bos], dtype=np.int64)
     for document in documents:

@@ -1,4 +1,4 @@
-"""Measure trained weights and write their model card.
+"""Evaluation of trained weights, and their model card.
 
 Prints the held-out loss of the model and of a trigram model with the same tokenizer, the dead
 neurons of each layer and the sizes, and writes README.md, evaluation.json and the histogram of the
@@ -56,7 +56,7 @@ def evaluate(
 
     Args:
         folder: written by the training, or in the same layout.
-        contexts: look for living neurons in so many contexts of the `explain` split, those that a
+        contexts: look for living neurons in this many contexts of the `explain` split, those that a
             run draws; None: in all.
         device: where to compute; None: CUDA where there is one.
 

@@ -1,4 +1,4 @@
-"""Writing a trained model as a folder that `model=local model.source=<folder>` loads."""
+"""Export of a trained model as a folder that `model=local model.source=<folder>` loads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAINING = "training.json"
 
 
 def half_precision(model: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are shipped, float16."""
+    """Return the weights as they are shipped, float16."""
     return {name: value.half().cpu().contiguous() for name, value in model.state_dict().items()}
 
 

@@ -1,4 +1,4 @@
-"""Stopping between two steps instead of in the middle of one."""
+"""Interruption of a training between two steps instead of within one."""
 
 from __future__ import annotations
 

@@ -32,12 +32,12 @@ class TextLoss:
 
     @property
     def nats_per_token(self) -> float:
-        """Mean cross-entropy of a token; it depends on the tokenizer."""
+        """Return the mean cross-entropy of a token; it depends on the tokenizer."""
         return self.nats / self.n_tokens
 
     @property
     def bits_per_byte(self) -> float:
-        """Bits needed per byte of text; it compares across tokenizers."""
+        """Return bits needed per byte of text; it compares across tokenizers."""
         return self.nats / math.log(2) / self.n_bytes
 
     def numbers(self) -> dict[str, float]:
@@ -48,7 +48,7 @@ class TextLoss:
 def next_token_loss(
     model: nn.Module, rows: Int[Tensor, "batch n_ctx+1"], reduction: str = "mean"
 ) -> Float[Tensor, "..."]:
-    """Cross-entropy in nats, each position of the rows predicting the next."""
+    """Return the cross-entropy in nats, each position of the rows predicting the next."""
     logits = model(rows[:, :-1])
     return nn.functional.cross_entropy(
         logits.flatten(0, 1).float(), rows[:, 1:].flatten(), reduction=reduction
@@ -64,7 +64,8 @@ def text_loss(
     n_ctx: int,
     bos: int,
 ) -> TextLoss:
-    """The loss of a model on documents in full, in non-overlapping windows of `n_ctx` predictions.
+    """Return the loss of a model on documents in full, in non-overlapping windows of `n_ctx`
+    predictions.
 
     The documents are laid end to end with a BOS between them and cut every `n_ctx` tokens; each
     window is preceded by a BOS and sees nothing before it. The last, shorter one counts too.

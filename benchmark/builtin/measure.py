@@ -1,4 +1,4 @@
-"""Everything that the model card says about trained weights, measured."""
+"""Measurements of trained weights for the model card."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def measure(
         "held_out_part": {"every": PART, **held_out_loss(subject, texts, PART).numbers()},
         "trigram": counted.numbers(),
         "neurons": {
-            "per_layer": subject.d_mlp,
+            "per_layer": subject.n_units(0),
             **living_neurons(subject, explain),
             "explain_contexts": len(explain),
             "context_length": int(explain.tokens.shape[1]),
@@ -81,7 +81,9 @@ def measure(
 
 
 def held_out_loss(subject: Subject, texts: Texts, every: int = 1) -> TextLoss:
-    """The subject's loss on the held-out documents, or on every second, third, ... of them."""
+    """Return the subject's loss on the held-out documents, or on every second, third, ... of
+    them.
+    """
     chosen = texts.held_out[::every]
     n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in chosen)
     return text_loss(

@@ -1,4 +1,4 @@
-"""Built-in subjects as they are trained."""
+"""Model of a built-in subject while it is trained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from benchmark.subject.native import FusedAttention
 def build_model(
     architecture: Mapping[str, Any], seed: int, dropout: float = 0.0, *, fused: bool = True
 ) -> nn.Module:
-    """A freshly initialised model: token ids `[batch, pos]` to logits `[batch, pos, d_vocab]`.
+    """Return a freshly initialised model: token ids `[batch, pos]` to logits `[batch, pos,
+    d_vocab]`.
 
     It is TransformerLens's own native module, so its weights are loaded by `boot_native` as they
     are.

@@ -48,11 +48,11 @@ class KneserNeyTrigram:
     def log_probabilities(
         self, document: Int[np.ndarray, " tokens"]
     ) -> Float[np.ndarray, " tokens"]:
-        """Natural logarithm of each token's probability after the two before it."""
+        """Return the natural logarithm of each token's probability after the two before it."""
         return np.log(self._probabilities(self._trigrams(document)))
 
     def distribution(self, before: int, last: int) -> Float[np.ndarray, " d_vocab"]:
-        """The probability of every token after two; that of BOS is 0."""
+        """Return the probability of every token after two; that of BOS is 0."""
         grams = (before * self._d_vocab + last) * self._d_vocab + np.arange(self._d_vocab)
         probabilities = self._probabilities(grams)
         probabilities[self._bos] = 0
@@ -65,7 +65,7 @@ class KneserNeyTrigram:
         return probability
 
     def _trigrams(self, document: Int[np.ndarray, " tokens"]) -> Integers:
-        """One number for each token and the two before it."""
+        """Return one number for each token and the two before it."""
         padded = np.concatenate([[self._bos] * (ORDER - 1), document]).astype(np.int64)
         return (padded[:-2] * self._d_vocab + padded[1:-1]) * self._d_vocab + padded[2:]
 
@@ -106,7 +106,7 @@ class _Level:
         self._share = (counts - discount) / np.repeat(total, sizes)
 
     def interpolate(self, grams: Integers, shorter: Reals) -> Reals:
-        """Probabilities of grams, given those with the history one token shorter."""
+        """Return probabilities of grams, given those with the history one token shorter."""
         share, _ = _look_up(self._grams, self._share, grams)
         left_over, known = _look_up(self._histories, self._left_over, grams // self._d_vocab)
         return share + np.where(known, left_over, 1.0) * shorter
@@ -115,14 +115,14 @@ class _Level:
 def _look_up(
     keys: Integers, values: Reals, wanted: Integers
 ) -> tuple[Reals, npt.NDArray[np.bool_]]:
-    """The values of sorted keys, 0 where a key is missing, and which are there."""
+    """Return the values of sorted keys, 0 where a key is missing, and which are there."""
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     known = keys[place] == wanted
     return np.where(known, values[place], 0.0), known
 
 
 def discounts(counts: Integers) -> tuple[float, float, float]:
-    """What is taken off the counts 1, 2, and 3 and more, from the counts of counts.
+    """Return what is taken off the counts 1, 2, and 3 and more, from the counts of counts.
 
     With too little text for a sensible estimate (each above 0, or what was not seen would be
     impossible, and at most the count it is taken off) they are the usual ones, 0.5, 1 and 1.5.

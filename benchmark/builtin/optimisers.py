@@ -10,7 +10,7 @@ from benchmark.errors import BenchmarkError
 
 
 def build_optimisers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for embeddings, norms and biases.
+    """Return Muon for the matrices inside the blocks, AdamW for embeddings, norms and biases.
 
     Source of Muon: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks".
 
@@ -40,7 +40,7 @@ def set_learning_rates(optimisers: list[torch.optim.Optimizer], recipe: Recipe, 
 
 
 def learning_rate_factor(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, a plateau, then a linear fall to zero over the last `decay` of the steps."""
+    """Return the schedule: linear warm-up, a plateau, then a linear fall to zero."""
     warm = min(1.0, (step + 1) / recipe.warmup)
     fall = (recipe.steps - step) / max(1.0, recipe.decay * recipe.steps)
     return min(warm, fall, 1.0)

@@ -31,7 +31,7 @@ def bin_edges() -> list[float]:
     return [DEAD_FRACTION if i == 0 else 10 ** (threshold + i / BINS_PER_DECADE) for i in steps]
 
 
-def reach_histogram(reach: Float[Tensor, " d_mlp"]) -> list[int]:
+def reach_histogram(reach: Float[Tensor, " n_units"]) -> list[int]:
     """Count neurons by their reach; what lies outside the bins is counted in the outermost.
 
     Args:

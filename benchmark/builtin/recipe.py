@@ -50,7 +50,9 @@ class Recipe:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Recipe:
-        """The recipe that was written down as a mapping; others than its own keys are ignored."""
+        """Return the recipe that was written down as a mapping; others than its own keys are
+        ignored.
+        """
         return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
 
 

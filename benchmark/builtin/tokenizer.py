@@ -33,7 +33,7 @@ def train_tokenizer(texts: Sequence[str], d_vocab: int) -> Tokenizer:
 
 
 def saved_tokenizer(file: Path, texts: Sequence[str], d_vocab: int) -> Tokenizer:
-    """The tokenizer in a file; where there is none, one is learnt and saved there.
+    """Return the tokenizer in a file; where there is none, one is learnt and saved there.
 
     Raises:
         BenchmarkError: the file cannot be written, or holds a tokenizer of more ids.
@@ -53,7 +53,7 @@ def saved_tokenizer(file: Path, texts: Sequence[str], d_vocab: int) -> Tokenizer
 
 
 def bos_id(tokenizer: Tokenizer) -> int:
-    """The id of BOS. Raises BenchmarkError for a tokenizer that has none."""
+    """Return the id of BOS. Raises BenchmarkError for a tokenizer that has none."""
     bos = tokenizer.token_to_id(BOS_TOKEN)
     if bos is None:
         raise BenchmarkError(f"the tokenizer has no token '{BOS_TOKEN}'.")
@@ -61,7 +61,7 @@ def bos_id(tokenizer: Tokenizer) -> int:
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
-    """Token ids of each text, without BOS."""
+    """Return token ids of each text, without BOS."""
     return [
         np.asarray(encoding.ids, dtype=np.int64)
         for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)

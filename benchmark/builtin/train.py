@@ -196,14 +196,14 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=EVALUATE_EVERY,
         metavar="STEPS",
-        help="print the held-out loss every so many steps (default: %(default)s)",
+        help="print the held-out loss every N steps (default: %(default)s)",
     )
     parser.add_argument(
         "--checkpoint-every",
         type=int,
         default=CHECKPOINT_EVERY,
         metavar="STEPS",
-        help="save where the training stands every so many steps (default: %(default)s)",
+        help="save where the training stands every N steps (default: %(default)s)",
     )
     add_recipe(parser)
     return parser

@@ -1,4 +1,4 @@
-"""One step after another: the model, its optimisers, and what must be kept to go on later."""
+"""Training steps: the model, its optimisers, and the state that a later start continues from."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Trainer:
         return loss.detach()
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on from here."""
+        """Return all that is needed to go on from here."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),

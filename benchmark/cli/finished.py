@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.table import beside_columns, intervals_legend, print_rows, ranges, score_table
+from benchmark.analysis.labels import run_labels
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
 from benchmark.results.columns import HEADLINE
+from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
+from leaderboards.cells import beside_columns, intervals_legend, ranges, score_table
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
     from benchmark.evaluation.run import Outcome
     from benchmark.results import Run, RunRecord
 
-LEGEND_WIDTH = 100
+# Columns that a narrow terminal does without, the first one first.
+LEAST = (
+    *("null", "undef.", "positives", "over neurons", "evidence", "s/n.", "top F1"),
+    *("coverage", "neurons", "tokens/n.", "F1", "novel r"),
+)
 # Names of dead neurons in one line.
 LISTED = 5
 
@@ -32,7 +38,8 @@ nowhere in the explain split; AUPRC and F1 on all tokens of these contexts; top 
 strongest held-out contexts. undef.: neurons whose prediction is constant (r counts as 0).
 positives: median over neurons of the tokens that fire there. null: neurons that never fire there,
 so that AUPRC and F1 do not exist and are left out of the mean. tokens/n. and s/n.: subject tokens
-and seconds to explain one neuron; bytes: of one explanation."""
+and seconds to explain one neuron; bytes: of what simulates in one explanation, compressed (bzip2);
+- for a run of an earlier version, which counted bytes of JSON text (`score` measures it again)."""
 
 
 def print_started(config: RunConfig) -> None:
@@ -100,14 +107,14 @@ def print_table(runs: Sequence[Run]) -> None:
             _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
     unverified = [run for run in runs if run.unverified]
     columns, rows = score_table(records, {id(run.record) for run in unverified})
-    print_rows(columns, rows, text_columns=columns.index("neurons"))
-    _say(LEGEND)
+    whole = "`show <run> --wide`"
+    print_rows(columns, rows, text_columns=columns.index("neurons"), least=LEAST, whole=whole)
+    say(f"{LEGEND}\n")
     for sentence in _copied(records):
-        _say(sentence)
+        say(f"{sentence}\n")
     sys.stdout.write(intervals_legend(record.metric(HEADLINE) for record in records))
     for column in beside_columns(records):
-        about = f"{column.heading}: {column.description} (`show` prints all of it)."
-        _say(textwrap.fill(one_line(about), LEGEND_WIDTH))
+        say(f"{one_line(f'{column.heading}: {column.description}')} (`show` prints all of it).\n")
     for run in unverified:
         _say(f"unverified, {run.record.explainer.name} {run.record.run_id}: {run.unverified}")
     best = max(runs, key=lambda run: (not run.unverified, _headline(run)))
@@ -115,6 +122,48 @@ def print_table(runs: Sequence[Run]) -> None:
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
     _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+
+
+def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None) -> None:
+    """Print the runs that a word means, best first, with their scores and their folders.
+
+    Args:
+        runs: the runs.
+        neuron: whose scores are shown; None for those of the whole run.
+    """
+    rows = []
+    names = run_labels(runs)
+    scores = [_score(run, neuron) for run in runs]
+    for at in sorted(range(len(runs)), key=lambda at: -scores[at]):
+        record, score = runs[at].record, scores[at]
+        shown = "-" if score == -math.inf else f"{score:.3f}"
+        place = shown_path(runs[at].folder)
+        rows.append([names[at], record.subject.name, record.corpus.name, place, shown])
+    of = "" if neuron is None else f" of neuron {neuron[0]}.{neuron[1]}"
+    print_rows(
+        ["explainer", "subject", "corpus", "run", "r"],
+        rows,
+        f"{len(runs)} explanations{of}" if neuron else f"{len(runs)} runs",
+        text_columns=4,
+        least=("corpus", "subject"),
+    )
+    say(f"r: Pearson correlation{of} with the true activations on uniformly drawn contexts.\n")
+    if neuron is not None:
+        best = max(
+            range(len(runs)), key=lambda at: (not runs[at].record.explainer.control, scores[at])
+        )
+        where = shown_path(runs[best].folder)
+        sys.stdout.write(f"more:  python -m benchmark show {where} {neuron[0]}.{neuron[1]}\n")
+
+
+def _score(run: Run, neuron: tuple[int, int] | None) -> float:
+    """The correlation of a run, or of one neuron in it; minus infinity where there is none."""
+    if neuron is None:
+        found = run.record.metric("uniform/pearson")
+        return -math.inf if found is None or found.mean is None else found.mean
+    place = run.scores.neurons().index(neuron)
+    value = run.scores.rows()[place].get("uniform/pearson")
+    return -math.inf if value is None else float(value)
 
 
 def _copied(records: Sequence[RunRecord]) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from benchmark.cli.finished import named_dead
-from benchmark.cli.table import marked, print_rows
 from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import build_explainer
 from benchmark.evaluation.record import run_folder, run_identity
 from benchmark.evidence import Block
+from benchmark.terminal.table import print_rows
+from leaderboards.cells import marked
 
 
 def print_plan(config: RunConfig) -> None:
@@ -75,8 +76,8 @@ def _asked(experiment: Experiment) -> int:
     config = experiment.config.neurons
     if config.list is not None:
         return len(config.list)
-    per_layer = experiment.subject.d_mlp if config.per_layer is None else config.per_layer
-    return min(per_layer, experiment.subject.d_mlp) * len(experiment.layers)
+    sizes = [experiment.subject.n_units(layer) for layer in experiment.layers]
+    return sum(n if config.per_layer is None else min(config.per_layer, n) for n in sizes)
 
 
 def _contexts(n: int, length: int, of: int) -> str:

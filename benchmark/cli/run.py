@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.imports import import_whole
-from benchmark.cli.messages import message_of
 from benchmark.config.catalogue import config_folder
 from benchmark.config.compose import compose_and_call
 from benchmark.config.overrides import prepare_overrides
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, message_of
 from benchmark.plugins.trusted import targets_of
 from benchmark.token_text import one_line
 

@@ -14,12 +14,12 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "explainer", "simulator", "metrics", "tracking")
+GROUPS = ("model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking")
 OF_CLASSES = ("explainer", "simulator")  # groups whose choices name a class by `_target_`
 PLUGINS = "neuron_simulator_benchmark.explainers"
 SCORER_PLUGINS = "neuron_simulator_benchmark.scorers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
-NAME = r"[\w.-]+"  # what can be typed as explainer=<name>
+NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def config_folder() -> Path:
 
 def entries(group: str) -> list[Entry]:
     """The choices of a config group, by name; installed explainers and scorers are among them."""
-    paths = sorted((config_folder() / group).glob("*.yaml"), key=_by_number)
+    paths = sorted((config_folder() / group).glob("[!_]*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
         found += plugins()
@@ -53,6 +53,10 @@ def _entry(path: Path) -> Entry:
     config = read_yaml(path) or {}
     if not isinstance(config, Mapping):
         raise BenchmarkError(f"'{path}' is damaged: it holds no keys.")
+    bases = [base for base in config.get("defaults", ()) if base != "_self_"]
+    for base in bases:
+        config = {**_entry(path.with_name(f"{base}.yaml")).config, **config}
+    config = {key: value for key, value in config.items() if key != "defaults"}
     return Entry(path.stem, str(config.get("description", "")), config)
 
 

@@ -24,6 +24,7 @@ MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
 FIRING_REFERENCES = (MEDIAN_EXEMPLAR, MAXIMUM)
 # What a configuration means that was written before a key existed.
 BEFORE = {"firing_reference": MAXIMUM}
+MLP_NEURONS = "mlp"
 DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
@@ -125,6 +126,7 @@ class RunConfig:
     scorer: Any = None
     scorers: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = MISSING
+    unit: dict[str, Any] = field(default_factory=lambda: {"name": MLP_NEURONS, "kind": MLP_NEURONS})
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
     context_length: int = 128
     contexts: ContextsConfig = field(default_factory=ContextsConfig)
@@ -145,6 +147,11 @@ class RunConfig:
     def calibrated(self) -> bool:
         """Whether predictions are also scored after calibration."""
         return self.calibration != NO_CALIBRATION
+
+    @property
+    def explains_neurons(self) -> bool:
+        """Whether MLP neurons are explained, the default kind of unit."""
+        return self.unit.get("kind") == MLP_NEURONS
 
     @property
     def other_reference(self) -> str | None:
@@ -185,6 +192,7 @@ def check_config(composed: DictConfig) -> RunConfig:
         ("model", config.model),
         ("dataset", config.dataset),
         ("explainer", config.explainer),
+        ("unit", config.unit),
         ("simulator", config.simulator),
     ):
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))

@@ -1,8 +1,9 @@
-"""A subject that notes everything it is asked, and every way around its counter."""
+"""Watched subject: notes every query, and every way around its counter."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,16 +13,14 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from benchmark.subject import Subject
-from benchmark.subject.batching import BatchSize
-from benchmark.subject.prefix_cache import Stems
-from benchmark.subject.site import Sites
+from benchmark.subject.batching import ForwardPasses
 
-Found = TypeVar("Found")
+Kept = TypeVar("Kept")
 
 
 @dataclass
 class Seen:
-    """What a subject was asked during a while.
+    """The queries of a subject during a while.
 
     Attributes:
         contexts: the token ids of every counted forward pass, `[batch, pos]` each.
@@ -40,76 +39,62 @@ class Seen:
 
 
 class WatchedSubject(Subject):
-    """The same model; contexts run one by one, so that no answer depends on its company."""
+    """The same model; contexts run one by one, so that no answer depends on the other contexts."""
 
     def __init__(self, subject: Subject) -> None:
-        self.__dict__.update(vars(subject))
-        self.tokens_run = self.calls_run = 0
-        self.limit_batch(1)
-        roots = (subject.model, subject._sites.model)
-        self._parts = {
-            id(part) for root in roots if isinstance(root, nn.Module) for part in root.modules()
-        }
-        self._seen: Seen | None = None
-        self._asked = False
-        self._sites = _WatchedSites(subject._sites, self)
+        parts = {part.name: getattr(subject, part.name) for part in dataclasses.fields(Subject)}
+        self._watch = _WatchedPasses(subject)
+        super().__init__(**{**parts, "passes": self._watch})
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[Seen]:
         """Note what happens meanwhile."""
-        seen, before = Seen(), self.tokens_run
-        outer, self._seen = self._seen, seen
-        hook = register_module_forward_pre_hook(self._module_runs)
+        seen, before, watch = Seen(), self.tokens_run, self._watch
+        outer, watch.seen = watch.seen, seen
+        hook = register_module_forward_pre_hook(watch.module_runs)
         try:
             yield seen
         finally:
             hook.remove()
-            self._seen = outer
+            watch.seen = outer
             seen.counted = self.tokens_run - before
 
-    def ran_around(self, part: str) -> None:
-        """Note that a part of the subject ran, unless it was asked through a counted call."""
-        if self._seen is not None and not self._asked:
-            self._seen.around.append(part)
 
-    def _module_runs(self, module: nn.Module, _inputs: Any) -> None:
-        if id(module) in self._parts:
-            self.ran_around(type(module).__name__)
+class _WatchedPasses(ForwardPasses):
+    """Passes of one context each that note the contexts, and the modules that run outside them."""
 
-    def _last_positions(self, tokens: Tensor, layer: int, _stems: Stems | None) -> Any:
-        return super()._last_positions(tokens, layer, None)
+    shares_prefixes = False
 
-    def _batches(
-        self, tokens: Tensor, batch: BatchSize, read: Callable[[Tensor], Found]
-    ) -> Iterator[tuple[slice, Found]]:
-        def noted(part: Tensor) -> Found:
-            self._asked = True
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject.device, 1)
+        roots = (subject.model, subject.reader.model)
+        self._parts = {
+            id(part) for root in roots if isinstance(root, nn.Module) for part in root.modules()
+        }
+        self._running = False
+        self.seen: Seen | None = None
+
+    def over(self, tokens: Tensor, run: Callable[[Tensor], Kept]) -> Iterator[tuple[slice, Kept]]:
+        def noted(part: Tensor) -> Kept:
+            self._running = True
             try:
-                found = read(part)
+                kept = run(part)
             finally:
-                self._asked = False
-            if self._seen is not None:
-                self._seen.contexts.append(part.cpu())
-            return found
+                self._running = False
+            if self.seen is not None:
+                self.seen.contexts.append(part.cpu())
+            return kept
 
-        return super()._batches(tokens, batch, noted)
+        return super().over(tokens, noted)
 
-
-class _WatchedSites(Sites):
-    """The sites of a watched subject; reading them outside of a counted call is noted."""
-
-    def __init__(self, sites: Sites, subject: WatchedSubject) -> None:
-        self.__dict__.update(vars(sites))
-        self._inner = sites
-        self._subject = subject
-
-    def read(self, *arguments: Any, **options: Any) -> Any:
-        self._subject.ran_around("sites")
-        return self._inner.read(*arguments, **options)
+    def module_runs(self, module: nn.Module, _inputs: Any) -> None:
+        """Note a part of the subject that runs, unless a counted pass runs it."""
+        if self.seen is not None and not self._running and id(module) in self._parts:
+            self.seen.around.append(type(module).__name__)
 
 
 def windows(tokens: Int[Tensor, "batch pos"], width: int) -> set[bytes]:
-    """Every run of `width` tokens in some contexts, each once."""
+    """Return every n-gram of `width` tokens in some contexts, each once."""
     if tokens.shape[1] < width:
         return set()
     runs = tokens.long().unfold(1, width, 1).reshape(-1, width).numpy()

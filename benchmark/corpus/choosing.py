@@ -12,7 +12,7 @@ from benchmark.corpus.documents import Document, without_duplicates
 def choose(
     documents: Iterable[Document], max_documents: int | None = None
 ) -> tuple[list[Document], dict[str, Any]]:
-    """The distinct documents in the order of their digests, and what was counted on the way.
+    """Return the distinct documents in the order of their digests, and what was counted on the way.
 
     Of more than `max_documents` those with the smallest digests are kept: a draw that is uniform
     over all of the source (which may hold web pages first and code last) and always the same.

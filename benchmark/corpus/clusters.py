@@ -15,7 +15,7 @@ from benchmark.terminal.progress import progress
 
 # Bytes in a window, with each run of white space as one: about 32 tokens of a common tokenizer.
 WINDOW_BYTES = 100
-# One window in so many is kept, chosen by its own hash, so that documents keep the same ones.
+# One window in this number is kept, chosen by its own hash, so that documents keep the same ones.
 KEPT_OF = 16
 # Bytes hashed at once: memory stays small, however long a document is.
 CHUNK_BYTES = 2**20
@@ -97,7 +97,7 @@ def join(sketches: Sequence[Hashes], share: float) -> Int[np.ndarray, " n"]:
 
 
 def _shared_windows(sketches: Sequence[Hashes]) -> list[Indices]:
-    """The windows of each sketch that another one has too, numbered from 0."""
+    """Return the windows of each sketch that another one has too, numbered from 0."""
     every = np.concatenate([np.empty(0, dtype=np.uint64), *sketches])
     every.sort()
     shared = np.unique(every[1:][every[1:] == every[:-1]])
@@ -123,7 +123,7 @@ class _Holders:
         self._starts = np.cumsum(self.counts) - self.counts
 
     def of(self, windows: Indices) -> Indices:
-        """The documents of one window after the other."""
+        """Return the documents of one window after the other."""
         counts = self.counts[windows]
         before = np.cumsum(counts) - counts
         total = int(counts.sum())
@@ -147,7 +147,7 @@ class _Clusters:
         self._members = [[document] for document in range(n)]
 
     def others(self, document: int, documents: Indices) -> Indices:
-        """Those of some documents that are in another cluster than one document."""
+        """Return those of some documents that are in another cluster than one document."""
         found: Indices = documents[self.labels[documents] != self.labels[document]]
         return found
 

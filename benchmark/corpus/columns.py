@@ -14,7 +14,9 @@ USUAL_COLUMNS = ("text", "content", "code")
 
 
 def choose_column(columns: Iterable[str], wanted: str | None, where: str) -> str:
-    """The wanted column, or the usual one that is there; `where` names the table in an error."""
+    """Return the wanted column, or the usual one that is there; `where` names the table in an
+    error.
+    """
     names = list(columns)
     if wanted is not None:
         if wanted in names:
@@ -36,7 +38,7 @@ def _listed(names: list[str]) -> str:
 
 
 def text_of(value: Any, where: str, column: str) -> str:
-    """A cell as text: a null is empty, anything else that is not text is an error."""
+    """Return a cell as text: a null is empty, anything else that is not text is an error."""
     if value is None:
         return ""
     if not isinstance(value, str):

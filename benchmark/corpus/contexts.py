@@ -34,7 +34,7 @@ class Contexts:
         return int(self.tokens.shape[0])
 
     def select(self, rows: Any) -> Contexts:
-        """Some of the contexts, by anything that indexes the rows of a tensor."""
+        """Return some of the contexts, by anything that indexes the rows of a tensor."""
         return replace(self, tokens=self.tokens[rows], documents=self.documents[rows])
 
 

@@ -26,7 +26,7 @@ def copied_share(counts: Mapping[str, Any]) -> float | None:
 
 
 def _percent(share: float) -> str:
-    """A share in percent with two digits that say something: 17 %, 0.83 %, 0.0012 %."""
+    """Return a share in percent with two digits that say something: 17 %, 0.83 %, 0.0012 %."""
     return (
         "0 %"
         if share == 0

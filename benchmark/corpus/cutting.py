@@ -1,4 +1,4 @@
-"""Cutting one long text into documents, because a document belongs to exactly one split."""
+"""Division of one long text into documents, because a document belongs to exactly one split."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Document:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the UTF-8 text, in hex: equal texts are the same document."""
+        """Return the SHA-256 of the UTF-8 text, in hex: equal texts are the same document."""
         return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -22,7 +22,7 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_files(path: Path) -> list[Path]:
-    """Every readable file under a folder, in the order of the paths, or the one file itself.
+    """Return every readable file under a folder, in the order of the paths, or the one file itself.
 
     Hidden files and folders and `__pycache__` are left out. Raises `BenchmarkError` if there is
     nothing to read.
@@ -63,7 +63,7 @@ def text_files(path: Path) -> list[Path]:
 
 
 def file_documents(options: DatasetOptions) -> tuple[Iterator[Document], dict[str, object]]:
-    """The documents of `dataset.path`, and how many files they come from."""
+    """Return the documents of `dataset.path`, and how many files they come from."""
     assert options.path is not None
     root = Path(options.path).expanduser()
     files = text_files(root)
@@ -88,7 +88,7 @@ def _documents(root: Path, files: list[Path], options: DatasetOptions) -> Iterat
 
 
 def read_plain(path: Path, encoding_errors: str = "strict") -> str:
-    """A UTF-8 file's text without byte-order mark, each line ending in a bare newline.
+    """Return a UTF-8 file's text without byte-order mark, each line ending in a bare newline.
 
     Raises `BenchmarkError` for other encodings, unless `encoding_errors` is `replace`, which puts
     U+FFFD where a byte is not UTF-8.
@@ -108,7 +108,7 @@ def read_plain(path: Path, encoding_errors: str = "strict") -> str:
 
 
 def _nearest(path: Path) -> str:
-    """What stands beside a path that does not exist and is called nearly the same."""
+    """Return what stands beside a path that does not exist and is called nearly the same."""
     missing = path
     while not missing.parent.is_dir() and missing.parent != missing:
         missing = missing.parent

@@ -31,7 +31,7 @@ class UnreachableError(Exception):
 
 
 def hub_documents(options: DatasetOptions) -> tuple[Iterator[Document], dict[str, object]]:
-    """The documents of `dataset.repo`, and the exact version that they come from.
+    """Return the documents of `dataset.repo`, and the exact version that they come from.
 
     Raises `BenchmarkError` if there is no such repository, revision, configuration, split or
     column, if access is restricted, or if it is neither reachable nor cached.
@@ -120,7 +120,9 @@ def commit_on_hub(repo: str, revision: str | None) -> str:
 
 
 def _not_the_hub(endpoint: str) -> UnreachableError:
-    """The error for an answer that is not the hub's: a page to log in to a network, mostly."""
+    """Return the error for an answer that is not the hub's: a page to log in to a network,
+    mostly.
+    """
     return UnreachableError(
         f"{endpoint} does not answer as the hub does; a network may want to be logged in to"
     )
@@ -149,7 +151,7 @@ def load_from_hub(options: DatasetOptions, commit: str) -> Any:
 
 
 def load_from_cache(options: DatasetOptions, unreachable: UnreachableError) -> tuple[str, Any]:
-    """The commit that the revision meant when it was last asked for, and its rows."""
+    """Return the commit that the revision meant when it was last asked for, and its rows."""
     import datasets
     from datasets.packaged_modules.cache.cache import Cache
 
@@ -190,7 +192,7 @@ def load_from_cache(options: DatasetOptions, unreachable: UnreachableError) -> t
 
 
 def cached_versions(repo: str) -> dict[str, dict[str, Path]]:
-    """The prepared folders of a dataset in the local cache, by commit and configuration."""
+    """Return the prepared folders of a dataset in the local cache, by commit and configuration."""
     import datasets
     from datasets.naming import camelcase_to_snakecase
 
@@ -222,7 +224,7 @@ def _commit_in_cache(repo: str, revision: str | None, cached: dict[str, Any]) ->
 
 
 def _refused(options: DatasetOptions, error: Exception) -> BenchmarkError:
-    """What `datasets` says it could not do, with the option that fixes it."""
+    """Return what `datasets` says it could not do, with the option that fixes it."""
     reason = _one_line(error)
     if "split" in reason.lower() and isinstance(error, ValueError):
         hint = f" Choose with dataset.hub_split (now '{options.hub_split}')."

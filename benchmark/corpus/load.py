@@ -1,4 +1,4 @@
-"""From a dataset's configuration to a corpus."""
+"""Loading of a corpus from a dataset's configuration."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ def load_corpus(
 def _copied_once(
     splits: Mapping[str, Contexts], fingerprint: str, cache: TensorCache | None
 ) -> dict[str, int | float | None]:
-    """How much of the held-out split also stands in `explain`, from the cache where it is known."""
+    """Return how much of the held-out split also stands in `explain`, from the cache where it
+    is known.
+    """
     import torch
 
     from benchmark.corpus.overlap import COPY_TOKENS, copied_record, copied_share
@@ -142,7 +144,7 @@ def _copied_once(
 
 
 def _read(options: DatasetOptions) -> tuple[Iterable[Document], dict[str, Any]]:
-    """The documents of the source that the options name, and what identifies it."""
+    """Return the documents of the source that the options name, and what identifies it."""
     source: dict[str, Any] = {"kind": options.kind}
     if options.kind == "stdlib":
         source["snapshot"] = SNAPSHOT.name

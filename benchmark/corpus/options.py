@@ -86,7 +86,7 @@ class DatasetOptions:
 
 
 def _plain(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The mapping without OmegaConf's types; a value still missing stays `???`."""
+    """Return the mapping without OmegaConf's types; a value still missing stays `???`."""
     from omegaconf import DictConfig, OmegaConf
 
     if isinstance(config, DictConfig):
@@ -114,7 +114,7 @@ def _check_share(value: Any) -> None:
 
 
 def _checked_fractions(given: Any) -> dict[str, float]:
-    """The share of each split; `calibrate` may be empty, the two others may not."""
+    """Return the share of each split; `calibrate` may be empty, the two others may not."""
     if not isinstance(given, Mapping):
         raise BenchmarkError(f"dataset.fractions must name {', '.join(SPLITS)}, not {given!r}")
     for split in given:

@@ -57,7 +57,7 @@ def seen_windows(
 def _within(
     tokens: npt.NDArray[np.int64], documents: npt.NDArray[np.int64], bos: int, length: int
 ) -> Booleans:
-    """Which windows of a stream, `[n - length + 1]`, hold no BOS and one document alone."""
+    """Return which windows of a stream, `[n - length + 1]`, hold no BOS and one document alone."""
     n_bos = np.concatenate([[0], np.cumsum(tokens == bos)])
     no_bos: Booleans = n_bos[length:] == n_bos[: len(n_bos) - length]
     one: Booleans = documents[length - 1 :] == documents[: len(documents) - length + 1]
@@ -65,13 +65,15 @@ def _within(
 
 
 def _stream(contexts: Contexts, part: slice) -> tuple[Tokens, Tokens]:
-    """Tokens and documents of some contexts in one line, without the BOS that begins each."""
+    """Return tokens and documents of some contexts in one line, without the BOS that begins
+    each.
+    """
     tokens = contexts.tokens[part, 1:].reshape(-1).numpy()
     return tokens, contexts.documents[part, 1:].reshape(-1).numpy()
 
 
 def _found(wanted: npt.NDArray[np.uint64], reference: Contexts, length: int) -> Booleans:
-    """Which of some sorted hashes are those of a window of the reference."""
+    """Return which of some sorted hashes are those of a window of the reference."""
     found = np.zeros(len(wanted), dtype=bool)
     # Without the BOS that begins each context, one context goes on where the one before ended.
     rows = max(1, CHUNK_TOKENS // max(1, reference.tokens.shape[1] - 1))

@@ -1,4 +1,4 @@
-"""Packing documents into contexts of one length, with nothing padded."""
+"""Packing of documents into contexts of one length, without padding."""
 
 from __future__ import annotations
 

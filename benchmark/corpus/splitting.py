@@ -78,7 +78,7 @@ def assign_splits(
 def _clusters_once(
     documents: Sequence[Document], near_duplicates: float, cache: TensorCache | None
 ) -> Int[np.ndarray, " n"]:
-    """The clusters, read from the cache where the same documents were clustered before."""
+    """Return the clusters, read from the cache where the same documents were clustered before."""
     if cache is None:
         return cluster_documents(documents, near_duplicates)
     import torch

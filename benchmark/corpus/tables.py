@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 256
 
 
 def jsonl_documents(path: Path, name: str, wanted: str | None) -> Iterator[Document]:
-    """A document per line; blank lines are skipped and a null is an empty text."""
+    """Yield a document per line; blank lines are skipped and a null is an empty text."""
     column: str | None = None
     with opened(path) as lines:
         for number, line in enumerate(lines, start=1):
@@ -33,7 +33,7 @@ def jsonl_documents(path: Path, name: str, wanted: str | None) -> Iterator[Docum
 
 
 def parquet_documents(path: Path, name: str, wanted: str | None) -> Iterator[Document]:
-    """A document per row, read a few rows at a time; a null is an empty text."""
+    """Yield a document per row, read a few rows at a time; a null is an empty text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -23,7 +23,9 @@ def tokenise_once(
     cache: TensorCache,
     tokenizer_fingerprint: str,
 ) -> tuple[list[Int[np.ndarray, " tokens"]], list[int]]:
-    """What `tokenise` gives, read from the cache where the same texts met the same tokenizer."""
+    """Return what `tokenise` gives, read from the cache where the same texts met the same
+    tokenizer.
+    """
     digest = hashlib.sha256()
     for document in documents:
         digest.update(bytes.fromhex(document.digest))

@@ -1,4 +1,4 @@
-"""Documents to token ids, in batches, with no special token added or recognised in the text."""
+"""Tokenisation of documents in batches; no special token is added or recognised in the text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH_CHARACTERS = 1_000_000
 def tokenise(
     documents: Sequence[Document], tokenizer: Any, bos: int, label: str = "tokenising"
 ) -> tuple[list[Int[np.ndarray, " tokens"]], list[int]]:
-    """Token ids of every document, `[tokens]` each, and how many BOS were removed from each.
+    """Return token ids of every document, `[tokens]` each, and how many BOS were removed from each.
 
     Text that spells a special token (`<|endoftext|>` in a page about language models) is
     tokenised as the ordinary characters it is, so a BOS never comes from text. A tokenizer that
@@ -58,7 +58,7 @@ def tokenise(
 
 
 def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
-    """Runs of documents of about `BATCH_CHARACTERS`; one that is longer is a batch of its own."""
+    """Yield batches of about `BATCH_CHARACTERS`; a longer document is a batch of its own."""
     batch: list[Document] = []
     characters = 0
     for document in documents:

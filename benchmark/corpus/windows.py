@@ -38,13 +38,13 @@ def window_hashes(values: npt.NDArray[Any], width: int) -> Hashes:
 
 
 def _capacity(n: int) -> int:
-    """The next power of two, so that few tables of powers are made."""
+    """Return the next power of two, so that few tables of powers are made."""
     return 1 << max(12, (n - 1).bit_length())
 
 
 @lru_cache(maxsize=2)
 def _powers(n: int) -> tuple[Hashes, Hashes]:
-    """BASE and its inverse to the powers 0 to n - 1, modulo 2**64."""
+    """Return `BASE` and its inverse to the powers 0 to n - 1, modulo 2**64."""
     inverse = pow(BASE, -1, 2**64)
     tables = []
     for factor in (BASE, inverse):

@@ -23,6 +23,7 @@ from benchmark.evidence import (
     Selection,
     draw_neurons,
 )
+from benchmark.files.cache_folder import user_cache_folder
 from benchmark.files.tensor_cache import TensorCache
 from benchmark.interface import ExplainText, Scorer, SubjectModel
 from benchmark.plugins.handed import handed
@@ -147,7 +148,7 @@ def open_subject(config: RunConfig) -> Subject:
     Raises:
         BenchmarkError: it cannot be loaded.
     """
-    return _subject(_key(config.model), config.device, config.dtype)
+    return _subject(_key(config.model), config.device, config.dtype, _key(config.unit))
 
 
 def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
@@ -164,28 +165,33 @@ def cache_folder(config: RunConfig) -> Path:
     """Where activations are kept."""
     if config.cache_dir is not None:
         return Path(config.cache_dir).expanduser()
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("neuron-simulator-benchmark", appauthor=False))
+    return user_cache_folder()
 
 
 def _layers(config: RunConfig, subject: Subject) -> list[int]:
-    asked = config.neurons.layers
-    if config.neurons.list is not None:
-        pairs = listed_neurons(config.neurons.list)
-        for layer, neuron in pairs:
-            if not 0 <= neuron < subject.d_mlp:
-                raise BenchmarkError(
-                    f"neuron {layer}.{neuron} does not exist: the layers of subject "
-                    f"'{subject.name}' have neurons 0 to {subject.d_mlp - 1}."
-                )
-        asked = sorted({layer for layer, _ in pairs})
-    layers = list(range(subject.n_layers)) if asked is None else sorted(set(asked))
+    from benchmark.subject.units import layers_with_units
+
+    pairs = [] if config.neurons.list is None else listed_neurons(config.neurons.list)
+    known = layers_with_units(subject.units, subject.n_layers)
+    layers = known if config.neurons.layers is None else sorted(set(config.neurons.layers))
+    if pairs:
+        layers = sorted({layer for layer, _ in pairs})
     for layer in layers:
         if not 0 <= layer < subject.n_layers:
             raise BenchmarkError(
                 f"layer {layer} does not exist: subject '{subject.name}' has layers 0 to "
                 f"{subject.n_layers - 1}."
+            )
+        if layer not in known:
+            raise BenchmarkError(
+                f"layer {layer} of subject '{subject.name}' has no units of kind "
+                f"'{subject.units.kind}'; layers {known} have."
+            )
+    for layer, neuron in pairs:
+        if not 0 <= neuron < subject.n_units(layer):
+            raise BenchmarkError(
+                f"neuron {layer}.{neuron} does not exist: layer {layer} of subject "
+                f"'{subject.name}' has neurons 0 to {subject.n_units(layer) - 1}."
             )
     if not layers:
         raise BenchmarkError("neurons.layers is empty; name layers such as [0,3] or leave it out.")
@@ -200,10 +206,10 @@ def _key(group: Mapping[str, Any]) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _subject(model: str, device: str | None, dtype: str) -> Subject:
+def _subject(model: str, device: str | None, dtype: str, unit: str) -> Subject:
     from benchmark.subject import load_subject
 
-    return load_subject(json.loads(model), device=device, dtype=dtype)
+    return load_subject(json.loads(model), device=device, dtype=dtype, unit=json.loads(unit))
 
 
 @functools.lru_cache(maxsize=1)

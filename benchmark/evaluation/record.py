@@ -33,6 +33,7 @@ from benchmark.results import (
     Scores,
     SimulatorRecord,
     SubjectRecord,
+    UnitsRecord,
     benchmark_version,
     collect_environment,
 )
@@ -51,6 +52,8 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "benchmark": benchmark_version(),
         "subject": experiment.subject.fingerprint,
         "site": experiment.subject.site,
+        # Without it a run is what it was before other units could be explained.
+        **({} if config.explains_neurons else {"unit": dict(config.unit)}),
         "dtype": config.dtype,
         "corpus": experiment.corpus.fingerprint,
         "settings": settings,
@@ -237,7 +240,11 @@ def record_of(
             site=subject.site,
             layers=experiment.layers,
             n_layers=subject.n_layers,
-            d_mlp=subject.d_mlp,
+            d_mlp=subject.n_units(0) if config.explains_neurons else None,
+            units=UnitsRecord(
+                kind=subject.units.kind,
+                per_layer=[subject.n_units(layer) for layer in range(subject.n_layers)],
+            ),
             device=str(subject.device),
             dtype=config.dtype,
             batch_tokens=subject.batch_tokens,

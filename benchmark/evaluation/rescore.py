@@ -18,6 +18,7 @@ from benchmark.evaluation.record import summarise
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of
 from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.files.atomic import storage_errors
+from benchmark.files.explanation_size import SIZE_MEASURE
 from benchmark.results import Run, RunWriter, Scores, load_run
 from benchmark.results.columns import costs_of_explaining
 from benchmark.results.digests import digest_of
@@ -91,6 +92,7 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
             dataclasses.replace(
                 run.record,
                 config=dataclasses.asdict(config),
+                size_measure=SIZE_MEASURE,
                 summary=summarise(config, scores),
                 columns=columns,
                 **{"together": [], **finished_scores(experiment, explainer, writer)},

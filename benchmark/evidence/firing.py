@@ -15,7 +15,7 @@ NEVER_FIRES = torch.finfo(torch.float32).max
 
 def firing_thresholds(
     profile: LayerProfile, reference: str, fraction: float
-) -> Float[Tensor, " d_mlp"]:
+) -> Float[Tensor, " n_units"]:
     """Return the firing threshold of every neuron of a layer, raw units.
 
     It is `fraction` of the neuron's reference. `median_exemplar` is the median of its exemplars'
@@ -36,11 +36,11 @@ def firing_thresholds(
     return thresholds.masked_fill(profile.max_activation <= 0, NEVER_FIRES)
 
 
-def _maximum(profile: LayerProfile) -> Float[Tensor, " d_mlp"]:
+def _maximum(profile: LayerProfile) -> Float[Tensor, " n_units"]:
     return profile.max_activation
 
 
-def _median_peak(profile: LayerProfile) -> Float[Tensor, " d_mlp"]:
+def _median_peak(profile: LayerProfile) -> Float[Tensor, " n_units"]:
     peaks = profile.top_values[:, : profile.n_exemplars]
     if not peaks.shape[1]:
         return profile.max_activation

@@ -58,7 +58,7 @@ class _Filler:
         self.shared = torch.zeros(m, length, n)
         self.own = torch.zeros(n * k, length)
 
-    def take(self, rows: np.ndarray, activations: Float[Tensor, "b ctx d_mlp"]) -> None:
+    def take(self, rows: np.ndarray, activations: Float[Tensor, "b ctx n_units"]) -> None:
         """Take what is wanted of contexts `rows [b]`, which ascend."""
         device = activations.device
         low, high = np.searchsorted(self._shared_rows, (rows[0], rows[-1] + 1))

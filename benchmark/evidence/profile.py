@@ -24,47 +24,47 @@ class LayerProfile:
     """What one pass found out about every neuron of a layer; BOS positions are left out.
 
     Attributes:
-        max_activation: the largest activation, raw units, `[d_mlp]`.
-        mean_activation: the mean, `[d_mlp]`.
-        mean_square: the mean of the square, `[d_mlp]`.
-        top_values: the largest activation of each top context, descending, `[d_mlp, k]`.
-        top_contexts: their rows, `[d_mlp, k]`; -1 where there were fewer than k documents.
+        max_activation: the largest activation, raw units, `[n_units]`.
+        mean_activation: the mean, `[n_units]`.
+        mean_square: the mean of the square, `[n_units]`.
+        top_values: the largest activation of each top context, descending, `[n_units, k]`.
+        top_contexts: their rows, `[n_units, k]`; -1 where there were fewer than k documents.
         n_tokens: number of text tokens seen.
     """
 
-    max_activation: Float[Tensor, " d_mlp"]
-    mean_activation: Float[Tensor, " d_mlp"]
-    mean_square: Float[Tensor, " d_mlp"]
-    top_values: Float[Tensor, "d_mlp k"]
-    top_contexts: Int[Tensor, "d_mlp k"]
+    max_activation: Float[Tensor, " n_units"]
+    mean_activation: Float[Tensor, " n_units"]
+    mean_square: Float[Tensor, " n_units"]
+    top_values: Float[Tensor, "n_units k"]
+    top_contexts: Int[Tensor, "n_units k"]
     n_tokens: int
 
     @property
     def n_exemplars(self) -> int:
-        """How many exemplars every neuron of the layer has."""
+        """Return how many exemplars every neuron of the layer has."""
         return int((self.top_contexts >= 0).sum(1).min())
 
 
 class LayerAccumulator:
-    """The running state of one layer: `O(d_mlp * k)` memory, fixed shapes, no wait for the device.
+    """Running state of one layer: `O(n_units * k)` memory, fixed shapes, no wait for the device.
 
     A context belongs to the document its strongest token belongs to, which differs from neuron to
     neuron; of each document only the strongest such context is kept.
     """
 
-    def __init__(self, d_mlp: int, k: int, device: torch.device) -> None:
+    def __init__(self, n_units: int, k: int, device: torch.device) -> None:
         self._k = k
-        self._values = torch.full((d_mlp, k), -torch.inf, device=device)
-        self._contexts = torch.full((d_mlp, k), -1, dtype=torch.long, device=device)
-        self._documents = torch.full((d_mlp, k), -1, dtype=torch.long, device=device)
-        self._max = torch.full((d_mlp,), -torch.inf, device=device)
-        self._sum = torch.zeros(d_mlp, dtype=torch.float64, device=device)
-        self._square = torch.zeros(d_mlp, dtype=torch.float64, device=device)
+        self._values = torch.full((n_units, k), -torch.inf, device=device)
+        self._contexts = torch.full((n_units, k), -1, dtype=torch.long, device=device)
+        self._documents = torch.full((n_units, k), -1, dtype=torch.long, device=device)
+        self._max = torch.full((n_units,), -torch.inf, device=device)
+        self._sum = torch.zeros(n_units, dtype=torch.float64, device=device)
+        self._square = torch.zeros(n_units, dtype=torch.float64, device=device)
         self._scratch = torch.empty(0, device=device)
         self._n_tokens = 0
 
     def update(
-        self, activations: Float[Tensor, "b ctx d_mlp"], segments: Segments, first_row: int
+        self, activations: Float[Tensor, "b ctx n_units"], segments: Segments, first_row: int
     ) -> None:
         """Take in a batch of contexts whose first one is row `first_row` of all contexts."""
         if len(segments.context) == 0:
@@ -75,13 +75,13 @@ class LayerAccumulator:
         self._add_contexts(strongest, segments, first_row)
 
     def _add_moments(self, activations: Tensor, segments: Segments) -> None:
-        n_contexts, length, d_mlp = activations.shape
+        n_contexts, length, n_units = activations.shape
         device = activations.device
         counts = np.zeros((n_contexts, length + 1), dtype=np.float32)
         np.add.at(counts, (segments.context, segments.start), 1)
         np.add.at(counts, (segments.context, segments.stop), -1)
         text = torch.from_numpy(counts.cumsum(1)[:, :length].reshape(1, -1)).to(device)
-        flat = activations.reshape(-1, d_mlp)
+        flat = activations.reshape(-1, n_units)
         if self._scratch.shape != flat.shape:
             self._scratch = torch.empty_like(flat)
         torch.mul(flat, flat, out=self._scratch)
@@ -113,7 +113,7 @@ class LayerAccumulator:
         self._documents = torch.cat([self._documents, names_everywhere], dim=1).gather(1, order)
 
     def result(self) -> LayerProfile:
-        """The profile of all contexts taken in."""
+        """Return the profile of all contexts taken in."""
         contexts = self._contexts.masked_fill(self._values == -torch.inf, -1)
         n = max(1, self._n_tokens)
         return LayerProfile(
@@ -126,13 +126,15 @@ class LayerAccumulator:
         )
 
 
-def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s d_mlp"]:
-    """Largest activation of each segment. Contexts of one document are reduced all at once."""
-    n_contexts, length, d_mlp = activations.shape
+def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s n_units"]:
+    """Return the largest activation of each segment. Contexts of one document are reduced all
+    at once.
+    """
+    n_contexts, length, n_units = activations.shape
     whole = (segments.start == 1) & (segments.stop == length)
     if whole.all() and len(whole) == n_contexts:
         return activations[:, 1:].amax(1)
-    out = activations.new_empty((len(whole), d_mlp))
+    out = activations.new_empty((len(whole), n_units))
     if whole.any():
         rows = segments.context[whole]
         maxima = activations[:, 1:].amax(1)
@@ -145,9 +147,11 @@ def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s
 
 
 def _best_of_groups(
-    values: Float[Tensor, "s d_mlp"], groups: IntArray
-) -> tuple[Float[Tensor, "g d_mlp"], Int[Tensor, "g d_mlp"]]:
-    """The largest value of each group of rows, groups ascending, and the first row that has it."""
+    values: Float[Tensor, "s n_units"], groups: IntArray
+) -> tuple[Float[Tensor, "g n_units"], Int[Tensor, "g n_units"]]:
+    """Return the largest value of each group of rows, groups ascending, and the first row that
+    has it.
+    """
     names, group = np.unique(groups, return_inverse=True)
     sizes = np.bincount(group)
     order = np.argsort(group, kind="stable")
@@ -172,7 +176,8 @@ def profile_layers(
     """Profile all neurons of some layers in one forward pass over the contexts `[n, ctx]`."""
     segments = find_segments(contexts, distinct_documents)
     states = {
-        layer: LayerAccumulator(subject.d_mlp, k, torch.device(subject.device)) for layer in layers
+        layer: LayerAccumulator(subject.n_units(layer), k, torch.device(subject.device))
+        for layer in layers
     }
     with progress(contexts.tokens.numel(), description, "tokens") as bar:
         for rows, activations in subject.stream(contexts.tokens, layers):

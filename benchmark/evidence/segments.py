@@ -1,4 +1,4 @@
-"""Where documents begin and end inside contexts, known before any model runs."""
+"""Boundaries of documents inside contexts, known before any model runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Segments:
     offsets: IntArray
 
     def of_rows(self, rows: slice) -> Segments:
-        """The segments of consecutive contexts, their rows counted from the first of them."""
+        """Return the segments of consecutive contexts, their rows counted from the first of
+        them.
+        """
         first, last = int(self.offsets[rows.start]), int(self.offsets[rows.stop])
         return Segments(
             self.context[first:last] - rows.start,

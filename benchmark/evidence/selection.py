@@ -43,12 +43,12 @@ class Selection:
     Attributes:
         layer: the layer.
         neurons: their indices, `[n]`, ascending if they were drawn.
-        dead: for every neuron of the layer whether it is dead, `[d_mlp]`.
+        dead: for every neuron of the layer whether it is dead, `[n_units]`.
     """
 
     layer: int
     neurons: Int[Tensor, " n"]
-    dead: Bool[Tensor, " d_mlp"]
+    dead: Bool[Tensor, " n_units"]
 
     @property
     def n_dead(self) -> int:
@@ -57,13 +57,13 @@ class Selection:
 
     @property
     def dead_neurons(self) -> list[int]:
-        """Those of `neurons` that are dead: none, unless they were named."""
+        """Return those of `neurons` that are dead: none, unless they were named."""
         return [neuron for neuron in self.neurons.tolist() if self.dead[neuron]]
 
 
 def relative_reach(
-    profile: LayerProfile, output_norms: Float[Tensor, " d_mlp"]
-) -> Float[Tensor, " d_mlp"]:
+    profile: LayerProfile, output_norms: Float[Tensor, " n_units"]
+) -> Float[Tensor, " n_units"]:
     """Return each neuron's reach as a part of the average reach of its layer, float64.
 
     Zeros where no neuron of the layer reaches anywhere.
@@ -79,8 +79,8 @@ def relative_reach(
 
 
 def dead_neurons(
-    profile: LayerProfile, output_norms: Float[Tensor, " d_mlp"]
-) -> Bool[Tensor, " d_mlp"]:
+    profile: LayerProfile, output_norms: Float[Tensor, " n_units"]
+) -> Bool[Tensor, " n_units"]:
     """Return which neurons of a layer are dead; the module says what that means.
 
     Args:
@@ -91,7 +91,7 @@ def dead_neurons(
 
 
 def draw_neurons(
-    dead: Bool[Tensor, " d_mlp"], layer: int, per_layer: int | None, key: str
+    dead: Bool[Tensor, " n_units"], layer: int, per_layer: int | None, key: str
 ) -> Selection:
     """Draw up to `per_layer` living neurons (None: all) by a permutation that `key` decides.
 

@@ -109,7 +109,8 @@ class EvidenceStore:
 
     @functools.cached_property
     def novel(self) -> Bool[Tensor, "m ctx"]:
-        """Which tokens of the `uniform` set end a run that is nowhere in the `explain` split.
+        """Return which tokens of the `uniform` set end a run that is nowhere in the `explain`
+        split.
 
         The whole split counts, also what of it no exemplar is taken from. A token with fewer than
         `NOVEL_LENGTH` tokens of its document before it in its context is not among them.
@@ -121,14 +122,16 @@ class EvidenceStore:
     # The pass over the explain split.
 
     def profile_is_cached(self, layer: int) -> bool:
-        """Whether the profile of a layer is on disk."""
+        """Return whether the profile of a layer is on disk."""
         return self.cache.has("profile", self._profile_key(layer))
 
     def profiles(self, layers: Sequence[int]) -> Mapping[int, LayerProfile]:
-        """Profiles of all neurons of the layers, missing ones made in one pass."""
+        """Return profiles of all neurons of the layers, missing ones made in one pass."""
         missing = [layer for layer in layers if layer not in self._profiles]
         for layer in list(missing):
-            stored = self.cache.read("profile", self._profile_key(layer), self._expected_profile())
+            stored = self.cache.read(
+                "profile", self._profile_key(layer), self._expected_profile(layer)
+            )
             if stored is not None:
                 self._profiles[layer] = _profile_from(stored)
                 self.cache.hits += 1
@@ -148,7 +151,7 @@ class EvidenceStore:
                 self._profiles[layer] = profile
         return {layer: self._profiles[layer] for layer in layers}
 
-    def dead_neurons(self, layer: int) -> Bool[Tensor, " d_mlp"]:
+    def dead_neurons(self, layer: int) -> Bool[Tensor, " n_units"]:
         """Return which neurons of a layer are dead; see `benchmark.evidence.selection`."""
         return dead_neurons(self.profiles([layer])[layer], self.subject.output_norms(layer))
 
@@ -163,8 +166,8 @@ class EvidenceStore:
         chosen = reference or self.settings.firing_reference
         return firing_thresholds(profile, chosen, self.settings.firing)[block.neurons]
 
-    def _expected_profile(self) -> dict[str, Expected]:
-        width, contexts = self.subject.d_mlp, len(self.explain)
+    def _expected_profile(self, layer: int) -> dict[str, Expected]:
+        width, contexts = self.subject.n_units(layer), len(self.explain)
         k = min(self.settings.exemplars, contexts)
         return {
             "max_activation": Expected(torch.float32, (width,)),
@@ -176,7 +179,7 @@ class EvidenceStore:
         }
 
     def _expected(self, kind: str, block: Block) -> dict[str, Expected]:
-        """The tensors that a file of a block holds."""
+        """Return the tensors that a file of a block holds."""
         n, length = len(block.neurons), self.corpus.context_length
         if kind == "evidence":
             k = self.exemplar_rows(block).shape[1]
@@ -194,7 +197,7 @@ class EvidenceStore:
         return {"activations": Expected(torch.float32, (n, len(self.calibrate), length))}
 
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
-        """Rows of the explain contexts that are the exemplars of each neuron of a block."""
+        """Return rows of the explain contexts that are the exemplars of each neuron of a block."""
         profile = self.profiles([block.layer])[block.layer]
         k = profile.n_exemplars
         if k == 0:
@@ -206,7 +209,7 @@ class EvidenceStore:
     # Passes for chosen neurons.
 
     def is_cached(self, block: Block, *, calibrate: bool = False) -> bool:
-        """Whether evidence and truth of a block are on disk, as `prepare` leaves them."""
+        """Return whether evidence and truth of a block are on disk, as `prepare` leaves them."""
         return (
             self.cache.has("evidence", self._evidence_key(block))
             and self.cache.has("truth", self._truth_key(block))
@@ -260,7 +263,9 @@ class EvidenceStore:
         blocks: Sequence[Block],
         within: Sequence[Block],
     ) -> list[Block]:
-        """The blocks that are neither on disk nor parts of ones that are; such parts are stored."""
+        """Return the blocks that are neither on disk nor parts of ones that are; such parts are
+        stored.
+        """
         return [
             block
             for block in blocks
@@ -286,7 +291,7 @@ class EvidenceStore:
         return True
 
     def _to_measure(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
-        """The blocks in groups that one pass measures; first whether that could be kept."""
+        """Yield the blocks in groups that one pass measures; first whether that could be kept."""
         if blocks:
             self.cache.check_writable()
         neuron_bytes = 4 * n_contexts * self.explain.tokens.shape[1]
@@ -341,7 +346,7 @@ class EvidenceStore:
     def _everywhere(
         self, blocks: Sequence[Block], tokens: Int[Tensor, "m ctx"], description: str
     ) -> Iterator[tuple[Block, Float[Tensor, "m ctx n"]]]:
-        """What the neurons of each block do on all of some contexts, from one pass."""
+        """Yield what the neurons of each block do on all of some contexts, from one pass."""
         everything = torch.arange(len(tokens))
         requests = {
             block.index: Request(
@@ -359,7 +364,7 @@ class EvidenceStore:
     # What a run reads.
 
     def evidence(self, block: Block) -> Evidence:
-        """The evidence of a block."""
+        """Return the evidence of a block."""
         stored = self._read("evidence", self._evidence_key(block), block)
         profile = self.profiles([block.layer])[block.layer]
         tokens = self.explain.tokens[self.exemplar_rows(block)]
@@ -379,7 +384,7 @@ class EvidenceStore:
         )
 
     def truth(self, block: Block) -> Truth:
-        """The truth of a block on the scoring sets."""
+        """Return the truth of a block on the scoring sets."""
         stored = self._read("truth", self._truth_key(block), block)
         rows = torch.cat([self.uniform_rows, stored["top"].reshape(-1)]).unique(sorted=True)
         return Truth(
@@ -394,7 +399,7 @@ class EvidenceStore:
         )
 
     def calibration_truth(self, block: Block) -> CalibrationTruth:
-        """The truth of a block on the `calibrate` split."""
+        """Return the truth of a block on the `calibrate` split."""
         stored = self._read("calibration", self._calibration_key(block), block)
         return CalibrationTruth(self.calibrate.bos, self.calibrate.tokens, stored["activations"])
 

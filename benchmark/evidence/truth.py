@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.results.columns import NOVEL, SHARED_SETS, TOP
 
 NOVEL_LENGTH = 8
-"""A token is novel if the last so many tokens, itself among them, are nowhere in `explain`."""
+"""A token is novel if the last eight tokens, itself among them, are nowhere in `explain`."""
 
 CONTEXTS_AT_ONCE = 64
 
@@ -45,11 +45,11 @@ class Truth:
 
     @property
     def n_random(self) -> int:
-        """Contexts that `top_and_random` adds to each neuron's top ones."""
+        """Return contexts that `top_and_random` adds to each neuron's top ones."""
         return min(int(self.top.shape[1]), len(self.uniform))
 
     def rows(self, scoring_set: str) -> Int[Tensor, "n c"]:
-        """Rows of `tokens` that make up a scoring set, for each neuron."""
+        """Return rows of `tokens` that make up a scoring set, for each neuron."""
         n = len(self.top)
         if scoring_set in SHARED_SETS:
             return self.uniform.expand(n, -1)
@@ -59,7 +59,7 @@ class Truth:
         return torch.cat([self.top, self.uniform[spread].expand(n, -1)], dim=1)
 
     def activations(self, scoring_set: str) -> Float[Tensor, "n c ctx"]:
-        """True activations on a scoring set, in the order of `rows`."""
+        """Return the true activations on a scoring set, in the order of `rows`."""
         if scoring_set in SHARED_SETS:
             return self.uniform_activations
         if scoring_set == TOP:
@@ -68,7 +68,7 @@ class Truth:
         return torch.cat([self.top_activations, self.uniform_activations[:, spread]], dim=1)
 
     def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
-        """Which tokens of a scoring set are scored, in the order of `rows`.
+        """Return which tokens of a scoring set are scored, in the order of `rows`.
 
         One mask, `[1, m, ctx]`, where all neurons share the set and what is predicted of it.
         """
@@ -99,7 +99,7 @@ class CalibrationTruth:
 def strongest_contexts(
     activations: Float[Tensor, "m ctx n"], tokens: Int[Tensor, "m ctx"], bos: int, k: int
 ) -> Int[Tensor, "n k"]:
-    """Rows of each neuron's strongest contexts, BOS left out, strongest first."""
+    """Return rows of each neuron's strongest contexts, BOS left out, strongest first."""
     maxima = torch.empty(len(tokens), activations.shape[2])
     for rows in torch.arange(len(tokens)).split(CONTEXTS_AT_ONCE):
         text = (tokens[rows] != bos)[:, :, None]

@@ -24,12 +24,12 @@ class SavedGraph:
 
     @property
     def name(self) -> str:
-        """As it is typed: `3.400`."""
+        """Return the neuron as it is typed: `3.400`."""
         return f"{self.layer}.{self.neuron}"
 
 
 def graph_of(explanation: Explanation, neuron: str) -> NeuronGraph:
-    """The graph of an explanation.
+    """Return the graph of an explanation.
 
     Raises:
         BenchmarkError: it offers none, or fails to make it.
@@ -63,12 +63,12 @@ def reopen_with_graphs(run: Run, trust: Collection[str] = ()) -> ReopenedRun:
 
 
 def offers_graphs(explanation_class: type) -> bool:
-    """Whether explanations of a class can be drawn."""
+    """Return whether explanations of a class can be drawn."""
     return callable(getattr(explanation_class, "graph", None))
 
 
 def no_graphs(explainer: str) -> BenchmarkError:
-    """What a user hears who asks for graphs of an explainer without."""
+    """Return the message for an explainer whose explanations are not graphs."""
     return NoGraphsError(f"explanations of '{explainer}' have no graph.")
 
 
@@ -77,7 +77,7 @@ class NoGraphsError(BenchmarkError):
 
 
 def run_graphs(reopened: ReopenedRun, only: Collection[str] | None = None) -> Iterator[SavedGraph]:
-    """Every neuron's graph by layer and neuron, one at a time, with a progress bar.
+    """Yield every neuron's graph by layer and neuron, one at a time, with a progress bar.
 
     Args:
         reopened: what `reopen_with_graphs` gave for a run.

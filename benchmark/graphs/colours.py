@@ -16,7 +16,7 @@ _GREY: _Colour = (246, 246, 246)
 
 
 def fill_of(kind: str, strength: float) -> str:
-    """The colour of a box, paler for less activation or importance."""
+    """Return the colour of a box, paler for less activation or importance."""
     if kind in ("any", "more"):
         return _hex(_GREY)
     low, high = _RED if kind == "activating" else _BLUE
@@ -25,26 +25,26 @@ def fill_of(kind: str, strength: float) -> str:
 
 
 def text_on(fill: str) -> str:
-    """Black or white, whichever can be read better on a colour."""
+    """Return black or white, whichever can be read better on a colour."""
     bright = _brightness(fill)
     return "#ffffff" if 1.05 / (bright + 0.05) > (bright + 0.05) / 0.05 else "#000000"
 
 
 def border_of(kind: str) -> str:
-    """The colour of a box's edge."""
+    """Return the colour of a box's edge."""
     if kind in ("any", "more"):
         return LINES
     return _hex((_RED if kind == "activating" else _BLUE)[1])
 
 
 def contrast(first: str, second: str) -> float:
-    """How well one colour is told from another, 1 to 21 (WCAG 2.1, contrast ratio)."""
+    """Return how well one colour is told from another, 1 to 21 (WCAG 2.1, contrast ratio)."""
     low, high = sorted((_brightness(first), _brightness(second)))
     return (high + 0.05) / (low + 0.05)
 
 
 def _brightness(colour: str) -> float:
-    """Relative luminance, 0 to 1 (WCAG 2.1)."""
+    """Return the relative luminance, 0 to 1 (WCAG 2.1)."""
     parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

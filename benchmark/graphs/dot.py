@@ -8,7 +8,7 @@ from benchmark.graphs.shown import whole
 
 
 def to_dot(graph: NeuronGraph, title: str = "") -> str:
-    """All nodes and edges as a `digraph` that runs from left to right.
+    """Return all nodes and edges as a `digraph` that runs from left to right.
 
     Args:
         graph: what to write.
@@ -40,6 +40,6 @@ def to_dot(graph: NeuronGraph, title: str = "") -> str:
 
 
 def _quoted(*lines: str) -> str:
-    r"""A string of Graphviz, line under line; a backslash in a text stands for itself."""
+    r"""Return a string of Graphviz, line under line; a backslash in a text stands for itself."""
     shown = [line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines]
     return '"' + "\\n".join(shown) + '"'

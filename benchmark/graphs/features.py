@@ -1,4 +1,4 @@
-"""What a graph is compared by: which token it fires on, with which token how far before."""
+"""Features by which graphs are compared: a token that it fires on, and one at a distance before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST = (1 << BITS) - 1
 
 
 def features(graph: NeuronGraph) -> Int[np.ndarray, " items"]:
-    """The items of a graph, as sorted numbers, each once.
+    """Return the items of a graph, as sorted numbers, each once.
 
     An item is an activating token alone, or with one context token at a distance in tokens. All
     alternatives count, and all lengths of a gap.
@@ -25,7 +25,7 @@ def features(graph: NeuronGraph) -> Int[np.ndarray, " items"]:
 
 
 def of_pattern(graph: NeuronGraph, pattern: Pattern) -> set[int]:
-    """The items of one pattern."""
+    """Return the items of one pattern."""
     ends = graph.nodes[pattern.nodes[-1]].tokens
     found = {packed(end, 0, end) for end in ends}
     distances = {0}
@@ -41,7 +41,7 @@ def of_pattern(graph: NeuronGraph, pattern: Pattern) -> set[int]:
 
 
 def alike(graph: NeuronGraph, other: NeuronGraph) -> Pattern:
-    """Of a graph's patterns the one that shares most with another graph, the strongest of these."""
+    """Return the pattern that shares most with another graph, the strongest of these."""
     shared = set(features(graph).tolist()) & set(features(other).tolist())
     return max(
         graph.strongest_first(), key=lambda pattern: len(shared & of_pattern(graph, pattern))
@@ -49,7 +49,7 @@ def alike(graph: NeuronGraph, other: NeuronGraph) -> Pattern:
 
 
 def packed(end: int, distance: int, token: int) -> int:
-    """An item as one number.
+    """Return an item as one number.
 
     Raises:
         ValueError: an id or a distance is too large or negative.

@@ -1,4 +1,4 @@
-"""A graph as files: which, where, and whole or not at all."""
+"""Files of a graph: which, where, and whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER_PICTURES = (".pdf", ".jpg", ".jpeg", ".gif", ".webp", ".eps", ".ps", ".htm
 
 
 def files_for(target: Path, name: str, *, dot: bool = False) -> list[Path]:
-    """The files that a graph is written to.
+    """Return the files that a graph is written to.
 
     Args:
         target: a file ending in `.svg`, `.png` or `.dot`, or a folder, which need not exist.

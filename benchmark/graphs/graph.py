@@ -37,7 +37,7 @@ class Node:
 
     @property
     def is_any(self) -> bool:
-        """Whether any token can stand here."""
+        """Return whether any token can stand here."""
         return not self.tokens
 
 
@@ -77,17 +77,19 @@ class NeuronGraph:
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of nodes, a token and the one that follows it, each pair once."""
+        """Return pairs of nodes, a token and the one that follows it, each pair once."""
         pairs = (pair for each in self.patterns for pair in itertools.pairwise(each.nodes))
         return tuple(dict.fromkeys(pairs))
 
     @property
     def activation(self) -> float:
-        """Of the strongest pattern, 0 without any."""
+        """Return the activation of the strongest pattern, 0 without any."""
         return max((pattern.activation for pattern in self.patterns), default=0.0)
 
     def parts(self) -> tuple[tuple[Pattern, ...], ...]:
-        """The patterns of each connected part, strongest part first, strongest pattern first."""
+        """Return the patterns of each connected part, strongest part first, strongest pattern
+        first.
+        """
         home = list(range(len(self.nodes)))
 
         def root(node: int) -> int:
@@ -104,16 +106,16 @@ class NeuronGraph:
         return tuple(map(tuple, found.values()))
 
     def above(self, activation: float) -> NeuronGraph:
-        """The graph with only the patterns of at least this activation; the nodes stay."""
+        """Return the graph with only the patterns of at least this activation; the nodes stay."""
         kept = tuple(each for each in self.patterns if each.activation >= activation)
         return self if len(kept) == len(self.patterns) else replace(self, patterns=kept)
 
     def strongest_first(self) -> list[Pattern]:
-        """The patterns by falling activation."""
+        """Return the patterns by falling activation."""
         return sorted(self.patterns, key=lambda pattern: -pattern.activation)
 
     def repeats(self) -> tuple[tuple[int, Pattern], ...]:
-        """Tokens that activate and also stand in the context of the same pattern, each once.
+        """Return tokens that activate and also stand in the context of the same pattern, each once.
 
         With each its strongest such pattern, strongest first.
         """
@@ -126,11 +128,11 @@ class NeuronGraph:
         return tuple(found.items())
 
     def text(self, pattern: Pattern) -> str:
-        """A pattern as a person would write it: `[was | were] … on the ‹List›`."""
+        """Return a pattern as a person would write it: `[was | were] … on the ‹List›`."""
         return write_pattern([self.nodes[node].texts for node in pattern.nodes])
 
     def text_of(self, token: int) -> str:
-        """How a token of this graph reads."""
+        """Return how a token of this graph reads."""
         for node in self.nodes:
             if token in node.tokens:
                 return node.texts[node.tokens.index(token)]
@@ -142,12 +144,12 @@ class OffersGraph(Protocol):
     """An explanation that can be drawn."""
 
     def graph(self) -> NeuronGraph:
-        """The explanation as a graph."""
+        """Return the explanation as a graph."""
         ...
 
 
 def depths(n_nodes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
-    """For each node the number of edges on the longest way to a node that nothing follows.
+    """Return for each node the number of edges on the longest way to a node that nothing follows.
 
     Raises:
         ValueError: the edges lead in a circle.

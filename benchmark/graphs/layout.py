@@ -1,4 +1,4 @@
-"""Where everything of a picture stands, in pixels; the painters only draw it."""
+"""Layout of a picture: positions in pixels, which the painters only draw."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PlacedBox:
 
     @property
     def middle(self) -> float:
-        """Height at which lines come in and go out."""
+        """Return the height at which lines come in and go out."""
         return self.top + self.height / 2
 
 
@@ -125,7 +125,7 @@ def lay_out(
 
 
 def text_width(text: str, size: float) -> float:
-    """Pixels that a text takes in a monospaced font: two cells for a wide letter."""
+    """Return pixels that a text takes in a monospaced font: two cells for a wide letter."""
     return sum(map(_cells, text)) * size * ADVANCE
 
 
@@ -136,7 +136,7 @@ def _cells(letter: str) -> int:
 
 
 def _placed(seen: Shown, left: float, top: float, spell: Callable[[str], str]) -> list[PlacedBox]:
-    """All boxes: columns by what follows them, rows so that no two boxes touch."""
+    """Return all boxes: columns by what follows them, rows so that no two boxes touch."""
     boxes = [
         Box(tuple(map(spell, box.lines)), box.kind, box.strength, box.begins, box.details)
         for box in seen.boxes
@@ -179,7 +179,7 @@ def _size(box: Box) -> tuple[float, float]:
 def _rows(
     seen: Shown, column: Sequence[int], part: Sequence[int], heights: Sequence[float]
 ) -> list[float]:
-    """The upper edge of every box.
+    """Return the upper edge of every box.
 
     Every box stands beside the boxes that come before it and are drawn first because of it: these
     form a tree, in which each has room of its own.
@@ -227,7 +227,7 @@ def _rows(
 
 
 def _parts(n_boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
-    """For each box the lowest number of a box that it is connected with."""
+    """Return for each box the lowest number of a box that it is connected with."""
     part = list(range(n_boxes))
     changed = True
     while changed:
@@ -253,7 +253,7 @@ def _line(first: PlacedBox, second: PlacedBox) -> Line:
 
 
 def _legend(seen: Shown, top: float, labels: list[Label], swatches: list[Swatch]) -> float:
-    """What is explained below the graph, and only if it is there; returns where it ends."""
+    """Draw the legend of what the graph holds, below it; return where it ends."""
     kinds = {box.kind for box in seen.boxes}
     rows: list[tuple[tuple[tuple[str, float], ...], str]] = []
     scale = (0.0, 0.5, 1.0)

@@ -1,4 +1,4 @@
-"""Whether a token, as it is shown, is the one that somebody typed."""
+"""Matching of typed terms with tokens as they are shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Matching:
     contains: bool = False
 
     def test(self, typed: str) -> Callable[[str], bool]:
-        r"""A test for the texts of tokens.
+        r"""Return a test for the texts of tokens.
 
         Args:
             typed: the text with spaces and line ends as they are, as they are shown (`·`, `↵`),

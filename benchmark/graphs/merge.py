@@ -1,4 +1,4 @@
-"""From patterns of tokens, one by one, to the smallest graph that holds exactly these.
+"""Merging of token patterns into the smallest graph that holds exactly these.
 
 Patterns are read backwards from the activating token into a trie. Siblings with the same tokens
 before them and like activations become one node with alternatives; what stands before different
@@ -66,7 +66,7 @@ class _Branch:
 def build_graph(
     patterns: Iterable[TokenPattern], text_of: Callable[[int], str], start: int | None = None
 ) -> NeuronGraph:
-    """The graph of some patterns, strongest first.
+    """Return the graph of some patterns, strongest first.
 
     Args:
         patterns: in any order; of equal ones the mean activation, weighted by count, is taken.
@@ -88,7 +88,7 @@ def build_graph(
 
 
 def _trie(patterns: Iterable[TokenPattern]) -> tuple[_Branch, list[_Branch]]:
-    """The root of the trie, and all its places, each after the one that it stands before."""
+    """Return the root of the trie, and all its places, each after the one that it stands before."""
     root = _Branch((), False)
     order: list[_Branch] = []
     for pattern in patterns:
@@ -116,7 +116,9 @@ def _check(pattern: TokenPattern) -> None:
 
 
 def _backwards(pattern: TokenPattern) -> Iterator[tuple[int | None, int, float]]:
-    """Tokens from the last to the first with their importances; a run of any tokens as one."""
+    """Yield tokens from the last to the first with their importances; a run of any tokens as
+    one.
+    """
     gap = 0
     pairs = zip(reversed(pattern.tokens), reversed(pattern.importances), strict=True)
     for token, importance in pairs:
@@ -130,7 +132,9 @@ def _backwards(pattern: TokenPattern) -> Iterator[tuple[int | None, int, float]]
 
 
 def _merged(parent: _Branch, shapes: dict[object, int]) -> list[_Branch]:
-    """The children, by shape; those with the same before them and like activations as one."""
+    """Return the children, by shape; those with the same before them and like activations as
+    one.
+    """
     groups: dict[tuple[bool, bool, tuple[int, ...]], list[_Branch]] = {}
     for branch in parent.children.values():
         key = (branch.is_any, branch.ends, tuple(each.shape for each in branch.left))
@@ -149,7 +153,7 @@ def _merged(parent: _Branch, shapes: dict[object, int]) -> list[_Branch]:
 
 
 def _joined(alike: list[_Branch]) -> _Branch:
-    """Branches that differ in their own symbols only as one; numbers are weighted means."""
+    """Return branches that differ in their own symbols only as one; numbers are weighted means."""
     if len(alike) == 1:
         return alike[0]
     first = alike[0]
@@ -168,7 +172,7 @@ def _added(before: _Sum, value: float, weight: int) -> _Sum:
 
 
 def _summed(lists: Iterable[list[_Sum]]) -> list[_Sum]:
-    """Sums of several branches, place by place."""
+    """Return sums of several branches, place by place."""
     return [
         (sum(total for total, _ in same), sum(weight for _, weight in same))
         for same in zip(*lists, strict=True)
@@ -249,5 +253,7 @@ def _node(
 
 
 def _part(value: float) -> float:
-    """A number within 0 and 1: a rounding error, or a simulator's own scale, may lead out."""
+    """Return a number within 0 and 1: a rounding error, or a simulator's own scale, may lead
+    out.
+    """
     return min(1.0, max(0.0, value))

@@ -22,7 +22,7 @@ _PIXELS_PER_INCH = 100
 
 
 def to_png(graph: NeuronGraph, title: str = "", *, legend: bool = True) -> bytes:
-    r"""The picture of a graph as a PNG file on white, two dots for a pixel of the SVG.
+    r"""Return the picture of a graph as a PNG file on white, two dots for a pixel of the SVG.
 
     Letters that matplotlib's own font lacks are spelt as `\u4e2d`, so that no two tokens look
     the same.
@@ -142,7 +142,7 @@ def _points(pixels: float) -> float:
 
 
 def _spelt(text: str) -> str:
-    """Letters that the font lacks are spelt out."""
+    """Spell out the letters that the font lacks."""
     known = _letters()
     return "".join(
         letter if ord(letter) in known else letter.encode("unicode_escape").decode()
@@ -152,7 +152,7 @@ def _spelt(text: str) -> str:
 
 @functools.cache
 def _letters() -> frozenset[int]:
-    """What the font can show, in every style that is used."""
+    """Return what the font can show, in every style that is used."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     styles = (

@@ -43,7 +43,7 @@ class Query:
             holds one of them.
         matching: how tokens are compared.
         repeats: only graphs where a token activates and stands in its own context.
-        parts: only graphs that fall apart into at least so many unconnected parts.
+        parts: only graphs that consist of at least this many unconnected parts.
         above: only patterns of at least this activation count, as a part of the largest.
 
     Raises:
@@ -104,7 +104,9 @@ class Found:
 
 
 def search(graphs: Iterable[SavedGraph], query: Query) -> Found:
-    """The neurons whose graphs meet a query, by falling activation, then by layer and neuron."""
+    """Return the neurons whose graphs meet a query, by falling activation, then by layer and
+    neuron.
+    """
     tests = [(query.matching.test(term.text), term.role) for term in query.terms]
     found, held = Found([]), [False] * len(tests)
     for saved in graphs:
@@ -172,7 +174,7 @@ def _hit(saved: SavedGraph, graph: NeuronGraph, query: Query, meant: _Meant) -> 
 
 
 def _text(graph: NeuronGraph, pattern: Pattern, wanted: set[str]) -> str:
-    """A pattern with the wanted ones first among its alternatives, and of many only some."""
+    """Return a pattern with the wanted ones first among its alternatives, and of many only some."""
     places = []
     for node in pattern.nodes:
         texts = sorted(graph.nodes[node].texts, key=lambda text: text not in wanted)

@@ -1,4 +1,4 @@
-"""What is drawn of a graph: the strongest patterns, and of long ones the end."""
+"""Selection of what is drawn of a graph: the strongest patterns, and of long ones the end."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Shown:
 
 
 def shown(graph: NeuronGraph) -> Shown:
-    """The part of a graph that a picture holds."""
+    """Return the part of a graph that a picture holds."""
     return _boxes(graph, PATTERNS, COLUMNS, ALTERNATIVES)
 
 
 def whole(graph: NeuronGraph) -> Shown:
-    """All of a graph, however large."""
+    """Return all of a graph, however large."""
     most = len(graph.nodes) + len(graph.patterns) + 1
     widest = max((len(node.tokens) for node in graph.nodes), default=0)
     return _boxes(graph, most, most, widest)
@@ -133,7 +133,7 @@ def _box(node: Node, span: tuple[float, float] | None, n_alternatives: int) -> B
 
 
 def _lengths(lengths: Sequence[int]) -> str:
-    """`3`, `1–3`, or `1, 4`."""
+    """Return `3`, `1–3`, or `1, 4`."""
     lengths = sorted(lengths)
     if len(lengths) > 2 and lengths == list(range(lengths[0], lengths[-1] + 1)):
         return f"{lengths[0]}–{lengths[-1]}"
@@ -141,7 +141,7 @@ def _lengths(lengths: Sequence[int]) -> str:
 
 
 def cut(text: str) -> str:
-    """A text of bounded length; the end of a token tells as much as its beginning."""
+    """Return a text of bounded length; the end of a token tells as much as its beginning."""
     text = shortened(text, LETTERS)
     if len(text) <= LETTERS:
         return text

@@ -38,12 +38,12 @@ class Pair:
 
     @property
     def similarity(self) -> float:
-        """Jaccard index of the two sets of items."""
+        """Return the Jaccard index of the two sets of items."""
         return self.shared / (sum(self.sizes) - self.shared)
 
     @property
     def contained(self) -> float:
-        """The part of the smaller graph that is in the larger one."""
+        """Return the part of the smaller graph that is in the larger one."""
         return self.shared / min(self.sizes)
 
 
@@ -103,7 +103,7 @@ def similar_pairs(
 
 
 def _groups(items: Sequence[Int[np.ndarray, " items"]]) -> dict[bytes, list[int]]:
-    """The owners of each distinct set that is not empty."""
+    """Return the owners of each distinct set that is not empty."""
     members: dict[bytes, list[int]] = {}
     for owner, each in enumerate(items):
         if len(each):
@@ -116,7 +116,9 @@ def _candidates(
 ) -> Iterator[
     tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]
 ]:
-    """Pairs of distinct sets that may share enough, each once: smaller, larger, shared items."""
+    """Yield pairs of distinct sets that may share enough, each once: smaller, larger, shared
+    items.
+    """
     if not sets:
         return
     bounds = np.concatenate([[0], np.cumsum(sizes)])
@@ -148,7 +150,9 @@ def _candidates(
 
 
 def least_shared(size: int, threshold: float) -> int:
-    """The fewest items that are at least this part of a set, as `shared / size` is rounded."""
+    """Return the fewest items that are at least this part of a set, as `shared / size` is
+    rounded.
+    """
     least = math.ceil(size * threshold)
     while least > 1 and (least - 1) / size >= threshold:
         least -= 1
@@ -156,7 +160,7 @@ def least_shared(size: int, threshold: float) -> int:
 
 
 def _blocks(work: Int[np.ndarray, " n"]) -> Iterator[tuple[int, int]]:
-    """Ranges of rows whose products are of bounded size."""
+    """Yield ranges of rows whose products are of bounded size."""
     total = np.cumsum(work)
     start = 0
     while start < len(work):
@@ -173,7 +177,7 @@ def _shared(
     second: Int[np.ndarray, " pairs"],
     sizes: Int[np.ndarray, " n"],
 ) -> Int[np.ndarray, " pairs"]:
-    """How many items each pair shares."""
+    """Return how many items each pair shares."""
     found = np.zeros(len(first), dtype=np.int64)
     for start, stop in _blocks(sizes[first] + sizes[second]):
         both = whole[first[start:stop]].multiply(whole[second[start:stop]])
@@ -210,7 +214,7 @@ class _Best:
 def _pairs(
     best: _Best, owners: Sequence[list[int]], sizes: Int[np.ndarray, " n"]
 ) -> Iterator[Pair]:
-    """The pairs of neurons that the best pairs of sets stand for, best first."""
+    """Yield the pairs of neurons that the best pairs of sets stand for, best first."""
     for _, shared, first, second in best.sorted().T.tolist():
         i, j = int(first), int(second)
         chosen = combinations(owners[i], 2) if i == j else product(owners[i], owners[j])

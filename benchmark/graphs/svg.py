@@ -23,7 +23,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_svg(graph: NeuronGraph, title: str = "", *, legend: bool = True) -> str:
-    """The picture of a graph as one `<svg>` element, to be saved or put into a page.
+    """Return the picture of a graph as one `<svg>` element, to be saved or put into a page.
 
     It has no background, no style sheet and no ids, so that many can stand in one page, light or
     dark. A pointer over a box shows its token ids.
@@ -108,7 +108,7 @@ def _text(text: str) -> str:
 
 
 def _spelt(text: str) -> str:
-    """What XML cannot hold is spelt out."""
+    """Spell out what XML cannot hold."""
     return _NOT_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

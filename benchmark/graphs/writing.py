@@ -9,7 +9,7 @@ START_TEXT = "[start]"
 
 
 def write_pattern(places: Sequence[Sequence[str]]) -> str:
-    """`[was | were] … on the ‹List›`: alternatives in brackets, any tokens as one gap.
+    """Return `[was | were] … on the ‹List›`: alternatives in brackets, any tokens as one gap.
 
     Args:
         places: in reading order, the texts that can stand at each place, none where any can; the

@@ -6,17 +6,16 @@ import copy
 import re
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import Storage, SubjectModel
+from benchmark.interface import SharedPrefixes, Storage, SubjectModel
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from benchmark.subject import Subject
-    from benchmark.subject.prefix_cache import Stems
 
 # Kinds of the cache that runs measure: what they hold is nobody's to write but the benchmark's.
 MEASURED = ("calibration", "clusters", "copied", "evidence", "profile", "tokens", "truth")
@@ -27,10 +26,9 @@ _tokenizers: weakref.WeakKeyDictionary[HandedSubject, Any] = weakref.WeakKeyDict
 
 
 class HandedSubject:
-    """A subject that can be asked and not be changed: no weights, and a tokenizer of its own.
+    """A subject that can be queried and not be changed: no weights, and a tokenizer of its own.
 
-    It has the attributes and methods of `Subject` that explainers use; each does what it does
-    there.
+    It has exactly the attributes and methods of `SubjectModel`.
     """
 
     __slots__ = ("__weakref__",)
@@ -59,11 +57,6 @@ class HandedSubject:
         return _subjects[self].d_vocab
 
     @property
-    def d_mlp(self) -> int:
-        """The number of neurons of a layer."""
-        return _subjects[self].d_mlp
-
-    @property
     def bos(self) -> int:
         """The token id that starts every context."""
         return _subjects[self].bos
@@ -81,11 +74,6 @@ class HandedSubject:
         return _subjects[self].device
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The precision it runs in."""
-        return _subjects[self].dtype
-
-    @property
     def has_unembedding(self) -> bool:
         """Whether it can say which tokens follow."""
         return _subjects[self].has_unembedding
@@ -95,25 +83,15 @@ class HandedSubject:
         """How many tokens it has been asked for."""
         return _subjects[self].tokens_run
 
-    @property
-    def calls_run(self) -> int:
-        """How many forward passes that took."""
-        return _subjects[self].calls_run
+    def n_units(self, layer: int) -> int:
+        """Return how many units a layer has; see `SubjectModel.n_units`."""
+        return _subjects[self].n_units(layer)
 
     def activations(
         self, tokens: Tensor, layer: int, neurons: Tensor | Sequence[int] | None = None
     ) -> Tensor:
-        """True activations, `[batch, pos, n]`; see `Subject.activations`."""
+        """Return true activations, `[batch, pos, n]`; see `SubjectModel.activations`."""
         return _subjects[self].activations(tokens, layer, neurons)
-
-    def activations_of(
-        self,
-        sequences: Sequence[Tensor],
-        layer: int,
-        neurons: Tensor | Sequence[int] | None = None,
-    ) -> list[Tensor]:
-        """Those on sequences of different lengths, `[pos, n]` each."""
-        return _subjects[self].activations_of(sequences, layer, neurons)
 
     def last_activations(
         self,
@@ -121,13 +99,13 @@ class HandedSubject:
         layer: int,
         rows: Tensor,
         neurons: Tensor,
-        stems: Stems | None = None,
+        prefixes: SharedPrefixes | None = None,
     ) -> Tensor:
-        """Those at the last position of each context, `[pairs]`; see `Subject`."""
-        return _subjects[self].last_activations(tokens, layer, rows, neurons, stems)
+        """Return activations at last positions, `[pairs]`; see `SubjectModel.last_activations`."""
+        return _subjects[self].last_activations(tokens, layer, rows, neurons, prefixes)
 
     def likely_next(self, tokens: Tensor, k: int) -> Tensor:
-        """The likeliest tokens after each position, `[batch, pos, k]`."""
+        """Return the likeliest tokens, `[batch, pos, k]`; see `SubjectModel.likely_next`."""
         return _subjects[self].likely_next(tokens, k)
 
     def __deepcopy__(self, memory: Any) -> HandedSubject:
@@ -141,12 +119,11 @@ class HandedSubject:
 
 
 def handed(subject: SubjectModel) -> SubjectModel:
-    """The subject as explainers are handed it; one that is no loaded model stays as it is."""
+    """Return the subject as explainers are given it; one that is no loaded model stays as it is."""
     from benchmark.subject import Subject
 
     if isinstance(subject, Subject):
-        # The protocol's attributes, which nobody may set here.
-        return cast(SubjectModel, HandedSubject(subject))
+        return HandedSubject(subject)
     return subject
 
 

@@ -1,7 +1,7 @@
 """Runs as files: written block by block, read back by this version and later ones."""
 
 from benchmark.files.atomic import check_path, check_writable
-from benchmark.results.encoding import explanation_bytes
+from benchmark.files.explanation_size import explanation_bytes
 from benchmark.results.environment import benchmark_version, collect_environment
 from benchmark.results.lines import SavedExplanation, explanation_line
 from benchmark.results.reader import Run, find_runs, load_run
@@ -21,6 +21,7 @@ from benchmark.results.records import (
     SimulatorRecord,
     SubjectRecord,
     TogetherRecord,
+    UnitsRecord,
 )
 from benchmark.results.scores import FAILED, OK, Scores
 from benchmark.results.writer import RunWriter
@@ -47,6 +48,7 @@ __all__ = [
     "SimulatorRecord",
     "SubjectRecord",
     "TogetherRecord",
+    "UnitsRecord",
     "benchmark_version",
     "check_path",
     "check_writable",

@@ -1,4 +1,4 @@
-"""Values as JSON: what may be written, and how it is spelt."""
+"""JSON forms of values, records and explanations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.errors import BenchmarkError
 
 
 def plain(value: Any, where: str = "value") -> Any:
-    """The same value in JSON's own types: what reading it back from JSON would give.
+    """Convert a value to JSON's own types: what reading it back from JSON would give.
 
     A number that is not finite becomes None, as does the metric of a neuron that cannot be
     computed. NumPy and torch scalars and arrays, tuples, paths and dataclasses are converted;
@@ -45,7 +45,7 @@ def plain(value: Any, where: str = "value") -> Any:
 
 
 def compact(value: Any) -> str:
-    """JSON on one line without spaces, UTF-8 as it is; infinities and NaN are refused.
+    """Write JSON on one line without spaces, UTF-8 as it is; infinities and NaN are refused.
 
     Raises:
         TypeError, ValueError: the value has no JSON form.
@@ -54,7 +54,7 @@ def compact(value: Any) -> str:
 
 
 def explanation_text(data: Mapping[str, Any]) -> str:
-    """One explanation's `to_dict` as the line that is saved.
+    """Write an explanation's `to_dict` as the JSON text that is saved.
 
     Raises:
         BenchmarkError: it holds something that JSON has no form for, such as a tensor or NaN.
@@ -68,12 +68,3 @@ def explanation_text(data: Mapping[str, Any]) -> str:
             "It may hold only dicts, lists, strings, finite numbers, booleans and None."
         ) from error
     return text
-
-
-def explanation_bytes(data: Mapping[str, Any]) -> int:
-    """The size of an explanation: bytes of its `to_dict` as compact UTF-8 JSON.
-
-    Raises:
-        BenchmarkError: as `explanation_text`.
-    """
-    return len(explanation_text(data).encode("utf-8"))

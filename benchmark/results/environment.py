@@ -9,7 +9,6 @@ import platform
 import subprocess
 from pathlib import Path
 
-import benchmark
 from benchmark.results.records import EnvironmentRecord, GitRecord
 
 DISTRIBUTION = "neuron-simulator-benchmark"
@@ -41,7 +40,7 @@ def collect_environment() -> EnvironmentRecord:
         python=f"{platform.python_implementation()} {platform.python_version()}",
         platform=" ".join(filter(None, (platform.system(), platform.machine(), *_libc()))),
         packages={name: found for name in PACKAGES if (found := _version(name))},
-        git=git_state(Path(benchmark.__file__).resolve().parent),
+        git=git_state(Path(__file__).resolve().parents[1]),
         cpu=_processor(),
         cpu_cores=_cores(),
         gpus=gpus,

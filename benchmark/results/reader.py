@@ -10,11 +10,12 @@ from pathlib import Path
 
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import TEMPORARY_SUFFIX
+from benchmark.files.explanation_size import SIZE_MEASURE
 from benchmark.files.reading import LARGEST_TABLE, lines, parse_json_line, read_bytes, read_json
 from benchmark.results.digests import check_digest, differs
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES, UNFINISHED
 from benchmark.results.lines import SavedExplanation, parse_line
-from benchmark.results.records import RunRecord
+from benchmark.results.records import SIZE_COLUMN, RunRecord
 from benchmark.results.scores import Scores
 from benchmark.results.submission import why_unverified
 
@@ -176,7 +177,7 @@ def _read_scores(folder: Path, record: RunRecord) -> Scores:
             raise ValueError("it has no rows")
     except ValueError as error:
         raise BenchmarkError(f"'{path}' is damaged: {error}.") from error
-    return scores
+    return scores if record.size_measure == SIZE_MEASURE else scores.without(SIZE_COLUMN)
 
 
 def _no_run(folder: Path) -> BenchmarkError:

@@ -7,7 +7,8 @@ from typing import Any
 
 from benchmark.column import Column
 from benchmark.errors import BenchmarkError
-from benchmark.results.columns import UNDEFINED, problem_of, score_column
+from benchmark.files.explanation_size import SIZE_MEASURE
+from benchmark.results.columns import UNDEFINED, cost_column, problem_of, score_column
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -16,16 +17,27 @@ SCHEMA_VERSION = 1
 # What an interval is over.
 OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
 
+SIZE_COLUMN = cost_column("bytes")
+
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitsRecord:
+    """What was explained: the kind of unit, and how many units each layer of the subject has."""
+
+    kind: str
+    per_layer: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectRecord:
     """The language model whose neurons were explained.
 
-    `fingerprint` covers weights and site; `site` is the name of the tensor that counts as the
-    neuron; `batch_tokens` is how many tokens a forward pass took at once.
+    `fingerprint` covers weights, site and units; `site` is the name of the tensor that units are
+    read from; `units` is None in records of earlier versions, which explained MLP neurons; `d_mlp`
+    is None for other units; `batch_tokens` is how many tokens a forward pass took at once.
     """
 
     name: str
@@ -35,9 +47,16 @@ class SubjectRecord:
     layers: list[int] = field(default_factory=list)
     n_layers: int | None = None
     d_mlp: int | None = None
+    units: UnitsRecord | None = None
     device: str = ""
     dtype: str = ""
     batch_tokens: int | None = None
+
+    def n_units(self, layer: int) -> int | None:
+        """Return how many units a layer has; None where the record does not say."""
+        if self.units is None:
+            return self.d_mlp
+        return self.units.per_layer[layer] if 0 <= layer < len(self.units.per_layer) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +204,8 @@ class RunRecord:
     that were added declared of theirs; those of the benchmark's own scorers follow from their
     names. `together` holds what replacing many neurons at once does; it is empty without
     `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
+    `size_measure` says how `cost/bytes` was measured. A run of an earlier version, which counted
+    bytes of JSON text, has none; its sizes are not read, because they cannot be compared.
     """
 
     run_id: str
@@ -205,6 +226,7 @@ class RunRecord:
     seeds: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, Any] = field(default_factory=dict)
     files: dict[str, FileRecord] = field(default_factory=dict)
+    size_measure: str = SIZE_MEASURE
     schema_version: int = SCHEMA_VERSION
 
     def metric(self, column: str) -> MetricSummary | None:
@@ -242,7 +264,9 @@ class RunRecord:
                 f"{where}: written with schema version {version}, this package reads up to "
                 f"{SCHEMA_VERSION}; install a newer neuron-simulator-benchmark."
             )
-        record = read_record(cls, data, where)
+        record = read_record(cls, {"size_measure": "", **data}, where)
+        if record.size_measure != SIZE_MEASURE:
+            record.summary.pop(SIZE_COLUMN, None)
         for column in record.columns:
             if problem := problem_of(column):
                 raise BenchmarkError(f"{where}: columns: {problem}.")

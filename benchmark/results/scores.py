@@ -104,6 +104,12 @@ class Scores:
         checked = _checked_columns(without_resampled(table), known)
         return cls(checked, Resampled.from_table(table), known.values())
 
+    def without(self, column: str) -> Scores:
+        """Return the scores without a column, which they need not have."""
+        if column not in self.table.column_names:
+            return self
+        return Scores(self.table.drop_columns([column]), self._resampled)
+
     def to_parquet(self) -> bytes:
         """The table as the bytes of a parquet file."""
         import pyarrow.parquet as pq

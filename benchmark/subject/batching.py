@@ -1,13 +1,16 @@
-"""How many tokens the subject runs at once, and what happens when they do not fit."""
+"""Batches: how many tokens run at once, what happens when they do not fit, and what was run."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, is_out_of_memory
+
+Kept = TypeVar("Kept")
 
 # Measured on CPU for widths from 256 to 1024: up to here the activations of a batch stay in cache
 # and the matrix products are large enough; above it a forward pass becomes slower per token.
@@ -17,12 +20,19 @@ SHARE_OF_MEMORY = 0.25
 
 
 def first_batch_tokens(
-    *, d_mlp: int, d_model: int, n_ctx: int, n_heads: int, device: torch.device
+    *, width: int, d_model: int, n_ctx: int, n_heads: int, device: torch.device
 ) -> int:
-    """A sensible number of tokens per batch for a device, before anything has been run.
+    """Return a sensible number of tokens per batch for a device, before anything has been run.
 
     The same for every start on the same machine, so that a run that is continued makes the same
     batches as one that was never interrupted.
+
+    Args:
+        width: the largest number of activations per token and layer: of the MLP or of the units.
+        d_model: the width of the residual stream.
+        n_ctx: the number of positions.
+        n_heads: attention heads per layer.
+        device: where the subject runs.
     """
     if device.type != "cuda":
         return CPU_BATCH_TOKENS
@@ -30,7 +40,7 @@ def first_batch_tokens(
     # Per token: a few copies of the MLP's and the residual's width, and one row of attention
     # scores per head for architectures that compute attention explicitly. Never the vocabulary:
     # the unembedding is not run.
-    per_token = 4 * (6 * d_mlp + 12 * d_model + 3 * n_heads * n_ctx)
+    per_token = 4 * (6 * width + 12 * d_model + 3 * n_heads * n_ctx)
     fitting = int(memory * SHARE_OF_MEMORY) // per_token
     tokens = 1
     while tokens * 2 <= min(fitting, CUDA_BATCH_TOKENS):
@@ -45,7 +55,7 @@ class BatchSize:
         self.tokens = tokens
 
     def contexts(self, n_positions: int) -> int:
-        """How many contexts of this length make one batch; always at least one."""
+        """Return how many contexts of this length make one batch; always at least one."""
         return max(1, self.tokens // max(1, n_positions))
 
     def shrink(self, n_contexts: int, n_positions: int) -> None:
@@ -62,9 +72,74 @@ class BatchSize:
         self.tokens = (n_contexts // 2) * n_positions
 
 
-def rows_by_length(sequences: Sequence[torch.Tensor]) -> dict[int, list[int]]:
-    """The indices of the sequences of each length, so that a batch needs no padding."""
-    rows: dict[int, list[int]] = defaultdict(list)
-    for row, sequence in enumerate(sequences):
-        rows[sequence.shape[0]].append(row)
-    return dict(sorted(rows.items()))
+class ForwardPasses:
+    """The forward passes of a subject, batch by batch, and the count of the tokens that they run.
+
+    Attributes:
+        device: where tokens are run.
+        batch: how many tokens run at once.
+        tokens_run: how many tokens were run; what costs are computed from.
+        calls_run: in how many passes.
+        shares_prefixes: whether contexts may be run from keys and values of shared prefixes.
+    """
+
+    shares_prefixes = True
+
+    def __init__(self, device: torch.device, batch_tokens: int) -> None:
+        self.device = device
+        self.tokens_run = self.calls_run = 0
+        self._automatic = self.batch = BatchSize(batch_tokens)
+
+    def limit(self, tokens: int | None) -> None:
+        """Run at most this many tokens at once; None returns to the automatic number.
+
+        Raises:
+            BenchmarkError: the number is not positive.
+        """
+        if tokens is not None and tokens < 1:
+            raise BenchmarkError(f"batch_tokens={tokens} must be at least 1.")
+        self.batch = self._automatic if tokens is None else BatchSize(tokens)
+
+    def uncounted(self) -> ForwardPasses:
+        """Return passes of the same batch size with a count of their own."""
+        return ForwardPasses(self.device, self.batch.tokens)
+
+    def over(self, tokens: Tensor, run: Callable[[Tensor], Kept]) -> Iterator[tuple[slice, Kept]]:
+        """Yield what `run` returns for batch after batch of tokens `[batch, pos]`, and its rows."""
+        n_contexts, n_positions = tokens.shape
+        return self.in_batches(
+            n_contexts, n_positions, self.batch, lambda rows: run(tokens[rows].to(self.device))
+        )
+
+    def in_batches(
+        self, n_contexts: int, n_positions: int, batch: BatchSize, run: Callable[[slice], Kept]
+    ) -> Iterator[tuple[slice, Kept]]:
+        """Yield what `run` returns for batch after batch of rows, each one pass over its contexts.
+
+        A batch is halved when memory runs out, and everything is counted.
+
+        Raises:
+            BenchmarkError: not even one context fits.
+        """
+        if n_positions == 0:
+            return
+        row = 0
+        while row < n_contexts:
+            size = min(batch.contexts(n_positions), n_contexts - row)
+            rows = slice(row, row + size)
+            kept = None
+            try:
+                kept = run(rows)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            if kept is None:
+                # Out of the except clause, whose traceback kept the failed batch's tensors alive.
+                batch.shrink(size, n_positions)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                continue
+            self.tokens_run += size * n_positions
+            self.calls_run += 1
+            yield rows, kept
+            row += size

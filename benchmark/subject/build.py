@@ -1,4 +1,4 @@
-"""From a checkpoint to a subject."""
+"""Construction of a subject from a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,25 +11,34 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark.builtin.architecture import BOS_TOKEN
 from benchmark.errors import BenchmarkError
-from benchmark.files.checkpoint import Files, LocalFiles, needed, read_json
+from benchmark.files.checkpoint import (
+    TOKENIZER_FILES,
+    Files,
+    LocalFiles,
+    fetch_weights,
+    needed,
+    read_json,
+)
 from benchmark.files.hub import HubFiles
 from benchmark.files.reading import first_line
 from benchmark.subject import huggingface, native, tl_legacy
-from benchmark.subject.batching import first_batch_tokens
-from benchmark.subject.fast_paths import mlps_of, take_shortcuts
+from benchmark.subject.batching import ForwardPasses, first_batch_tokens
+from benchmark.subject.fast_paths import mlps_of, with_fast_paths
 from benchmark.subject.fingerprint import tokenizer_fingerprint, weights_fingerprint
-from benchmark.subject.quiet import quiet
-from benchmark.subject.site import Sites, outward_of, site_of
+from benchmark.subject.mlp_units import MlpUnits, site_of
+from benchmark.subject.output_path import output_path_of
+from benchmark.subject.site_reader import SiteReader
 from benchmark.subject.subject import Subject
 from benchmark.subject.tokenizer import (
-    TOKENIZER_FILES,
+    BUILTIN_BOS,
     bos_of,
     builtin_tokenizer,
     for_bridge,
     load_tokenizer,
 )
+from benchmark.subject.units import LoadedModel, layers_with_units, units_of
+from benchmark.terminal.quiet import quiet
 
 NATIVE = "TransformerLensNative"
 
@@ -56,6 +65,7 @@ def assemble(
     revision: str | None,
     device: torch.device,
     dtype: torch.dtype,
+    unit: Mapping[str, Any] | None = None,
 ) -> Subject:
     """Load a subject from a folder or a repository; see `load_subject`."""
     files = files_of(source, revision)
@@ -63,52 +73,73 @@ def assemble(
     if kind == "local":
         kind = guess_kind(config, files.source)
     loaded = _LOADERS[kind](files, config, device, dtype)
+    cfg = loaded.bridge.cfg
+    output_path = output_path_of(loaded.bridge, loaded.plain)
     site, paths = site_of(loaded.bridge, files.source)
     modules = [loaded.plain.get_submodule(path) for path in paths]
-    sites = Sites(loaded.plain, modules, outward=outward_of(loaded.bridge, loaded.plain))
-    if sites.outward is None:
-        sites.without_outputs = "the way from its neurons to its logits is not known"
-    elif not loaded.has_unembedding:
-        sites.without_outputs = "its checkpoint has no unembedding"
-    cfg = loaded.bridge.cfg
-    d_mlp = checked_width(loaded, sites, site, files.source, device)
-    take_shortcuts(
-        sites,
-        mlps_of(loaded.bridge, loaded.plain),
-        huggingface.CachedKeyValues()
-        if kind == "transformers"
-        else native.native_key_values(loaded.plain),
-        trial_tokens(loaded.bos, cfg, device),
+    d_mlp = checked_width(loaded, MlpUnits(site, modules, 0), files.source, device)
+    units = units_of(
+        unit,
+        LoadedModel(
+            source=files.source,
+            bridge=loaded.bridge,
+            plain=loaded.plain,
+            tokenizer=loaded.tokenizer,
+            bos=loaded.bos,
+            device=device,
+            dtype=dtype,
+            output_path=output_path,
+            mlp=MlpUnits(site, modules, d_mlp, output_path),
+        ),
     )
+    layers = layers_with_units(units, len(modules))
+    without_outputs = None
+    if output_path is None:
+        without_outputs = "the way from its neurons to its logits is not known"
+    elif not loaded.has_unembedding:
+        without_outputs = "its checkpoint has no unembedding"
     return Subject(
         name=name,
         source=files.source,
         revision=files.revision,
-        site=site,
-        sites=sites,
+        fingerprint=weights_fingerprint(
+            loaded.plain, config, kind=kind, site=units.site, units=units.fingerprint
+        ),
+        n_layers=len(modules),
         n_ctx=int(cfg.n_ctx),
         d_vocab=int(cfg.d_vocab),
-        d_mlp=d_mlp,
         bos=loaded.bos,
         tokenizer=loaded.tokenizer,
-        device=device,
-        dtype=dtype,
-        batch_tokens=first_batch_tokens(
-            d_mlp=d_mlp,
-            d_model=int(cfg.d_model),
-            n_ctx=int(cfg.n_ctx),
-            n_heads=int(cfg.n_heads),
-            device=device,
-        ),
-        fingerprint=weights_fingerprint(loaded.plain, config, kind=kind, site=site),
         tokenizer_fingerprint=tokenizer_fingerprint(loaded.tokenizer, loaded.bos),
+        dtype=dtype,
         model=loaded.bridge,
+        reader=with_fast_paths(
+            SiteReader(loaded.plain, units),
+            layers[-1],
+            mlps_of(loaded.bridge, loaded.plain),
+            huggingface.CachedKeyValues()
+            if kind == "transformers"
+            else native.native_key_values(loaded.plain),
+            trial_tokens(loaded.bos, cfg, device),
+        ),
+        passes=ForwardPasses(
+            device,
+            first_batch_tokens(
+                width=max(d_mlp, *(units.n_units(layer) for layer in layers)),
+                d_model=int(cfg.d_model),
+                n_ctx=int(cfg.n_ctx),
+                n_heads=int(cfg.n_heads),
+                device=device,
+            ),
+        ),
         has_unembedding=loaded.has_unembedding,
+        output_path=output_path,
+        without_outputs=without_outputs,
     )
 
 
 def files_of(source: str | Path, revision: str | None, what: str = "model") -> Files:
-    """The files of a folder, or of a repository; old aliases of repositories are resolved."""
+    """Return the files of a folder, or of a repository, old aliases of which are resolved."""
     if isinstance(source, Path):
         return LocalFiles(source, _folder_name(source))
     from transformer_lens.supported_models import get_official_model_name
@@ -120,13 +151,13 @@ def files_of(source: str | Path, revision: str | None, what: str = "model") -> F
 
 
 def _folder_name(folder: Path) -> str:
-    """A folder as results name it: one inside this package by its place there."""
+    """Return a folder as results name it: one inside this package by its place there."""
     package = Path(__file__).parents[2]
     return folder.relative_to(package).as_posix() if package in folder.parents else str(folder)
 
 
 def guess_kind(config: dict[str, Any], source: str) -> str:
-    """Which loader a config.json is for.
+    """Return which loader a config.json is for.
 
     Raises:
         BenchmarkError: for none of them.
@@ -143,16 +174,14 @@ def guess_kind(config: dict[str, Any], source: str) -> str:
     )
 
 
-def checked_width(
-    loaded: Loaded, sites: Sites, site: str, source: str, device: torch.device
-) -> int:
+def checked_width(loaded: Loaded, units: MlpUnits, source: str, device: torch.device) -> int:
     """Run a few tokens through all layers, plain and by TransformerLens; return `d_mlp`.
 
     Raises:
         BenchmarkError: the site is not reached, its width differs between layers, or the plain
             module does not compute what TransformerLens computes.
     """
-    layers = range(len(sites.modules))
+    layers, site = range(len(units.modules)), units.site
     cfg = loaded.bridge.cfg
     if int(cfg.n_ctx) < 2:
         raise BenchmarkError(
@@ -161,7 +190,7 @@ def checked_width(
         )
     tokens = trial_tokens(loaded.bos, cfg, device)
     try:
-        found = sites.read(tokens, layers, lambda activations: activations.float())
+        found = SiteReader(loaded.plain, units).read(tokens, layers, torch.Tensor.float)
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
         raise BenchmarkError(f"'{source}' cannot be run: {first_line(error)}.") from error
     check_finite(loaded.plain, found, source)
@@ -218,13 +247,13 @@ def check_finite(model: nn.Module, found: Mapping[int, torch.Tensor], source: st
 
 
 def trial_tokens(bos: int, cfg: Any, device: torch.device) -> torch.Tensor:
-    """A context of a few tokens, to see whether a model computes what it should."""
+    """Return a context of a few tokens, to see whether a model computes what it should."""
     tokens = torch.tensor([[bos, 1, 2, 3, 4, 5]], device=device) % int(cfg.d_vocab)
     return tokens[:, : int(cfg.n_ctx)]
 
 
 def hook_name(site: str, layer: int) -> str:
-    """TransformerLens's canonical name of a site's hook."""
+    """Return TransformerLens's canonical name of a site's hook."""
     return site.format(layer=layer).replace("mlp.hook_post", "mlp.out.hook_in")
 
 
@@ -243,7 +272,7 @@ def _load_builtin(
                 f"the weights {weights} cannot be read: {first_line(error)}"
             ) from error
         architecture = {key: value for key, value in config.items() if key != "bos_token"}
-        tokenizer = builtin_tokenizer(tokenizer_file, config.get("bos_token", BOS_TOKEN))
+        tokenizer = builtin_tokenizer(tokenizer_file, config.get("bos_token", BUILTIN_BOS))
         try:
             bridge = native.boot_native(
                 architecture, for_bridge(tokenizer), device, dtype, files.source
@@ -283,7 +312,7 @@ def _load_tl_legacy(
 def _load_transformers(
     files: Files, config: dict[str, Any], device: torch.device, dtype: torch.dtype
 ) -> Loaded:
-    huggingface.fetch_weights(files)
+    fetch_weights(files)
     _fetch_tokenizer(files)
     with quiet():
         model, complete = huggingface.load_plain(files.folder, files.source, device, dtype)

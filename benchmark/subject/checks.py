@@ -1,4 +1,4 @@
-"""Refusing tokens, layers and neurons that a subject does not have."""
+"""Checks of tokens, layers, neurons and shared prefixes against a subject."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
-from benchmark.subject.prefix_cache import Stems
+from benchmark.interface import SharedPrefixes
 
 
 def is_integer(tensor: Tensor) -> bool:
-    """Whether a tensor's dtype can hold ids."""
+    """Return whether a tensor's dtype can hold ids."""
     return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
 
 
 def checked_tokens(tokens: Any, n_ctx: int, d_vocab: int, subject: str) -> Tensor:
-    """Token ids `[batch, pos]` as int64.
+    """Return token ids `[batch, pos]` as int64.
 
     Raises:
         BenchmarkError: not an integer tensor of two dimensions, longer than the subject's
@@ -49,7 +49,11 @@ def checked_tokens(tokens: Any, n_ctx: int, d_vocab: int, subject: str) -> Tenso
 
 
 def checked_layer(layer: Any, n_layers: int, subject: str) -> int:
-    """A layer of the subject. Raises BenchmarkError otherwise; negative layers do not count."""
+    """Return a layer as an int.
+
+    Raises:
+        BenchmarkError: the subject has no such layer; negative ones do not count from the end.
+    """
     try:
         number = operator.index(layer)
     except TypeError:
@@ -62,9 +66,9 @@ def checked_layer(layer: Any, n_layers: int, subject: str) -> int:
 
 
 def checked_neurons(
-    neurons: Tensor | Sequence[int] | None, d_mlp: int, subject: str, device: torch.device
+    neurons: Tensor | Sequence[int] | None, n_units: int, subject: str, device: torch.device
 ) -> Tensor | None:
-    """Neuron indices `[n]` as int64 on a device, or None for all neurons of a layer.
+    """Return neuron indices `[n]` as int64 on a device, or None for all neurons of a layer.
 
     Raises:
         BenchmarkError: not a list of integers, or a neuron that the subject does not have.
@@ -82,16 +86,16 @@ def checked_neurons(
             f"neurons must be a list of integers, not {wanted.dtype} of shape {list(wanted.shape)}"
         )
     low, high = (int(bound) for bound in torch.stack(wanted.aminmax()).tolist())
-    if low < 0 or high >= d_mlp:
+    if low < 0 or high >= n_units:
         bad = low if low < 0 else high
         raise BenchmarkError(
-            f"neuron {bad} is out of range: '{subject}' has neurons 0 to {d_mlp - 1} in a layer."
+            f"neuron {bad} is out of range: '{subject}' has neurons 0 to {n_units - 1} in a layer."
         )
     return wanted.to(device=device, dtype=torch.long)
 
 
 def checked_rows(rows: Tensor, n_contexts: int, neurons: Tensor | Sequence[int]) -> Tensor:
-    """Rows of contexts `[pairs]`, one for each neuron of `neurons`, as int64.
+    """Return rows of contexts `[pairs]`, one for each neuron of `neurons`, as int64.
 
     Raises:
         BenchmarkError: not as many as neurons, or a context that is not there.
@@ -105,23 +109,28 @@ def checked_rows(rows: Tensor, n_contexts: int, neurons: Tensor | Sequence[int])
     return rows.long()
 
 
-def checked_stems(stems: Stems, tokens: Tensor, n_ctx: int, d_vocab: int, subject: str) -> Stems:
-    """Stems of contexts whose tokens have been checked.
+def checked_prefixes(
+    prefixes: SharedPrefixes, tokens: Tensor, n_ctx: int, d_vocab: int, subject: str
+) -> SharedPrefixes:
+    """Return the shared prefixes of contexts whose tokens have been checked, on their device.
 
     Raises:
-        BenchmarkError: not one of each context, or a context does not begin as it should.
+        BenchmarkError: a context has no prefix, or does not begin as its prefix does.
     """
-    begin = checked_tokens(stems.tokens, n_ctx, d_vocab, subject)
-    of = checked_rows(stems.of, len(begin), tokens).to(tokens.device)
-    shared = stems.shared.to(tokens.device)
-    if shared.shape != of.shape or not is_integer(shared):
-        raise BenchmarkError("of every context one must say how much it shares with its stem")
-    if len(shared) == 0:
-        return Stems(begin, of, shared)
+    begin = checked_tokens(prefixes.tokens, n_ctx, d_vocab, subject)
+    prefix_of = checked_rows(prefixes.prefix_of, len(begin), tokens).to(tokens.device)
+    n_shared = prefixes.n_shared.to(tokens.device)
+    if n_shared.shape != prefix_of.shape or not is_integer(n_shared):
+        raise BenchmarkError(
+            "n_shared must hold a whole number for every context: how many tokens it shares with "
+            "its prefix."
+        )
+    if len(n_shared) == 0:
+        return SharedPrefixes(begin, prefix_of, n_shared)
     most = min(begin.shape[1], tokens.shape[1] - 1)
-    if int(shared.min()) < 1 or int(shared.max()) > most:
-        raise BenchmarkError(f"contexts must share 1 to {most} tokens with their stems")
-    other = begin.to(tokens.device)[of, :most] != tokens[:, :most]
-    if bool((other & (torch.arange(most, device=tokens.device) < shared[:, None])).any()):
-        raise BenchmarkError("a context does not begin as its stem")
-    return Stems(begin, of, shared)
+    if int(n_shared.min()) < 1 or int(n_shared.max()) > most:
+        raise BenchmarkError(f"contexts must share 1 to {most} tokens with their prefixes.")
+    other = begin.to(tokens.device)[prefix_of, :most] != tokens[:, :most]
+    if bool((other & (torch.arange(most, device=tokens.device) < n_shared[:, None])).any()):
+        raise BenchmarkError("a context does not begin as its prefix.")
+    return SharedPrefixes(begin, prefix_of, n_shared)

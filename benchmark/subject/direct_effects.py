@@ -1,4 +1,4 @@
-"""What neurons write into the logits directly, past all layers above them.
+"""Direct effects: what neurons write into the logits directly, past all layers above them.
 
 A neuron's output weights w_out, multiplied by the unembedding W_U, say which next tokens it makes
 likelier and which less likely by the shortest way. The congruence of a neuron with a token is one
@@ -6,7 +6,7 @@ entry of that product: the dot product of w_out with the token's unembedding.
 
 Norms are folded the standard way (as TransformerLens does): the final norm's weights go into W_U,
 which is centred over the vocabulary, since what raises all logits alike changes nothing; those
-between the neuron and the stream go into w_out (see `benchmark.subject.output_weights`). The scales
+between the neuron and the stream go into w_out (see `Units.output_weights`). The scales
 that norms divide by depend on the text and are left out, so values compare tokens of a neuron and
 neurons of a layer, and are no logits.
 
@@ -26,8 +26,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from benchmark.subject.checks import checked_layer, checked_neurons
-from benchmark.subject.intervene import outward_of
-from benchmark.subject.output_weights import matrix_of, norm_scale, output_weights
+from benchmark.subject.intervene import output_path_of
+from benchmark.subject.output_path import matrix_of, norm_scale, require_matrix
+from benchmark.subject.units import layers_with_units
 
 if TYPE_CHECKING:
     from benchmark.subject.subject import Subject
@@ -70,7 +71,7 @@ class DirectEffects:
 def direct_effects(
     subject: Subject, layer: int, neurons: Int[Tensor, " n"] | Sequence[int], k: int = 10
 ) -> DirectEffects:
-    """The direct effects of some neurons of a layer, all at once; no text is run.
+    """Return the direct effects of some neurons of a layer, all at once; no text is run.
 
     Args:
         subject: the language model.
@@ -82,12 +83,12 @@ def direct_effects(
         BenchmarkError: the subject has no such neurons or no output distribution.
     """
     layer = checked_layer(layer, subject.n_layers, subject.name)
-    wanted = checked_neurons(neurons, subject.d_mlp, subject.name, subject.device)
+    wanted = checked_neurons(neurons, subject.units.n_units(layer), subject.name, subject.device)
     assert wanted is not None
     k = min(k, subject.d_vocab)
     with torch.no_grad():
-        unembedding, outward = _unembedding(subject), outward_of(subject)
-        written = output_weights(subject, outward, layer)[wanted]
+        unembedding = _unembedding(subject)
+        written = _output_weights(subject, layer)[wanted]
         effects = written @ unembedding.T
         top, bottom = effects.topk(k), (-effects).topk(k)
         best = top.indices[:, 0]
@@ -112,24 +113,32 @@ _UNEMBEDDINGS: weakref.WeakKeyDictionary[Subject, Tensor] = weakref.WeakKeyDicti
 
 
 def _unembedding(subject: Subject) -> Float[Tensor, "d_vocab d_model"]:
-    """Each token's unembedding, the final norm folded in, centred over the vocabulary."""
+    """Return each token's unembedding, the final norm folded in, centred over the vocabulary."""
     if subject not in _UNEMBEDDINGS:
-        outward = outward_of(subject)
-        tokens = matrix_of(outward.unembed, subject.name).T[: subject.d_vocab]
-        tokens = tokens * norm_scale(outward.final_norm, tokens.shape[1], subject)[0]
+        path, device = output_path_of(subject), subject.device
+        matrix = require_matrix(matrix_of(path.unembed), subject.name, "unembedding")
+        tokens = matrix.T[: subject.d_vocab]
+        tokens = tokens * norm_scale(path.final_norm, tokens.shape[1], device, subject.dtype)[0]
         _UNEMBEDDINGS[subject] = tokens - tokens.mean(0)
     return _UNEMBEDDINGS[subject]
+
+
+def _output_weights(subject: Subject, layer: int) -> Float[Tensor, "n_units d_model"]:
+    """Return what each unit of a layer writes into the stream.
+
+    Raises:
+        BenchmarkError: it is not known.
+    """
+    weights = subject.units.output_weights(layer)
+    return require_matrix(weights, subject.name, f"output weights of layer {layer}")
 
 
 def _most_congruent(
     subject: Subject, unembedded: Float[Tensor, "t d_model"]
 ) -> tuple[Int[Tensor, " t"], Int[Tensor, " t"]]:
-    """Layer and index of the neuron, of all layers, that is most congruent with each token."""
-    outward = outward_of(subject)
-    found = [
-        (unembedded @ output_weights(subject, outward, layer).T).max(1)
-        for layer in range(subject.n_layers)
-    ]
-    layers = torch.stack([one.values for one in found]).argmax(0)
-    neurons = torch.stack([one.indices for one in found])
-    return layers, neurons.gather(0, layers[None])[0]
+    """Return layer and index of the unit, of all layers, most congruent with each token."""
+    layers = torch.tensor(layers_with_units(subject.units, subject.n_layers))
+    best = [(unembedded @ _output_weights(subject, layer).T).max(1) for layer in layers.tolist()]
+    place = torch.stack([each.values for each in best]).argmax(0)
+    neurons = torch.stack([each.indices for each in best]).gather(0, place[None])[0]
+    return layers.to(place.device)[place], neurons

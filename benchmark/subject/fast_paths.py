@@ -1,7 +1,8 @@
-"""What a model need not compute, taken only where it is seen to change nothing."""
+"""Fast paths: what a model need not compute, used only after a trial shows the same numbers."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,52 +11,55 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmark.subject.prefix_cache import KeyValues
-from benchmark.subject.site import Sites
+from benchmark.subject.site_reader import SiteReader
 
 # Both ways compute the same numbers in another order.
 TOLERANCE, TOLERANCE_OF_HALF = 1e-3, 0.1
 
 
-def take_shortcuts(
-    sites: Sites,
+def with_fast_paths(
+    reader: SiteReader,
+    top: int,
     mlps: list[nn.Module] | None,
     key_values: KeyValues | None,
     tokens: Int[Tensor, "1 pos"],
-) -> None:
-    """Give the sites what they may use, after a trial of each on a few tokens.
+) -> SiteReader:
+    """Return a reader that uses the fast paths that a trial on a few tokens bears out.
 
     Args:
-        sites: of the model.
+        reader: the slow one.
+        top: the highest layer that has units.
         mlps: for each layer, the MLP, if the architecture names it.
-        key_values: how the model goes on after earlier tokens, if it can.
+        key_values: how the model continues after earlier tokens, if it can.
         tokens: a context to try them on.
     """
     if tokens.shape[1] < 2:
-        return
-    top, half = len(sites.modules) - 1, tokens.shape[1] // 2
+        return reader
+    half = tokens.shape[1] // 2
 
-    def last(**options: Any) -> Tensor:
-        return sites.read(tokens, [top], _neurons, last=True, **options)[top]
+    def last(reader: SiteReader, **options: Any) -> Tensor:
+        return reader.read(tokens, [top], _all, last=True, **options)[top]
 
-    def gone_on() -> Tensor:
+    def continued() -> Tensor:
         assert key_values is not None
         past = key_values.kept(
-            lambda options: sites.read(tokens[:, :half], [top], _neurons, options=options)
+            lambda options: reader.read(tokens[:, :half], [top], _all, options=options)
         )
         with key_values.given(past, tokens.shape[1] - half) as options:
-            return sites.read(tokens[:, half:], [top], _neurons, last=True, options=options)[top]
+            return reader.read(tokens[:, half:], [top], _all, last=True, options=options)[top]
 
-    whole = last()
+    whole = last(reader)
     if mlps is not None:
-        sites.mlps = mlps
-        if not _same(last, whole):
-            sites.mlps = None
-    if key_values is not None and _same(gone_on, whole):
-        sites.key_values = key_values
+        narrowed = dataclasses.replace(reader, mlps=mlps)
+        if _same(lambda: last(narrowed), whole):
+            reader = narrowed
+    if key_values is not None and _same(continued, whole):
+        reader = dataclasses.replace(reader, key_values=key_values)
+    return reader
 
 
 def mlps_of(bridge: Any, plain: nn.Module) -> list[nn.Module] | None:
-    """For each layer, the MLP in the plain model; None where the architecture does not name it."""
+    """Return each layer's MLP in the plain model; None where the architecture does not name it."""
     translate = bridge.adapter.translate_transformer_lens_path
     try:
         return [
@@ -66,9 +70,9 @@ def mlps_of(bridge: Any, plain: nn.Module) -> list[nn.Module] | None:
         return None
 
 
-def _same(shortcut: Callable[[], Tensor], whole: Float[Tensor, "batch pos d_mlp"]) -> bool:
+def _same(fast: Callable[[], Tensor], whole: Float[Tensor, "batch pos n_units"]) -> bool:
     try:
-        found = shortcut()
+        found = fast()
     except Exception:  # an architecture may fail in any way where it is run as it never was
         return False
     share = TOLERANCE if whole.dtype == torch.float32 else TOLERANCE_OF_HALF
@@ -77,5 +81,5 @@ def _same(shortcut: Callable[[], Tensor], whole: Float[Tensor, "batch pos d_mlp"
     )
 
 
-def _neurons(neurons: Tensor) -> Tensor:
-    return neurons
+def _all(units: Tensor) -> Tensor:
+    return units

@@ -1,4 +1,4 @@
-"""What makes two subjects the same: their weights, their architecture and their site."""
+"""Fingerprints of subjects: their weights, their architecture, their site and their units."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ NOT_ABOUT_THE_COMPUTATION = {
 
 
 def weights_fingerprint(
-    model: nn.Module, config: Mapping[str, Any], *, kind: str, site: str
+    model: nn.Module, config: Mapping[str, Any], *, kind: str, site: str, units: str = ""
 ) -> str:
-    """SHA-256, in hex, of everything that determines a subject's activations.
+    """Return the SHA-256, in hex, of everything that determines a subject's activations.
 
     Args:
         model: the module with its weights as loaded, in the precision it runs in.
         config: the checkpoint's `config.json`.
         kind: which loader reads the two.
-        site: which tensor counts as the neuron.
+        site: the tensor that units are read from.
+        units: the fingerprint of the units; empty where model and site determine them.
     """
     digest = hashlib.sha256()
     relevant = {key: config[key] for key in config if key not in NOT_ABOUT_THE_COMPUTATION}
-    head = {"kind": kind, "site": site, "config": relevant}
+    head: dict[str, Any] = {"kind": kind, "site": site, "config": relevant}
+    if units:
+        head["units"] = units
     digest.update(json.dumps(head, sort_keys=True).encode())
     for name, parameter in sorted(model.named_parameters()):
         values = parameter.detach().cpu().contiguous()
@@ -44,7 +47,7 @@ def weights_fingerprint(
 
 
 def tokenizer_fingerprint(tokenizer: Any, bos: int) -> str:
-    """SHA-256, in hex, of everything that determines a fast tokenizer's ids."""
+    """Return the SHA-256, in hex, of everything that determines a fast tokenizer's ids."""
     digest = hashlib.sha256(f"bos {bos} ".encode())
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Loading a subject from its config."""
+"""Loader of subjects from their configs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ BUILTIN_FOLDER = Path(__file__).parent.parent / "builtin"
 
 
 def load_subject(
-    model_config: Mapping[str, Any], *, device: str | None = None, dtype: str = "float32"
+    model_config: Mapping[str, Any],
+    *,
+    device: str | None = None,
+    dtype: str = "float32",
+    unit: Mapping[str, Any] | None = None,
 ) -> Subject:
     """Load the subject that a model config describes.
 
@@ -26,9 +30,12 @@ def load_subject(
             optionally `revision`, as in `configs/model/*.yaml`.
         device: where to run it; by default CUDA where there is one, else the CPU.
         dtype: `float32`, or on CUDA also `float16` or `bfloat16`.
+        unit: what is explained, `kind` and its settings as in `configs/unit/*.yaml`; by default
+            MLP neurons.
 
     Raises:
-        BenchmarkError: the model cannot be obtained or has no neurons; the message says what to do.
+        BenchmarkError: the model cannot be obtained or has no such units; the message says what
+            to do.
     """
     kind = str(model_config.get("kind") or "local")
     if kind not in KINDS:
@@ -56,7 +63,7 @@ def load_subject(
     if planted:
         from benchmark.subject.planted import planted_subject
 
-        return planted_subject(name=name, device=where, dtype=precision)
+        return planted_subject(name=name, device=where, dtype=precision, unit=unit)
     with torch.random.fork_rng(devices=[]):  # building a model draws random weights
         return assemble(
             kind=kind,
@@ -65,11 +72,12 @@ def load_subject(
             revision=None if revision is None else str(revision),
             device=where,
             dtype=precision,
+            unit=unit,
         )
 
 
 def place_of(source: Any, kind: str, name: str) -> str | Path:
-    """Where a subject is: an existing folder, or the id of a repository on the hub.
+    """Return where a subject is: an existing folder, or the id of a repository on the hub.
 
     Raises:
         BenchmarkError: no source is given, or it is neither a folder nor a possible id.

@@ -1,4 +1,4 @@
-"""The planted subject: no weights, and neurons whose rules are known.
+"""Planted subject: no weights, and neurons whose rules are known.
 
 An explainer can be tested on it with the truth in hand. Everything but the rules themselves
 (checks, batches, counting) is that of every other subject.
@@ -9,19 +9,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from benchmark.errors import BenchmarkError
 from benchmark.subject import planted_rules
-from benchmark.subject.batching import first_batch_tokens
+from benchmark.subject.batching import ForwardPasses, first_batch_tokens
 from benchmark.subject.fingerprint import tokenizer_fingerprint
+from benchmark.subject.mlp_units import MlpUnits
 from benchmark.subject.planted_rules import Rule
-from benchmark.subject.site import Sites
+from benchmark.subject.site_reader import SiteReader
 from benchmark.subject.subject import Subject
+from benchmark.subject.units import DEFAULT_KIND
 
 SITE = "rules.{layer}"
 N_CTX = 1024
@@ -59,47 +62,28 @@ RULES: tuple[Rule, ...] = (
 STRENGTHS = tuple(1 + neuron / 4 for neuron in range(len(RULES)))
 
 
-class RuleSites(Sites):
-    """Neurons that are rules, in one layer, instead of a model's."""
+class RuleModel(nn.Module):
+    """Neurons that are rules, in one layer; it expects the commonest words everywhere."""
 
-    def __init__(self, planted: Sequence[Rule], vocabulary: dict[str, int], bos: int) -> None:
-        super().__init__(_CommonestNext(len(vocabulary)), [nn.Identity()])
-        self.without_outputs = "its neurons are rules, and nothing follows from them"
+    likely: Tensor
+
+    def __init__(self, planted: Sequence[Rule], vocabulary: Mapping[str, int], bos: int) -> None:
+        super().__init__()
+        self.neurons = nn.Identity()
         self._rules = [(rule, [vocabulary[word] for word in rule.words]) for rule in planted]
         self._bos = bos
+        self.register_buffer("likely", -torch.arange(len(vocabulary), dtype=torch.float32))
 
-    def read(
-        self,
-        tokens: Int[Tensor, "batch pos"],
-        layers: Collection[int],
-        take: Callable[[Float[Tensor, "batch pos d_mlp"]], Tensor],
-        *,
-        last: bool = False,
-        **_options: Any,
-    ) -> dict[int, Tensor]:
-        """What each rule does on the tokens."""
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        """Run the rules, which nothing follows from: the subject does not model language."""
         firing = [rule.holds(tokens, ids, self._bos) for rule, ids in self._rules]
         strengths = torch.tensor(STRENGTHS[: len(firing)], device=tokens.device)
-        neurons = torch.stack(firing, dim=-1) * strengths
-        return {layer: take(neurons[:, -1:] if last else neurons) for layer in layers}
-
-
-class _CommonestNext(nn.Module):
-    """Expects the commonest words everywhere: a planted subject does not model language."""
-
-    logits: Tensor
-
-    def __init__(self, d_vocab: int) -> None:
-        super().__init__()
-        logits = -torch.arange(d_vocab, dtype=torch.float32)
-        self.register_buffer("logits", logits)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.logits.expand(*tokens.shape, -1)
+        self.neurons(torch.stack(firing, dim=-1) * strengths)
+        return self.likely.expand(*tokens.shape, -1)
 
 
 def planted_tokenizer() -> Any:
-    """A tokenizer of whole words and single signs; spaces are not kept."""
+    """Return a tokenizer of whole words and single signs; spaces are not kept."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -113,37 +97,52 @@ def planted_tokenizer() -> Any:
     )
 
 
-def planted_subject(*, name: str, device: torch.device, dtype: torch.dtype) -> Subject:
-    """The planted subject; neuron j of its one layer follows `RULES[j]`."""
+def planted_subject(
+    *,
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    unit: Mapping[str, Any] | None = None,
+) -> Subject:
+    """Return the planted subject; neuron j of its one layer follows `RULES[j]`.
+
+    Raises:
+        BenchmarkError: units other than its neurons are asked for.
+    """
+    kind = (unit or {}).get("kind", DEFAULT_KIND)
+    if kind != DEFAULT_KIND:
+        raise BenchmarkError(
+            f"subject '{name}' has no units of kind '{kind}', only its planted neurons; use "
+            f"unit={DEFAULT_KIND}."
+        )
     tokenizer = planted_tokenizer()
     vocabulary = dict(tokenizer.get_vocab())
     bos = vocabulary[BOS_TOKEN]
-    sites = RuleSites(RULES, vocabulary, bos)
-    sites.model.to(device)
+    model = RuleModel(RULES, vocabulary, bos).to(device)
+    batch_tokens = first_batch_tokens(
+        width=len(RULES), d_model=0, n_ctx=N_CTX, n_heads=0, device=device
+    )
     return Subject(
         name=name,
         source="benchmark/subject/planted.py",
         revision=None,
-        site=SITE,
-        sites=sites,
+        fingerprint=_fingerprint(),
+        n_layers=1,
         n_ctx=N_CTX,
         d_vocab=len(vocabulary),
-        d_mlp=len(RULES),
         bos=bos,
         tokenizer=tokenizer,
-        device=device,
-        dtype=dtype,
-        batch_tokens=first_batch_tokens(
-            d_mlp=len(RULES), d_model=0, n_ctx=N_CTX, n_heads=0, device=device
-        ),
-        fingerprint=_fingerprint(),
         tokenizer_fingerprint=tokenizer_fingerprint(tokenizer, bos),
-        model=sites.model,
+        dtype=dtype,
+        model=model,
+        reader=SiteReader(model, MlpUnits(SITE, [model.neurons], len(RULES))),
+        passes=ForwardPasses(device, batch_tokens),
+        without_outputs="its neurons are rules, and nothing follows from them",
     )
 
 
 def _fingerprint() -> str:
-    """SHA-256 of the rules, their code included."""
+    """Return the SHA-256 of the rules, their code included."""
     written = [[rule.name, rule.words] for rule in RULES]
     text = json.dumps([written, STRENGTHS, WORDS]) + inspect.getsource(planted_rules)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""Contexts that begin alike: what they share is run once.
+"""Prefix cache: keys and values that contexts with a shared beginning are continued from.
 
-A causal model computes the same for the first tokens of a context whatever follows, so a context
-that begins like another one, its stem, only needs the tokens after what they share to be run: the
-keys and values that the stem's attention computed stand for the rest.
+A causal model computes the same for the first tokens of a context whatever follows. Of a context
+that begins as a prefix does, only the tokens after what they share need to be run: the keys and
+values that the prefix's attention computed stand for the rest.
 """
 
 from __future__ import annotations
@@ -32,27 +32,11 @@ KeysValues = tuple[
 ]
 
 
-@dataclass(frozen=True)
-class Stems:
-    """How contexts begin.
-
-    Attributes:
-        tokens: the stems, BOS first, `[stems, pos]`; what no context shares need not be there.
-        of: each context's stem, `[batch]`.
-        shared: how many tokens a context has in common with its stem, from the first on; at least
-            1 and fewer than the context has, `[batch]`.
-    """
-
-    tokens: Int[Tensor, "stems pos"]
-    of: Int[Tensor, " batch"]
-    shared: Int[Tensor, " batch"]
-
-
 class KeyValues(Protocol):
-    """What a model's attention computed for earlier tokens, to be read and to be given back."""
+    """The keys and values of a model's attention, to be read and to be given back."""
 
     def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
-        """The keys and values of each layer that `run` reaches.
+        """Return the keys and values of each layer that `run` reaches.
 
         Args:
             run: calls the model with the options it is given.
@@ -62,7 +46,7 @@ class KeyValues(Protocol):
     def given(
         self, past: Sequence[KeysValues], n_tokens: int, /
     ) -> AbstractContextManager[Mapping[str, Any]]:
-        """Within it, a call of so many tokens with these options goes on after those of `past`."""
+        """Within it, a call of `n_tokens` tokens with these options continues after `past`."""
         ...
 
 
@@ -71,8 +55,8 @@ class Plan:
     """Calls that together run the rest of every context.
 
     Attributes:
-        calls: for each, the first and the last-but-one context, by what they share, and how many
-            tokens all contexts of the call leave out.
+        calls: for each, the first context, the one after the last, in the order of how much they
+            share, and how many tokens all contexts of the call leave out.
         cost: tokens that are run, and those that the calls are worth.
     """
 
@@ -81,51 +65,51 @@ class Plan:
 
 
 def call_tokens(device: torch.device) -> int:
-    """What a call costs beside its tokens, in tokens."""
+    """Return what a call costs beside its tokens, in tokens."""
     return CUDA_CALL_TOKENS if device.type == "cuda" else CPU_CALL_TOKENS
 
 
 def plan_calls(
-    shared: Int[np.ndarray, " contexts"], length: int, batch_tokens: int, call_cost: int
+    n_shared: Int[np.ndarray, " contexts"], length: int, batch_tokens: int, call_cost: int
 ) -> Plan:
-    """Which contexts run together.
+    """Return which contexts run together.
 
     A call leaves out what its contexts share at least. Small calls leave out more, large ones are
     fewer; the size is the cheapest of the batch's and some halves of it. A call also holds the keys
     and values of what it leaves out, which bounds its contexts.
 
     Args:
-        shared: what each context shares with its stem, largest first.
+        n_shared: how many tokens each context shares with its prefix, largest first.
         length: tokens of every context.
         batch_tokens: tokens that run at once, at most.
         call_cost: what a call costs, in tokens.
     """
     most = max(1, HELD_BATCHES * batch_tokens // length)
-    plans = [_plan(shared, length, batch_tokens, most, call_cost)]
+    plans = [_plan(n_shared, length, batch_tokens, most, call_cost)]
     size = batch_tokens // 2
     for _ in range(HALVINGS):
         if size < call_cost:
             break
-        plans.append(_plan(shared, length, size, most, call_cost))
+        plans.append(_plan(n_shared, length, size, most, call_cost))
         size //= 2
     return min(plans, key=lambda plan: plan.cost)
 
 
 def _plan(
-    shared: Int[np.ndarray, " contexts"], length: int, size: int, most: int, call_cost: int
+    n_shared: Int[np.ndarray, " contexts"], length: int, size: int, most: int, call_cost: int
 ) -> Plan:
     calls, cost, start = [], 0, 0
-    while start < len(shared):
-        offered = shared[start : start + most]
+    while start < len(n_shared):
+        offered = n_shared[start : start + most]
         tokens = np.arange(1, len(offered) + 1) * (length - offered)
         together = max(1, int(np.searchsorted(tokens, size, side="right")))
-        calls.append((start, start + together, int(shared[start + together - 1])))
+        calls.append((start, start + together, int(n_shared[start + together - 1])))
         cost += int(tokens[together - 1]) + call_cost
         start += together
     return Plan(calls, cost)
 
 
 def whole_cost(n_contexts: int, length: int, batch_tokens: int, call_cost: int) -> int:
-    """What running the contexts whole costs, as `Plan.cost`."""
+    """Return what running the contexts whole costs, as `Plan.cost`."""
     together = max(1, batch_tokens // max(1, length))
     return n_contexts * length + -(-n_contexts // together) * call_cost

@@ -1,14 +1,14 @@
-"""A forward pass continued from the neurons of a layer, without repeating what lies before them.
+"""Replay: a forward pass continued from a site, without repeating what lies before it.
 
 The model's own code is run a second time. Whatever had been computed inside its blocks when the
-neurons were reached (the blocks below, and in the neurons' own block its attention, norms and the
-way into the MLP) is not computed again: each such module returns what it returned the first time.
-So nothing has to be known about how an architecture puts its parts together.
+site was reached (the blocks below, and in the site's own block its attention, norms and the way
+into the MLP) is not computed again: each such module returns what it returned the first time. So
+nothing has to be known about how an architecture puts its parts together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,63 +17,60 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmark.errors import BenchmarkError
+from benchmark.subject.units import HookPoint
 
 
-class _NeuronsReachedError(Exception):
-    """Ends a forward pass at the neurons."""
+class _SiteReachedError(Exception):
+    """Ends a forward pass at the site."""
 
 
 class Replay:
-    """Contexts run up to the neurons of a layer once, to be continued as often as is needed.
+    """Contexts run up to the site of a layer once, to be continued as often as is needed.
 
     Args:
         model: the plain PyTorch module; it is called with token ids.
         blocks: its blocks, first to last.
-        site: the module of block `layer` whose first input is the neurons.
-        layer: the neurons' layer.
+        site: the tensor that is replaced, in block `layer` or between it and the next one.
+        layer: the site's layer.
         tokens: token ids, `[batch, pos]`, on the model's device.
         call: further keyword arguments of every call of `model`.
 
     Attributes:
-        activations: the neurons in raw units and the model's precision, `[batch, pos, d_mlp]`.
+        hidden: the site's tensor in the model's precision, `[batch, pos, d_site]`.
 
     Raises:
-        BenchmarkError: the model does not reach the neurons, or not in that shape.
+        BenchmarkError: the model does not reach the site, or not in that shape.
     """
 
     def __init__(
         self,
         model: nn.Module,
         blocks: Sequence[nn.Module],
-        site: nn.Module,
+        site: HookPoint,
         layer: int,
         tokens: Int[Tensor, "batch pos"],
-        call: dict[str, Any],
+        call: Mapping[str, Any],
     ) -> None:
         self._model, self._site, self._call = model, site, call
         self._tokens = tokens
         self._below = list(blocks[:layer])
         self._kept: dict[nn.Module, list[Any]] = {}
-        self.activations: Float[Tensor, "batch pos d_mlp"]
+        self.hidden: Float[Tensor, "batch pos d_site"]
         self._record(blocks[layer])
 
     def continued(
-        self, rows: Int[Tensor, " r"], activations: Float[Tensor, "r pos d_mlp"]
+        self, rows: Int[Tensor, " r"], hidden: Float[Tensor, "r pos d_site"]
     ) -> Float[Tensor, "r pos d_vocab"]:
-        """The model's logits when the neurons of the layer have other activations.
+        """Return the model's logits with another tensor at the site.
 
         Args:
             rows: which contexts; one may be named many times.
-            activations: of all neurons of the layer, for each of `rows`.
+            hidden: the tensor, for each of `rows`.
         """
-
-        def replace(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-            return (activations.reshape(-1, *inputs[0].shape[1:]), *inputs[1:])
-
         whole = len(rows) == len(self._tokens) and bool((rows.diff() == 1).all())
         pick = (lambda value: value) if whole else (lambda value: self._pick(value, rows))
         with self._finished_modules(pick), torch.no_grad():
-            handle = self._site.register_forward_pre_hook(replace)
+            handle = self._site.replace(lambda old: hidden.reshape(-1, *old.shape[1:]))
             try:
                 output = self._model(self._tokens[rows], **self._call)
             finally:
@@ -82,17 +79,17 @@ class Replay:
         return logits
 
     def _record(self, block: nn.Module) -> None:
-        """Run up to the neurons; keep what the modules that are finished by then gave."""
-        around = {module for module in block.modules() if self._site in module.modules()}
+        """Run up to the site; keep what the modules that are finished by then gave."""
+        around = {module for module in block.modules() if self._site.module in module.modules()}
         outputs: dict[nn.Module, list[Any]] = {}
         handles = []
 
         def keep(module: nn.Module, _: Any, output: Any) -> None:
             outputs.setdefault(module, []).append(output)
 
-        def reached(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-            self.activations = inputs[0].detach()
-            raise _NeuronsReachedError
+        def reached(hidden: Tensor) -> None:
+            self.hidden = hidden.detach()
+            raise _SiteReachedError
 
         try:
             for module in block.modules():
@@ -100,24 +97,24 @@ class Replay:
                     handles.append(module.register_forward_hook(keep))
             if self._below:
                 handles.append(self._below[-1].register_forward_hook(keep))
-            handles.append(self._site.register_forward_pre_hook(reached))
+            handles.append(self._site.read(reached))
             with torch.no_grad():
                 self._model(self._tokens, **self._call)
-        except _NeuronsReachedError:
+        except _SiteReachedError:
             pass
         finally:
             for handle in handles:
                 handle.remove()
         shape = self._tokens.shape
-        found = getattr(self, "activations", None)
-        if found is not None and found.ndim == 2:  # some architectures flatten batch and position
-            found = found.unflatten(0, tuple(shape))
-        if found is None or found.ndim != 3 or found.shape[:2] != shape:
+        hidden = getattr(self, "hidden", None)
+        if hidden is not None and hidden.ndim == 2:  # some flatten batch and position
+            hidden = hidden.unflatten(0, tuple(shape))
+        if hidden is None or hidden.ndim != 3 or hidden.shape[:2] != shape:
             raise BenchmarkError(
-                "the model does not reach its neurons from its blocks one after another: outputs "
+                "the model does not reach its units from its blocks one after another: outputs "
                 "of this architecture cannot be computed from replaced activations."
             )
-        self.activations = found
+        self.hidden = hidden
         for module in outputs:
             inside = set(module.modules()) - {module}
             outputs = {other: kept for other, kept in outputs.items() if other not in inside}
@@ -126,14 +123,14 @@ class Replay:
             self._kept[lower] = self._kept[self._below[-1]]
 
     def _pick(self, value: Any, rows: Tensor) -> Any:
-        """What a module gave for some contexts, however its output is packed."""
+        """Return what a module gave for some contexts, however its output is packed."""
         if isinstance(value, Tensor):
             n_contexts, n_positions = self._tokens.shape
             if value.ndim and value.shape[0] == n_contexts:
                 return value.index_select(0, rows)
             if value.ndim and value.shape[0] == n_contexts * n_positions:
-                apart = value.unflatten(0, (n_contexts, n_positions))
-                return apart.index_select(0, rows).flatten(0, 1)
+                contexts = value.unflatten(0, (n_contexts, n_positions))
+                return contexts.index_select(0, rows).flatten(0, 1)
             return value
         if isinstance(value, tuple | list):
             return type(value)(self._pick(part, rows) for part in value)

@@ -1,9 +1,11 @@
-"""The subject of a benchmark: a language model and what its neurons do on given tokens."""
+"""The subject of a benchmark: a language model and the activations of its units on given tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, TypeVar
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,22 +13,22 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, is_out_of_memory
-from benchmark.subject.batching import BatchSize, rows_by_length
+from benchmark.interface import SharedPrefixes
+from benchmark.subject.batching import ForwardPasses
 from benchmark.subject.checks import (
     checked_layer,
     checked_neurons,
+    checked_prefixes,
     checked_rows,
-    checked_stems,
     checked_tokens,
 )
-from benchmark.subject.last_positions import from_stems, last_position, pairs_of, worth_it
-from benchmark.subject.output_weights import output_norms
-from benchmark.subject.prefix_cache import Stems
-from benchmark.subject.site import Sites
-
-Found = TypeVar("Found")
+from benchmark.subject.last_positions import last_positions, pairs_of
+from benchmark.subject.output_path import OutputPath
+from benchmark.subject.site_reader import SiteReader
+from benchmark.subject.units import Units
 
 
+@dataclass(eq=False, kw_only=True)
 class Subject:
     """A loaded language model; make one with `load_subject`.
 
@@ -34,77 +36,89 @@ class Subject:
         name: the subject's name, from its config.
         source: the repository or folder it was loaded from.
         revision: the commit of the repository, or None for a folder.
-        site: the tensor that counts as the neuron, `{layer}` standing for the layer.
-        n_layers, n_ctx, d_vocab, d_mlp: numbers of layers, positions, token ids and neurons.
+        fingerprint: SHA-256 of everything that determines the activations (not the device).
+        n_layers, n_ctx, d_vocab: numbers of layers, positions and token ids.
         bos: the token id that starts every context.
         tokenizer: the fast tokenizer.
-        device, dtype: where the model is and in which precision it runs.
-        fingerprint: SHA-256 of everything that determines the activations (not the device).
         tokenizer_fingerprint: SHA-256 of everything that determines the token ids.
-        tokens_run: how many tokens the subject has been asked for since it was loaded.
-        calls_run: how many forward passes that took.
+        dtype: the precision it runs in.
         model: the TransformerBridge; it shares its weights with the module that is run.
+        reader: the module that is run, and the units that are read from it.
+        passes: runs batches and counts them.
         has_unembedding: whether it can say which tokens follow; activations do not need it.
+        output_path: the modules from the MLPs to the logits; None where they are not known.
+        without_outputs: why the output does not follow from the units; None where it does.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        source: str,
-        revision: str | None,
-        site: str,
-        sites: Sites,
-        n_ctx: int,
-        d_vocab: int,
-        d_mlp: int,
-        bos: int,
-        tokenizer: Any,
-        device: torch.device,
-        dtype: torch.dtype,
-        batch_tokens: int,
-        fingerprint: str,
-        tokenizer_fingerprint: str,
-        model: Any,
-        has_unembedding: bool = True,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.revision = revision
-        self.site = site
-        self.n_layers = len(sites.modules)
-        self.n_ctx = n_ctx
-        self.d_vocab = d_vocab
-        self.d_mlp = d_mlp
-        self.bos = bos
-        self.tokenizer = tokenizer
-        self.device = device
-        self.dtype = dtype
-        self.fingerprint = fingerprint
-        self.tokenizer_fingerprint = tokenizer_fingerprint
-        self.tokens_run = 0
-        self.calls_run = 0
-        self.model = model
-        self.has_unembedding = has_unembedding
-        self._sites = sites
-        self._automatic = self._batch_size = BatchSize(batch_tokens)
+    name: str
+    source: str
+    revision: str | None
+    fingerprint: str
+    n_layers: int
+    n_ctx: int
+    d_vocab: int
+    bos: int
+    tokenizer: Any
+    tokenizer_fingerprint: str
+    dtype: torch.dtype
+    model: Any
+    reader: SiteReader
+    passes: ForwardPasses
+    has_unembedding: bool = True
+    output_path: OutputPath | None = None
+    without_outputs: str | None = None
+
+    @property
+    def units(self) -> Units:
+        """What is explained."""
+        return self.reader.units
+
+    @property
+    def site(self) -> str:
+        """The name of the tensor that units are read from, `{layer}` standing for the layer."""
+        return self.units.site
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.passes.device
+
+    @property
+    def tokens_run(self) -> int:
+        """How many tokens were run since the subject was loaded."""
+        return self.passes.tokens_run
+
+    @property
+    def calls_run(self) -> int:
+        """How many forward passes that took."""
+        return self.passes.calls_run
 
     @property
     def batch_tokens(self) -> int:
         """How many tokens run at once; it halves when memory runs out."""
-        return self._batch_size.tokens
+        return self.passes.batch.tokens
 
     def limit_batch(self, tokens: int | None) -> None:
-        """Run at most this many tokens at once; None goes back to what was found automatically.
+        """Run at most this many tokens at once; None returns to the automatic number.
 
         A single context runs whole, however long it is.
 
         Raises:
             BenchmarkError: the number is not positive.
         """
-        if tokens is not None and tokens < 1:
-            raise BenchmarkError(f"batch_tokens={tokens} must be at least 1.")
-        self._batch_size = self._automatic if tokens is None else BatchSize(tokens)
+        self.passes.limit(tokens)
+
+    def with_passes(self, passes: ForwardPasses) -> Subject:
+        """Return the same model with another runner of batches, and so another count."""
+        return dataclasses.replace(self, passes=passes)
+
+    def n_units(self, layer: int) -> int:
+        """Return how many units a layer has.
+
+        Raises:
+            BenchmarkError: the subject has no such layer.
+        """
+        return self.units.n_units(checked_layer(layer, self.n_layers, self.name))
 
     def activations(
         self,
@@ -112,7 +126,7 @@ class Subject:
         layer: int,
         neurons: Int[Tensor, " n"] | Sequence[int] | None = None,
     ) -> Float[Tensor, "batch pos n"]:
-        """True activations of some neurons of a layer (all of them by default).
+        """Return the true activations of some units of a layer (all of them by default).
 
         Args:
             tokens: token ids, `[batch, pos]`; no padding, at most `n_ctx` positions.
@@ -125,35 +139,12 @@ class Subject:
         Raises:
             BenchmarkError: tokens, layer or neurons are not the subject's, or memory ran out.
         """
-        tokens = checked_tokens(tokens, self.n_ctx, self.d_vocab, self.name)
-        layer = checked_layer(layer, self.n_layers, self.name)
-        wanted = checked_neurons(neurons, self.d_mlp, self.name, self.device)
-        n = self.d_mlp if wanted is None else len(wanted)
+        tokens, layer, chosen = self._checked(tokens, layer, neurons)
+        n = self.units.n_units(layer) if chosen is None else len(chosen)
         result = self._room_for(*tokens.shape, n)
-        for rows, found in self._run(tokens, [layer], _taker(wanted)):
-            result[rows] = found[layer]
+        for rows, units in self._run(tokens, [layer], chosen):
+            result[rows] = units[layer]
         return result
-
-    def activations_of(
-        self,
-        sequences: Sequence[Int[Tensor, " pos"]],
-        layer: int,
-        neurons: Int[Tensor, " n"] | Sequence[int] | None = None,
-    ) -> list[Float[Tensor, "pos n"]]:
-        """Activations on sequences of different lengths, in the order given, `[pos, n]` each.
-
-        Sequences of one length run together, unpadded, so each result is what the sequence gives
-        alone. Raises as `activations` does.
-        """
-        results: list[Tensor | None] = [None] * len(sequences)
-        for row, sequence in enumerate(sequences):
-            if not isinstance(sequence, Tensor) or sequence.ndim != 1:
-                raise BenchmarkError(f"sequence {row} is not a one-dimensional tensor of token ids")
-        for rows in rows_by_length(sequences).values():
-            together = torch.stack([sequences[row] for row in rows])
-            for row, found in zip(rows, self.activations(together, layer, neurons), strict=True):
-                results[row] = found
-        return [found for found in results if found is not None]
 
     def last_activations(
         self,
@@ -161,70 +152,51 @@ class Subject:
         layer: int,
         rows: Int[Tensor, " pairs"],
         neurons: Int[Tensor, " pairs"],
-        stems: Stems | None = None,
+        prefixes: SharedPrefixes | None = None,
     ) -> Float[Tensor, " pairs"]:
-        """Activations at the last position of each context, for chosen neurons of each.
+        """Return activations at the last position of each context, for chosen units of each.
 
-        Much less is kept than by `activations`: a number for a pair of a context and a neuron.
+        Much less is kept than by `activations`: a number for a pair of a context and a unit.
 
         Args:
             tokens: token ids, `[batch, pos]`; no padding, at most `n_ctx` positions.
             layer: runs nothing above it.
             rows: for each pair, the row of `tokens`.
-            neurons: for each pair, the neuron's index in the layer.
-            stems: what the contexts have in common; it is run once where that is cheaper and the
-                architecture allows it, and changes nothing but rounding.
+            neurons: for each pair, the unit's index in the layer.
+            prefixes: what the contexts have in common; it is run once where that is cheaper and
+                the architecture allows it, and changes nothing but rounding.
 
         Returns:
             Raw activations as float32 on the subject's device, `[pairs]`.
 
         Raises:
-            BenchmarkError: as `activations`; also for a row that is not there, and for contexts
-                that do not begin as their stems.
+            BenchmarkError: as `activations`; also for a row that does not exist, and for contexts
+                that do not begin as their prefixes.
         """
-        tokens = checked_tokens(tokens, self.n_ctx, self.d_vocab, self.name)
-        layer = checked_layer(layer, self.n_layers, self.name)
-        wanted = checked_neurons(neurons, self.d_mlp, self.name, self.device)
+        tokens, layer, chosen = self._checked(tokens, layer, neurons)
         rows = checked_rows(rows, len(tokens), neurons)
-        if stems is not None:
-            stems = checked_stems(stems, tokens, self.n_ctx, self.d_vocab, self.name)
+        if prefixes is not None:
+            prefixes = checked_prefixes(prefixes, tokens, self.n_ctx, self.d_vocab, self.name)
         result = self._room_for(len(rows))
-        if wanted is None or not len(rows):
+        if chosen is None or not len(rows):
             return result
         if tokens.shape[1] == 0:
             raise BenchmarkError("a context of no tokens has no last position")
         rows, order = rows.cpu().sort(stable=True)
         bounds = np.searchsorted(rows.numpy(), np.arange(len(tokens) + 1))
-        wanted = wanted[order.to(self.device)]
-        for contexts, found in self._last_positions(tokens, layer, stems):
+        chosen = chosen[order.to(self.device)]
+        for contexts, units in last_positions(self.passes, self.reader, tokens, layer, prefixes):
             pairs, places = (
                 torch.from_numpy(ids).to(self.device) for ids in pairs_of(contexts, bounds)
             )
-            result[order.to(self.device)[pairs]] = found[places, wanted[pairs]]
+            result[order.to(self.device)[pairs]] = units[places, chosen[pairs]]
         return result
 
-    def _last_positions(
-        self, tokens: Tensor, layer: int, stems: Stems | None
-    ) -> Iterator[tuple[Int[np.ndarray, " rows"], Float[Tensor, "rows d_mlp"]]]:
-        """All neurons at the last position, batch by batch, and which contexts they are of."""
-        sites, batch = self._sites, self._batch_size
-        if (
-            stems is not None
-            and sites.key_values is not None
-            and worth_it(stems, tokens.shape[1], batch.tokens, self.device)
-        ):
-            yield from from_stems(self, sites, sites.key_values, tokens, layer, stems, batch)
-            return
-        for rows, found in self._batches(
-            tokens, batch, lambda part: sites.read(part, [layer], last_position, last=True)[layer]
-        ):
-            yield np.arange(rows.start, rows.stop), found
-
     def likely_next(self, tokens: Int[Tensor, "batch pos"], k: int) -> Int[Tensor, "batch pos k"]:
-        """The token ids that the subject finds likeliest after each position, likeliest first.
+        """Return the token ids that the subject finds likeliest after each position, in order.
 
-        The one thing that runs the whole model and its unembedding. Its tokens are counted as
-        those of every other call.
+        The one query that runs the whole model and its unembedding. Its tokens are counted as
+        those of every other one.
 
         Raises:
             BenchmarkError: the checkpoint has no unembedding, bad tokens, or memory ran out.
@@ -241,38 +213,40 @@ class Subject:
         if result.numel() == 0:
             return result
 
-        def read(part: Tensor) -> Tensor:
-            with torch.no_grad():
-                output = self._sites.model(part, **self._sites.call)
-            logits = output if isinstance(output, Tensor) else output.logits
-            return logits[..., : self.d_vocab].topk(k).indices
+        def likeliest(part: Tensor) -> Tensor:
+            return self.reader.logits(part)[..., : self.d_vocab].topk(k).indices
 
-        for rows, found in self._batches(tokens, self._batch_size, read):
-            result[rows] = found
+        for rows, ids in self.passes.over(tokens, likeliest):
+            result[rows] = ids
         return result
 
-    def output_norms(self, layer: int) -> Float[Tensor, " d_mlp"]:
-        """Return the length of what each neuron writes for an activation of one, `[d_mlp]`, on CPU.
+    def output_norms(self, layer: int) -> Float[Tensor, " n_units"]:
+        """Return the length of what each unit writes for an activation of one, on the CPU.
 
-        Norms are folded into it, but for the scale that they divide by, so it compares neurons of
-        a layer. It is one for every neuron where output weights are not known; see
-        `benchmark.subject.output_weights`. No text is run.
+        Norms are folded into it, but for the scale that they divide by, so it compares units of a
+        layer. It is one for every unit where output weights are not known; see
+        `Units.output_weights`. No text is run.
 
         Raises:
             BenchmarkError: the subject has no such layer.
         """
-        return output_norms(self, checked_layer(layer, self.n_layers, self.name))
+        layer = checked_layer(layer, self.n_layers, self.name)
+        with torch.no_grad():
+            weights = self.units.output_weights(layer)
+            if weights is None:
+                return torch.ones(self.units.n_units(layer))
+            return weights.square().sum(1).sqrt().cpu()
 
     def stream(
         self, tokens: Int[Tensor, "n ctx"], layers: Sequence[int]
-    ) -> Iterator[tuple[slice, dict[int, Float[Tensor, "b ctx d_mlp"]]]]:
-        """All neurons of several layers, batch by batch, from one forward pass.
+    ) -> Iterator[tuple[slice, dict[int, Float[Tensor, "b ctx n_units"]]]]:
+        """Yield all units of several layers, batch by batch, from one forward pass.
 
         Memory is that of one batch. Nothing runs above the highest layer.
 
         Yields:
             The rows of `tokens` that the batch holds, and for each layer its activations as
-            float32 on the subject's device, `[b, ctx, d_mlp]`. Use them before the next batch.
+            float32 on the subject's device, `[b, ctx, n_units]`. Use them before the next batch.
 
         Raises:
             BenchmarkError: as `activations`; bad tokens or layers at once, not at the first batch.
@@ -281,7 +255,14 @@ class Subject:
         wanted = [checked_layer(layer, self.n_layers, self.name) for layer in layers]
         if not wanted:
             raise BenchmarkError("stream needs at least one layer")
-        return self._run(tokens, wanted, _taker(None))
+        return self._run(tokens, wanted, None)
+
+    def _checked(
+        self, tokens: Tensor, layer: int, neurons: Tensor | Sequence[int] | None
+    ) -> tuple[Tensor, int, Tensor | None]:
+        tokens = checked_tokens(tokens, self.n_ctx, self.d_vocab, self.name)
+        n_units = self.n_units(layer)
+        return tokens, int(layer), checked_neurons(neurons, n_units, self.name, self.device)
 
     def _room_for(self, *shape: int) -> Tensor:
         try:
@@ -295,61 +276,9 @@ class Subject:
             ) from error
 
     def _run(
-        self,
-        tokens: Tensor,
-        layers: Collection[int],
-        take: Callable[[Tensor], Tensor],
+        self, tokens: Tensor, layers: Collection[int], chosen: Tensor | None
     ) -> Iterator[tuple[slice, dict[int, Tensor]]]:
-        """What `take` keeps of each layer's activations, batch by batch."""
-        return self._batches(
-            tokens, self._batch_size, lambda part: self._sites.read(part, layers, take)
+        """Yield the activations of each layer in float32, batch by batch."""
+        return self.passes.over(
+            tokens, lambda part: self.reader.read(part, layers, Tensor.float, chosen)
         )
-
-    def _batches(
-        self, tokens: Tensor, batch: BatchSize, read: Callable[[Tensor], Found]
-    ) -> Iterator[tuple[slice, Found]]:
-        """`read` of batch after batch of tokens."""
-        n_contexts, n_positions = tokens.shape
-        return self.in_batches(
-            n_contexts, n_positions, batch, lambda rows: read(tokens[rows].to(self.device))
-        )
-
-    def in_batches(
-        self, n_contexts: int, n_positions: int, batch: BatchSize, read: Callable[[slice], Found]
-    ) -> Iterator[tuple[slice, Found]]:
-        """`read` of batch after batch of rows, each a pass of the subject over its contexts.
-
-        A batch is halved when memory runs out, and everything is counted.
-
-        Raises:
-            BenchmarkError: not even one context fits.
-        """
-        if n_positions == 0:
-            return
-        row = 0
-        while row < n_contexts:
-            size = min(batch.contexts(n_positions), n_contexts - row)
-            rows = slice(row, row + size)
-            found = None
-            try:
-                found = read(rows)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            if found is None:
-                # Out of the except clause, whose traceback kept the failed batch's tensors alive.
-                batch.shrink(size, n_positions)
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
-                continue
-            self.tokens_run += size * n_positions
-            self.calls_run += 1
-            yield rows, found
-            row += size
-
-
-def _taker(neurons: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """What is kept of a layer's activations, as float32."""
-    if neurons is None:
-        return lambda activations: activations.float()
-    return lambda activations: activations.index_select(-1, neurons).float()

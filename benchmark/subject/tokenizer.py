@@ -1,4 +1,4 @@
-"""The subject's tokenizer."""
+"""Tokenizer of a subject."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.checkpoint import VOCABULARIES
 from benchmark.files.reading import first_line
 
-# Any one of these is a vocabulary. Without one the library may build an empty tokenizer silently.
-VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
-TOKENIZER_FILES = (
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "merges.txt",
-    *VOCABULARIES,
-)
+# The BOS token of the built-in subjects.
+BUILTIN_BOS = "<|bos|>"
 
 
 def load_tokenizer(folder: Path, source: str) -> Any:
-    """The fast tokenizer in a folder, exactly as its `tokenizer.json` describes it.
+    """Return the fast tokenizer in a folder, exactly as its `tokenizer.json` describes it.
 
     Transformers 5 has classes that rebuild a tokenizer from its vocabulary alone: given the SoLU
     models' tokenizer as a `GPTNeoXTokenizer` it forgets that digits are split, and the model sees
@@ -63,7 +57,7 @@ def load_tokenizer(folder: Path, source: str) -> Any:
 
 
 def builtin_tokenizer(file: Path, bos_token: str) -> Any:
-    """The tokenizer of a folder in the built-in layout: `tokenizer.json` and a BOS token.
+    """Return the tokenizer of a folder in the built-in layout: `tokenizer.json` and a BOS token.
 
     Raises:
         BenchmarkError: the file is missing or is not a tokenizer.
@@ -81,7 +75,7 @@ def builtin_tokenizer(file: Path, bos_token: str) -> Any:
 
 
 def bos_of(tokenizer: Any, config: Mapping[str, Any], d_vocab: int, source: str) -> int:
-    """The id that starts every context.
+    """Return the id that starts every context.
 
     The tokenizer's BOS, or its EOS where it has no BOS (as in GPT-2), or else those of the model's
     `config.json`.
@@ -106,7 +100,7 @@ def bos_of(tokenizer: Any, config: Mapping[str, Any], d_vocab: int, source: str)
 
 
 def for_bridge(tokenizer: Any) -> Any:
-    """A copy for TransformerLens, which adds special tokens to the tokenizer it is given.
+    """Return a copy for TransformerLens, which adds special tokens to the tokenizer it is given.
 
     Marked as one that needs no second reading with `add_bos_token`: the library would fetch it
     again by its name.

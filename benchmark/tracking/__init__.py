@@ -1,9 +1,8 @@
-"""Following runs elsewhere than in their files; `tracking=none` is the default."""
+"""Trackers: logs of runs outside of their files; `tracking=none` is the default."""
 
-from benchmark.tracking.extras import Extras, ExtraTable, MakeExtras
 from benchmark.tracking.factory import make_tracker
 from benchmark.tracking.layers import layer_metrics, overall_metrics
-from benchmark.tracking.tracker import NoTracker, Tracker
+from benchmark.tracking.tracker import Extras, ExtraTable, MakeExtras, NoTracker, Tracker
 
 __all__ = [
     "ExtraTable",

@@ -1,4 +1,4 @@
-"""From the configuration group `tracking` to a tracker."""
+"""Choice of a tracker by the configuration group `tracking`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.tracking.links import check_template
 from benchmark.tracking.tracker import NoTracker, Tracker
-from benchmark.tracking.wandb_options import MODES, WandbOptions
+from benchmark.tracking.wandb_options import MODES, WandbOptions, check_template
 
 KINDS = ("none", "wandb")
 # Keys of the group that are for people and for `make_tracker`, not for the tracker.
@@ -17,7 +16,7 @@ DESCRIPTIVE = ("name", "description", "kind")
 
 
 def make_tracker(config: Mapping[str, Any]) -> Tracker:
-    """The tracker that a configuration names by `kind`.
+    """Return the tracker that a configuration names by `kind`.
 
     Raises:
         BenchmarkError: the kind or an option is not known, or has a value that it cannot have.

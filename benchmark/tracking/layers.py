@@ -1,4 +1,4 @@
-"""The numbers of a run that are worth a curve: means per layer, and over all neurons."""
+"""Numbers of a run that are logged as curves: means per layer, and over all neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting a W&B run without questions, noise or waiting."""
+"""Start of a W&B run without questions, noise or waiting."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def _mode(wandb: Any, options: WandbOptions, default: str) -> str:
 
 
 def _has_credentials(wandb: Any) -> bool:
-    """Whether W&B finds a key, in its environment variables, settings or netrc; asks nobody."""
+    """Return whether W&B finds a key, in its environment variables, settings or netrc; asks
+    nobody.
+    """
     with _silence():
         try:
             return bool(wandb.login(prompt=False, verify=False))
@@ -154,7 +156,9 @@ def _folder(folder: str | None) -> str | None:
 
 
 def _settings_reason(error: Exception) -> str:
-    """What W&B says of its settings, with the environment variable that it is mostly about."""
+    """Return what W&B says of its settings, with the environment variable that it is mostly
+    about.
+    """
     value = os.environ.get("WANDB_MODE")
     if value is not None and value not in MODE_NAMES:
         return f"WANDB_MODE={value} is no mode; the modes are {', '.join(MODE_NAMES)}"

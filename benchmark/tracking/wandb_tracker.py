@@ -13,10 +13,9 @@ from typing import Any
 
 from benchmark.results import Run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES
-from benchmark.tracking.extras import Extras, MakeExtras
 from benchmark.tracking.layers import layer_metrics, overall_metrics
-from benchmark.tracking.links import neuron_link
-from benchmark.tracking.wandb_options import WandbOptions
+from benchmark.tracking.tracker import Extras, MakeExtras
+from benchmark.tracking.wandb_options import WandbOptions, neuron_link
 from benchmark.tracking.wandb_session import start_wandb
 
 PER_LAYER = "per_layer"
@@ -53,7 +52,7 @@ class WandbTracker:
                 self._run.define_metric(f"{PER_LAYER}/*", step_metric="layer", summary="none")
 
     def log_layer(self, layer: int, metrics: Mapping[str, float | int | None]) -> None:
-        """One row of history; a mean that does not exist is left out of it."""
+        """Log one row of history; a mean that does not exist is left out."""
         self._logged.add(layer)
         if self._run is not None:
             row = {f"{PER_LAYER}/{key}": value for key, value in metrics.items()}

@@ -26,18 +26,18 @@ class Shown:
     contexts: tuple[tuple[tuple[int, ...], int, int, int], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-able values."""
-        shown = [[list(places), *numbers] for places, *numbers in self.contexts]
-        return {"texts": list(self.texts), "shown": shown}
+        """Return the texts and the contexts as lists."""
+        contexts = [[list(places), *numbers] for places, *numbers in self.contexts]
+        return {"texts": list(self.texts), "contexts": contexts}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Shown:
-        """What `to_dict` saved."""
+        """Return what `to_dict` saved; nothing is shown where nothing was saved."""
         contexts = tuple(
             (tuple(int(place) for place in places), int(value), int(share), int(seen))
-            for places, value, share, seen in data["shown"]
+            for places, value, share, seen in data.get("contexts", ())
         )
-        return cls(tuple(str(text) for text in data["texts"]), contexts)
+        return cls(tuple(str(text) for text in data.get("texts", ())), contexts)
 
 
 def describe(shown: Shown, n_nodes: int, root: float, step: float) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.explanation_size import explanation_bytes
 from benchmark.interface import (
     EXEMPLARS_AND_SAMPLE,
     SAMPLE,
@@ -21,17 +22,15 @@ from benchmark.interface import (
     includes,
 )
 from benchmark.token_text import visible_token
-from explainers.context_tree.budget import largest_within
+from explainers.context_tree.budget import nodes_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
-from explainers.context_tree.growing import Candidates, Options, candidates, grow
+from explainers.context_tree.growing import Candidates, Grown, Options, candidates, grow
 from explainers.context_tree.showing import shown_contexts
 from explainers.context_tree.statistics import observe, observed_shape
 from explainers.evidence_option import checked_evidence, chosen_sample
 
 # Neurons whose statistics are in memory at once.
 AT_ONCE = 64
-# The part of the bytes that the description may take.
-FOR_A_PERSON = 1 / 10
 LEAST_BYTES = 256
 
 
@@ -80,7 +79,8 @@ class ContextTree:
             least_gain: a node that removes less than this part of the activation's squared
                 deviation is left out.
             step: values are multiples of this part of the activation's standard deviation.
-            max_bytes: bytes that an explanation may take when it is saved; None: any number.
+            max_bytes: bytes that an explanation may take, as `explanation_bytes` counts them (its
+                compressed size, without what is for people); None for any number.
             evidence: `exemplars+sample` or `exemplars`.
 
         Raises:
@@ -147,16 +147,18 @@ class ContextTree:
     ) -> ContextTreeExplanation | Failure:
         if not np.isfinite([there.centre, there.total, there.spread]).all():
             return Failure("the evidence has activations that are not finite")
-        room = None if self.max_bytes is None else int(FOR_A_PERSON * self.max_bytes)
 
-        def build(most: int) -> ContextTreeExplanation:
+        def fitted(most: int) -> tuple[Grown, ContextTreeExplanation]:
             grown = grow(there, there.best(most), self.options)
-            shown = shown_contexts(there, grown, text_of, room)
-            return ContextTreeExplanation(grown.root, grown.step, grown.levels, shown)
+            return grown, ContextTreeExplanation(grown.root, grown.step, grown.levels)
 
-        if self.max_bytes is None:
-            return build(len(there.nodes))
-        return largest_within(build, len(there.nodes), self.max_bytes)
+        most = len(there.nodes)
+        if self.max_bytes is not None:
+            most = nodes_within(
+                lambda n: explanation_bytes(fitted(n)[1].to_dict()), most, self.max_bytes
+            )
+        grown, explanation = fitted(most)
+        return replace(explanation, shown=shown_contexts(there, grown, text_of))
 
 
 def _is_number(value: object) -> bool:

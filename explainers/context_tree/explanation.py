@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.files.explanation_size import SHOWN
 from explainers.context_tree.describe import Shown, describe
 from explainers.context_tree.matching import Text
-from explainers.context_tree.tree import TreeLevel, decode, encode
+from explainers.context_tree.old_form import decode_tree
+from explainers.context_tree.tree import TreeLevel, levels_from_lists, levels_to_lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class ContextTreeExplanation:
     root: float
     step: float
     levels: Sequence[TreeLevel]
-    shown: Shown
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def n_nodes(self) -> int:
@@ -47,22 +48,28 @@ class ContextTreeExplanation:
         return describe(self.shown, self.n_nodes, self.root, self.step)
 
     def to_dict(self) -> dict[str, Any]:
-        """The tree as text (see `tree.encode`), and what `describe` shows."""
-        return {"root": self.root, "step": self.step, "tree": self._code, **self.shown.to_dict()}
-
-    @cached_property
-    def _code(self) -> str:
-        return encode(self.levels)
+        """Return the tree level by level, and under `shown` the contexts of `describe`."""
+        return {
+            "root": self.root,
+            "step": self.step,
+            "levels": levels_to_lists(self.levels),
+            SHOWN: self.shown.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ContextTreeExplanation:
-        """The explanation that `to_dict` saved; it simulates exactly the same.
+        """Return the explanation that `to_dict` or an earlier version saved.
 
         Raises:
             ValueError: the tree is damaged.
         """
-        shown = Shown.from_dict(data)
-        return cls(float(data["root"]), float(data["step"]), decode(str(data["tree"])), shown)
+        if "tree" in data:
+            levels = decode_tree(str(data["tree"]))
+            shown = Shown.from_dict({"texts": data["texts"], "contexts": data["shown"]})
+        else:
+            levels = levels_from_lists(data["levels"])
+            shown = Shown.from_dict(data.get(SHOWN, {}))
+        return cls(float(data["root"]), float(data["step"]), levels, shown)
 
 
 def simulate_together(

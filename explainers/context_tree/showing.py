@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from benchmark.results import explanation_bytes
 from explainers.context_tree.describe import ANY, Shown
 from explainers.context_tree.growing import Candidates, Grown
 from explainers.context_tree.shape import Shape
@@ -38,21 +37,14 @@ class _Context:
     seen: float
 
 
-def shown_contexts(
-    there: Candidates, grown: Grown, text_of: Callable[[int], str], max_bytes: int | None
-) -> Shown:
-    """The contexts that explain most of the variance, as many as fit into `max_bytes` when saved.
+def shown_contexts(there: Candidates, grown: Grown, text_of: Callable[[int], str]) -> Shown:
+    """Return the contexts that explain most of the variance.
 
     A context's part of the variance is the squared error that it removes, where the shorter runs
     in it are known already, over the squared deviation. Runs that differ only between their first
     and last token and raise or lower the activation alike are one context with wildcards.
     """
-    contexts = _contexts(there, grown) if grown.levels else []
-    for count in range(len(contexts), 0, -1):
-        shown = _shown(contexts[:count], text_of)
-        if max_bytes is None or explanation_bytes(shown.to_dict()) <= max_bytes:
-            return shown
-    return Shown()
+    return _shown(_contexts(there, grown) if grown.levels else [], text_of)
 
 
 def _contexts(there: Candidates, grown: Grown) -> list[_Context]:

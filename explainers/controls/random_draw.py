@@ -19,7 +19,7 @@ from benchmark.interface import (
     text_mask,
 )
 from explainers.controls.hashing import key_of, prefix_hashes, uniform
-from explainers.numbers import shortest
+from explainers.float32 import decimals
 
 # Quantiles of which the distribution is made up. Their levels are 1 - (1 - i/64)^4, close together
 # at the top, where a sparse neuron's activations are.
@@ -58,12 +58,12 @@ class RandomExplanation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Seed, layer, neuron, and the quantiles with the fewest digits that are the same."""
+        """Return seed, layer, neuron and the quantiles."""
         return {
             "seed": self.seed,
             "layer": self.layer,
             "neuron": self.neuron,
-            "quantiles": shortest(self.quantiles),
+            "quantiles": decimals(self.quantiles),
         }
 
     @classmethod

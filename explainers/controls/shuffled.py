@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.errors import is_of_surroundings
+from benchmark.files.explanation_size import SHOWN
 from benchmark.interface import (
     Evidence,
     Explained,
@@ -36,7 +37,7 @@ class ShuffledExplanation:
     """What an explanation of neuron `donor` predicts, times `scale`.
 
     Attributes:
-        donor: the neuron that was explained.
+        donor: the neuron that was explained; None where that was not saved.
         scale: the largest activation of this neuron over the donor's, so that a firing donor is
             a firing neuron.
         inner: the donor's explanation.
@@ -44,7 +45,7 @@ class ShuffledExplanation:
 
     inner_class: ClassVar[type[Any]] = TokenLookupExplanation
 
-    donor: int
+    donor: int | None
     scale: float
     inner: Explanation
 
@@ -58,21 +59,31 @@ class ShuffledExplanation:
             self.inner.bind(subject)
 
     def describe(self) -> str:
-        """Whose explanation it is, and that explanation."""
-        return (
-            f"the explanation of neuron {self.donor}, times {self.scale:.4g}:\n"
-            f"{self.inner.describe()}"
-        )
+        """Say whose explanation it is, and show that explanation."""
+        donor = "another neuron" if self.donor is None else f"neuron {self.donor}"
+        return f"the explanation of {donor}, times {self.scale:.4g}:\n{self.inner.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Donor, scale and the inner explanation."""
-        return {"donor": self.donor, "scale": self.scale, "explanation": self.inner.to_dict()}
+        """Return the scale and the inner explanation, and under `shown` the donor."""
+        inner = dict(self.inner.to_dict())
+        shown = {"donor": self.donor, "explanation": inner.pop(SHOWN, {})}
+        return {"scale": self.scale, "explanation": inner, SHOWN: shown}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ShuffledExplanation:
-        """The explanation that `to_dict` saved, of the class of this explainer's inner one."""
-        inner = cls.inner_class.from_dict(data["explanation"])
-        return cls(int(data["donor"]), float(data["scale"]), inner)
+        """Return the explanation that `to_dict` or an earlier version saved.
+
+        The inner explanation is of the class of this explainer's inner one.
+        """
+        shown, inner = data.get(SHOWN, data), data["explanation"]
+        if SHOWN in data and "explanation" in shown:
+            inner = {**inner, SHOWN: shown["explanation"]}
+        donor = shown.get("donor")
+        return cls(
+            None if donor is None else int(donor),
+            float(data["scale"]),
+            cls.inner_class.from_dict(inner),
+        )
 
 
 class Shuffled:

@@ -24,12 +24,8 @@ from benchmark.interface import (
 )
 from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.fasttext.activating import Seen, SeenWord, seen_words
-from explainers.fasttext.explanation import (
-    FastTextExplanation,
-    Neighbour,
-    Word,
-    simulate_together,
-)
+from explainers.fasttext.describe import Neighbour, Word
+from explainers.fasttext.explanation import FastTextExplanation, simulate_together
 from explainers.fasttext.generalise import Kept, fit_floor, make_table
 from explainers.fasttext.language import Language
 from explainers.fasttext.learning import CORPUS, Learner, Vocabulary
@@ -37,7 +33,7 @@ from explainers.fasttext.neighbours import Tried, try_neighbours
 from explainers.fasttext.settings import Settings
 from explainers.fasttext.training import Training
 from explainers.fasttext.vectors import coherence
-from explainers.numbers import shortest
+from explainers.float32 import shortest
 from explainers.sample_contexts import learnt_contexts
 
 # Windows of seven tokens: the word, as one however it is split, and three on either side.
@@ -164,7 +160,7 @@ class FastText:
         tried: Sequence[Tried],
     ) -> FastTextExplanation:
         settings = self.settings
-        maximum = shortest(evidence.max_activation[row : row + 1].float())[0]
+        maximum = shortest(float(evidence.max_activation[row]))
         rest = float(evidence.mean_activation[row]) / maximum
         kept, rejected = known_words(activating, tried, maximum)
         floor = fit_floor(seen, kept, maximum, rest, language)

@@ -13,43 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from explainers.fasttext.describe import describe
-from explainers.fasttext.joints import Joints
+from benchmark.files.explanation_size import SHOWN
+from explainers.fasttext.describe import Neighbour, Word, describe, is_semantic
+from explainers.fasttext.joints import Joints, old_text
 from explainers.fasttext.pieces import TOKENS_OF_A_PIECE
 from explainers.fasttext.table import Table, simulate_tables
 from explainers.fasttext.words import NOTHING, Keys, keys_of, number_rows, tokens_of_key
-
-
-@dataclass(frozen=True)
-class Word:
-    """An activating word, for a person.
-
-    Attributes:
-        name: the word.
-        activation: the largest in the exemplars, as a part of the neuron's largest.
-        value: what is predicted of it: its mean over all its occurrences there, such a part.
-        count: its occurrences in the exemplars.
-        before, inside, after: the text of its tokens where it activates most, and of three on
-            either side.
-    """
-
-    name: str
-    activation: float
-    value: float
-    count: int
-    before: str
-    inside: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A word that was tried in the place of an activating one; activation as a part."""
-
-    original: str
-    name: str
-    activation: float
-    kept: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +51,7 @@ class FastTextExplanation:
     @property
     def semantic(self) -> bool | None:
         """Whether the words are alike enough; None where there are no two words to compare."""
-        return None if self.coherence is None else self.coherence >= self.threshold
+        return is_semantic(self.coherence, self.threshold)
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Look up the word of every token, `[batch, pos]`, raw units, on the tokens' device."""
@@ -90,35 +59,43 @@ class FastTextExplanation:
 
     def describe(self) -> str:
         """Words with the tokens around them, coherence, and what was tried; at most a screen."""
-        return describe(self)
+        return describe(
+            self.words,
+            self.neighbours,
+            coherence=self.coherence,
+            threshold=self.threshold,
+            floor=self.floor,
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as numbers, strings and lists; `from_dict` loses nothing of it."""
+        """Return the table and how tokens join into words, and under `shown` the words."""
         table = self.table
         return {
-            "coherence": self.coherence,
-            "semantic": self.semantic,
-            "coherence_threshold": self.threshold,
-            "floor": self.floor,
-            "vectors": self.vectors,
-            "words": [
-                [w.name, w.activation, w.value, w.count, w.before, w.inside, w.after]
-                for w in self.words
-            ],
-            "neighbours": [
-                [one.original, one.name, one.activation, one.kept] for one in self.neighbours
-            ],
             "max_activation": table.maximum,
             "rest": table.rest,
             "profile": list(table.profile),
             "table": _entries(table.words, table.values),
             "pieces": _entries(table.pieces, table.piece_values),
-            "joints": self.joints.to_dict(),
+            "joints": self.joints.to_text(),
+            SHOWN: {
+                "coherence": self.coherence,
+                "semantic": self.semantic,
+                "coherence_threshold": self.threshold,
+                "floor": self.floor,
+                "vectors": self.vectors,
+                "words": [
+                    [w.name, w.activation, w.value, w.count, w.before, w.inside, w.after]
+                    for w in self.words
+                ],
+                "neighbours": [
+                    [one.original, one.name, one.activation, one.kept] for one in self.neighbours
+                ],
+            },
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FastTextExplanation:
-        """The explanation that `to_dict` saved; it simulates exactly the same.
+        """Return the explanation that `to_dict` or an earlier version saved.
 
         Raises:
             ValueError: a table is damaged, or a number is not finite.
@@ -128,23 +105,28 @@ class FastTextExplanation:
         if pieces.shape[1] > TOKENS_OF_A_PIECE:
             raise ValueError(f"a piece of more than {TOKENS_OF_A_PIECE} tokens")
         first, inner, last = map(int, data["profile"])
-        maximum, coherence = float(data["max_activation"]), data["coherence"]
-        floor, threshold = float(data["floor"]), float(data["coherence_threshold"])
+        shown = data.get(SHOWN, data)
+        maximum, coherence = float(data["max_activation"]), shown.get("coherence")
+        floor = float(shown.get("floor", 1))
+        threshold = float(shown.get("coherence_threshold", 0))
         if not all(map(math.isfinite, (maximum, coherence or 0, floor, threshold))):
             raise ValueError("a number is not finite")
+        joints = data["joints"]
+        if not isinstance(joints, str):  # as earlier versions saved them
+            joints = old_text(int(joints["ids"]), str(joints["bits"]))
         return cls(
             tuple(
                 Word(str(name), float(top), float(value), int(count), *map(str, window))
-                for name, top, value, count, *window in data["words"]
+                for name, top, value, count, *window in shown.get("words", ())
             ),
             tuple(
                 Neighbour(str(original), str(name), float(activation), bool(kept))
-                for original, name, activation, kept in data["neighbours"]
+                for original, name, activation, kept in shown.get("neighbours", ())
             ),
             None if coherence is None else float(coherence),
             threshold,
             floor,
-            str(data["vectors"]),
+            str(shown.get("vectors", "")),
             Table(
                 words,
                 values,
@@ -154,7 +136,7 @@ class FastTextExplanation:
                 (first, inner, last),
                 maximum,
             ),
-            _joints(int(data["joints"]["ids"]), str(data["joints"]["bits"])),
+            _joints(joints),
         )
 
 
@@ -178,9 +160,9 @@ def simulate_together(
 
 
 @functools.lru_cache(maxsize=8)
-def _joints(ids: int, bits: str) -> Joints:
-    """Read once for all explanations of a subject."""
-    return Joints.from_dict({"ids": ids, "bits": bits})
+def _joints(text: str) -> Joints:
+    """Read joints once for all explanations of a subject, which then simulate together."""
+    return Joints.from_text(text)
 
 
 def _entries(keys: Keys, values: Int[np.ndarray, " w"]) -> list[list[int]]:

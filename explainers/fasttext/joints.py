@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Int
 from benchmark.token_text import token_text
 
 APOSTROPHES = ("'", "’")
+DIGITS = b"0123456789abcdef"
 BYTES_OF_A_MASK = 1 << 24  # more token ids than any tokenizer has
 
 
@@ -56,31 +58,43 @@ class Joints:
             joined[:, 2:] |= inside
         return joined
 
-    def to_dict(self) -> dict[str, Any]:
-        """The masks as compressed bits."""
+    def to_text(self) -> str:
+        """Return one hexadecimal digit for each token id, whose bits are the four masks."""
         masks = (self.starts, self.elided, self.ends, self.apostrophes)
-        packed = zlib.compress(b"".join(np.packbits(mask).tobytes() for mask in masks), 9)
-        return {"ids": len(self.starts), "bits": base64.b64encode(packed).decode()}
+        digits = sum(mask.astype(np.uint8) << bit for bit, mask in enumerate(masks))
+        text: str = np.frombuffer(DIGITS, dtype="S1")[digits].tobytes().decode()
+        return text
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Joints:
-        """The masks that `to_dict` saved.
+    def from_text(cls, text: str) -> Joints:
+        """Return the masks that `to_text` saved.
 
         Raises:
-            ValueError: the bits are not four masks of so many ids.
+            ValueError: a character is not a hexadecimal digit, or there is none.
         """
-        n = int(data["ids"])
-        width = (n + 7) // 8
-        try:
-            decompress = zlib.decompressobj()
-            packed = base64.b64decode(str(data["bits"]), validate=True)
-            bits = decompress.decompress(packed, BYTES_OF_A_MASK)
-        except zlib.error as error:
-            raise ValueError(f"the bits are damaged: {error}") from error
-        if n < 1 or len(bits) != 4 * width:
-            raise ValueError(f"{len(bits)} bytes are not four masks of {n} token ids")
-        rows = np.frombuffer(bits, dtype=np.uint8).reshape(4, width)
-        return cls(*(np.unpackbits(row, count=n).astype(bool) for row in rows))
+        if not text or not set(text) <= set(DIGITS.decode()):
+            raise ValueError("joints are not one hexadecimal digit for each token id")
+        digits = np.searchsorted(np.frombuffer(DIGITS, "S1"), np.frombuffer(text.encode(), "S1"))
+        return cls(*((digits >> bit & 1).astype(bool) for bit in range(4)))
+
+
+@functools.lru_cache(maxsize=8)
+def old_text(n: int, bits: str) -> str:
+    """Return the text of masks that an earlier version saved as zlib-compressed bits in base 64.
+
+    Raises:
+        ValueError: the bits are not four masks of `n` token ids.
+    """
+    width = (n + 7) // 8
+    try:
+        packed = base64.b64decode(bits, validate=True)
+        raw = zlib.decompressobj().decompress(packed, BYTES_OF_A_MASK)
+    except zlib.error as error:
+        raise ValueError(f"the bits are damaged: {error}") from error
+    if n < 1 or len(raw) != 4 * width:
+        raise ValueError(f"{len(raw)} bytes are not four masks of {n} token ids")
+    rows = np.frombuffer(raw, dtype=np.uint8).reshape(4, width)
+    return Joints(*(np.unpackbits(row, count=n).astype(bool) for row in rows)).to_text()
 
 
 def token_texts(tokenizer: Any, d_vocab: int) -> list[str]:

@@ -16,17 +16,17 @@ from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.token_text import text_within, visible_within
 from explainers.anchors import Anchored, anchored, firing
 from explainers.evidence_option import checked_evidence
-from explainers.local_search.describe import shown_texts
+from explainers.float32 import shortest
 from explainers.local_search.examples import Example, examples_of
 from explainers.local_search.explanation import LocalSearchExplanation
 from explainers.local_search.prune import prune
 from explainers.local_search.search import search
 from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
-from explainers.numbers import shortest
 from explainers.proposers import MASKED_MODEL, Proposers
 from explainers.queries import Asking
 from explainers.sample_contexts import learnt_contexts
+from explainers.shown_texts import shown_texts
 
 
 class LocalSearch:
@@ -131,14 +131,14 @@ class LocalSearch:
         counts = np.bincount(used.owners, minlength=len(examples)).tolist()
         text_of = functools.cache(functools.partial(visible_within, subject.tokenizer))
         results: list[LocalSearchExplanation | Failure] = []
-        for own, maximum, rest, count in zip(
-            examples, shortest(evidence.max_activation), shortest(resting), counts, strict=True
-        ):
+        maxima = map(shortest, evidence.max_activation.tolist())
+        rests = map(shortest, resting.tolist())
+        for own, maximum, rest, count in zip(examples, maxima, rests, counts, strict=True):
             if not np.isfinite([maximum, rest]).all() or maximum <= 0:
                 results.append(Failure("the neuron never fires on the explain split"))
                 continue
             one = LocalSearchExplanation(
                 maximum, rest, tuple(own), count, self.settings.least, evidence.bos
             )
-            results.append(replace(one, texts=shown_texts(one, text_of)))
+            results.append(replace(one, texts=shown_texts(one.describe_with, text_of)))
         return results

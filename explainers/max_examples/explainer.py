@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +16,11 @@ from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.token_text import visible_within
 from explainers.evidence_option import checked_evidence
-from explainers.max_examples.describe import shown_texts
+from explainers.float32 import shortest as shortest_decimal
 from explainers.max_examples.explanation import MaxExamplesExplanation
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
-from explainers.numbers import shortest as shortest_numbers
 from explainers.sample_contexts import learnt_contexts
+from explainers.shown_texts import shown_texts
 
 RESTING = ("mean", "zero")
 
@@ -99,7 +100,7 @@ class MaxExamples:
         evidence = learnt_contexts(evidence, self.evidence, "max_examples")
         tokens = evidence.exemplars.tokens[:, : self.exemplars].cpu().numpy()
         activations = evidence.exemplars.activations[:, : self.exemplars].float().cpu().numpy()
-        maxima = shortest_numbers(evidence.max_activation)
+        maxima = [shortest_decimal(value) for value in evidence.max_activation.tolist()]
         resting = evidence.mean_activation.float()
         if self.resting == "zero":
             resting = torch.zeros_like(resting)
@@ -107,14 +108,14 @@ class MaxExamples:
         finite = np.isfinite(activations).all((1, 2)) & resting.isfinite().cpu().numpy()
         text_of = functools.cache(functools.partial(visible_within, subject.tokenizer))
         results: list[MaxExamplesExplanation | Failure] = []
-        for row, value in enumerate(shortest_numbers(resting)):
+        for row, value in enumerate(map(shortest_decimal, resting.tolist())):
             if not finite[row]:
                 results.append(Failure("the evidence has activations that are not finite"))
                 continue
             # Copies: an explanation does not keep the whole block alive.
             remembered = Remembered(tokens[row].copy(), activations[row].copy(), value)
-            texts = shown_texts(remembered, evidence.bos, maxima[row], text_of)
-            results.append(MaxExamplesExplanation(remembered, matching, maxima[row], texts))
+            one = MaxExamplesExplanation(remembered, matching, maxima[row])
+            results.append(replace(one, texts=shown_texts(one.describe_with, text_of)))
         return results
 
     def simulate_block(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.files.explanation_size import SHOWN
+from explainers.float32 import decimals
 from explainers.max_examples.describe import describe
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
-from explainers.packed import FLOAT, pack, smallest_kind, unpack
+from explainers.shown_texts import TextOf
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,44 +43,45 @@ class MaxExamplesExplanation:
         return torch.from_numpy(found[..., 0]).to(tokens.device)
 
     def describe(self) -> str:
-        """The strongest exemplars around their peaks, tokens marked by activation."""
-        return describe(self)
+        """Show the strongest exemplars around their peaks, tokens marked by activation."""
+        return self.describe_with(lambda token: self.texts.get(token, f"#{token}"))
+
+    def describe_with(self, text_of: TextOf) -> str:
+        """Describe it with the texts of tokens from somewhere else."""
+        return describe(self.remembered, self.matching.bos, self.max_activation, text_of)
 
     def to_dict(self) -> dict[str, Any]:
-        """Options and numbers; exemplars are packed row by row (see `explainers.packed`).
-
-        `tokens` holds unsigned integers of the type that stands before them, `activations` float32.
-        """
-        tokens = self.remembered.tokens
-        kind = smallest_kind(tokens)
+        """Return options, exemplars and activations, and under `shown` the texts of tokens."""
+        activations = torch.from_numpy(self.remembered.activations)
         return {
-            "max_activation": self.max_activation,
             "resting": self.remembered.resting,
             "bos": self.matching.bos,
             "longest": self.matching.longest,
             "shortest": self.matching.shortest,
             "combine": self.matching.combine,
-            "shape": list(tokens.shape),
-            "tokens": [kind, pack(tokens, kind)],
-            "activations": pack(self.remembered.activations, FLOAT),
-            "texts": {str(token): text for token, text in self.texts.items()},
+            "tokens": self.remembered.tokens.tolist(),
+            "activations": [decimals(row) for row in activations],
+            SHOWN: {
+                "max_activation": self.max_activation,
+                "texts": {str(token): text for token, text in self.texts.items()},
+            },
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MaxExamplesExplanation:
-        """The explanation that `to_dict` saved; it simulates exactly the same.
+        """Return the explanation that `to_dict` or an earlier version saved.
 
         Raises:
-            ValueError: the arrays are damaged, or a number is not finite.
+            ValueError: tokens and activations do not belong together, or a number is not finite.
         """
-        shape = tuple(int(size) for size in data["shape"])
-        if len(shape) != 2:
-            raise ValueError(f"exemplars have two dimensions, not {list(shape)}")
-        kind, packed = data["tokens"]
-        tokens = unpack(packed, kind, shape).astype("int64")
-        activations = unpack(data["activations"], FLOAT, shape)
-        resting, maximum = float(data["resting"]), float(data["max_activation"])
-        if not (torch.from_numpy(activations).isfinite().all() and math.isfinite(resting)):
+        tokens, activations = _arrays(data)
+        if tokens.ndim != 2 or tokens.shape != activations.shape:
+            raise ValueError(
+                f"exemplars of shape {list(tokens.shape)} with activations of shape "
+                f"{list(activations.shape)}"
+            )
+        shown, resting = data.get(SHOWN, data), float(data["resting"])
+        if not (np.isfinite(activations).all() and math.isfinite(resting)):
             raise ValueError("an activation is not finite")
         if data["combine"] not in COMBINE:
             raise ValueError(f"matches cannot be combined by '{data['combine']}'")
@@ -89,6 +94,22 @@ class MaxExamplesExplanation:
                 int(data["shortest"]),
                 str(data["combine"]),
             ),
-            maximum,
-            {int(token): str(text) for token, text in data["texts"].items()},
+            float(shown.get("max_activation", 0)),
+            {int(token): str(text) for token, text in shown.get("texts", {}).items()},
         )
+
+
+def _arrays(
+    data: Mapping[str, Any],
+) -> tuple[Int[np.ndarray, "k ctx"], Float[np.ndarray, "k ctx"]]:
+    """Return tokens and activations, also of an earlier version, which saved bytes in base 64."""
+    if "shape" not in data:
+        tokens = np.array(data["tokens"], dtype=np.int64)
+        return tokens, np.array(data["activations"], dtype=np.float32)
+    kind, ids = data["tokens"]
+    shape = [int(size) for size in data["shape"]]
+    arrays = [
+        np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype).reshape(shape)
+        for text, dtype in ((ids, kind), (data["activations"], "<f4"))
+    ]
+    return arrays[0].astype(np.int64), arrays[1].astype(np.float32)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from explainers.float32 import shortest
 from explainers.n2g.examples import Example, Examples, values_of
 from explainers.n2g.prompts import Prompt, measure_prompts
 from explainers.n2g.saliency import measure_saliency
 from explainers.n2g.settings import Settings
 from explainers.n2g.substitutes import Substitute
-from explainers.n2g.trie import single
 from explainers.proposers import Proposal, Proposer
 from explainers.queries import Asking, SharedStarts
 
@@ -93,7 +93,7 @@ def augment(
             variants.append(_variant(prompt, proposal, tokens, activation, number, room))
         original = tuple(prompt.tokens[proposal.start : proposal.stop].tolist())
         distance = prompt.pivot + 1 - proposal.stop
-        part = single(activation / float(maxima[prompt.owner]))
+        part = shortest(activation / float(maxima[prompt.owner]))
         # One entry for each replacement, the strongest context speaking for the others.
         key = (distance, original, proposal.replacement)
         known = tried[prompt.owner].get(key)

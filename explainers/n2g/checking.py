@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmark.interface import Sample
+from explainers.float32 import shortest
 from explainers.n2g.compiled import NOWHERE
 from explainers.n2g.settings import LONGEST
 from explainers.n2g.simulate import winners
-from explainers.n2g.trie import Path, single, strongest_first
+from explainers.n2g.trie import Path, strongest_first
 
 # Contexts matched at once: bounds the array of winners.
 TOKENS_AT_ONCE = 1 << 16
@@ -74,8 +75,8 @@ def check_against(
             before = path.activation * prior
             activation = (sums[number] / maximum + before) / (counts[number] + prior)
             if activation >= least:
-                kept.append(replace(path, activation=single(activation)))
+                kept.append(replace(path, activation=shortest(activation)))
         checked.append(strongest_first(kept))
         mean = rest[owner] / max(1, rest_counts[owner]) / maximum if maximum > 0 else 0.0
-        defaults.append(single(mean))
+        defaults.append(shortest(mean))
     return checked, defaults

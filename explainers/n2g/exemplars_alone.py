@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 
 from benchmark.interface import Evidence, Failure, Sample
+from explainers.float32 import shortest
 from explainers.n2g.explanation import N2GExplanation
-from explainers.n2g.trie import single
 
 Answer = N2GExplanation | Failure
 
@@ -34,6 +34,6 @@ def check_on_exemplars(
         (answer,) = explain(own, Sample(tokens, activations[..., None]))
         if isinstance(answer, N2GExplanation):
             mean = float(own.mean_activation[0]) / float(own.max_activation[0])
-            answer = replace(answer, default=single(mean))
+            answer = replace(answer, default=shortest(mean))
         answers.append(answer)
     return answers

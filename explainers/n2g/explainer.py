@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.token_text import visible_token
+from explainers.float32 import shortest
 from explainers.n2g.augment import augment, further_examples
 from explainers.n2g.counts import Counts, count_exemplars
 from explainers.n2g.examples import Example, Examples
@@ -25,7 +26,7 @@ from explainers.n2g.saliency import measure_saliency
 from explainers.n2g.settings import Settings
 from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
-from explainers.n2g.trie import Path, build_paths, single
+from explainers.n2g.trie import Path, build_paths
 from explainers.proposers import MASKED_MODEL, Proposer, Proposers
 from explainers.queries import Asking
 
@@ -165,7 +166,7 @@ class N2G:
                 continue
             results.append(
                 N2GExplanation(
-                    single(maximum),
+                    shortest(maximum),
                     paths,
                     counts=count,
                     substitutes=tuple(tried),

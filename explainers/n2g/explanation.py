@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.files.explanation_size import SHOWN
 from benchmark.graphs import NeuronGraph
 from explainers.n2g.counts import Counts
 from explainers.n2g.describe import describe
@@ -57,44 +58,55 @@ class N2GExplanation:
         return torch.from_numpy(found[0]).to(tokens.device)
 
     def describe(self) -> str:
-        """The patterns as a person would write them, strongest first."""
-        return describe(self)
+        """Write the patterns as a person would, strongest first."""
+        return describe(
+            self.paths,
+            self.counts,
+            self.substitutes,
+            self.texts,
+            maximum=self.max_activation,
+            bos=self.bos,
+        )
 
     def graph(self) -> NeuronGraph:
-        """The paths as a neuron graph, to be drawn and searched."""
-        return graph_of(self)
+        """Return the paths as a neuron graph, which can be drawn and searched."""
+        return graph_of(self.paths, self.texts, self.bos)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as numbers, strings and lists; `from_dict` loses nothing of it."""
+        """Return what the paths match and predict, and under `shown` all that is known besides."""
         return {
             "max_activation": self.max_activation,
             "default": self.default,
-            "bos": self.bos,
             "match": self.match,
-            "counts": self.counts.to_dict(),
-            "paths": [
-                [list(path.tokens), list(path.importances), path.activation, path.count]
-                for path in self.paths
-            ],
-            "substitutes": [
-                [one.distance, list(one.original), list(one.replacement), one.activation, one.kept]
-                for one in self.substitutes
-            ],
-            "texts": {str(token): text for token, text in self.texts.items()},
+            "paths": [[list(path.tokens), path.activation] for path in self.paths],
+            SHOWN: {
+                "bos": self.bos,
+                "counts": self.counts.to_dict(),
+                "paths": [[list(path.importances), path.count] for path in self.paths],
+                "substitutes": [
+                    [
+                        one.distance,
+                        list(one.original),
+                        list(one.replacement),
+                        one.activation,
+                        one.kept,
+                    ]
+                    for one in self.substitutes
+                ],
+                "texts": {str(token): text for token, text in self.texts.items()},
+            },
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> N2GExplanation:
-        """The explanation that `to_dict` saved; it simulates exactly the same.
+        """Return the explanation that `to_dict` or an earlier version saved.
 
         Raises:
             ValueError: a path is empty, begins or ends with a wildcard, or is there twice, a
                 number is not finite, or the rule by which paths match is not known.
         """
-        paths = tuple(
-            Path(tuple(tokens), tuple(importances), float(activation), int(count))
-            for tokens, importances, activation, count in data["paths"]
-        )
+        shown = data.get(SHOWN, data)
+        paths = _paths(data["paths"], data.get(SHOWN, {}).get("paths"))
         maximum, default = float(data["max_activation"]), float(data["default"])
         _check(paths, [maximum, default])
         match = str(data.get("match", LONGEST))  # older runs had one rule
@@ -104,7 +116,7 @@ class N2GExplanation:
             maximum,
             paths,
             default,
-            Counts.from_dict(data["counts"]),
+            Counts.from_dict(shown["counts"]) if "counts" in shown else Counts(),
             tuple(
                 Substitute(
                     int(distance),
@@ -113,12 +125,29 @@ class N2GExplanation:
                     float(activation),
                     bool(kept),
                 )
-                for distance, original, replacement, activation, kept in data["substitutes"]
+                for distance, original, replacement, activation, kept in shown.get(
+                    "substitutes", ()
+                )
             ),
-            int(data["bos"]),
-            {int(token): str(text) for token, text in data["texts"].items()},
+            int(shown.get("bos", 0)),
+            {int(token): str(text) for token, text in shown.get("texts", {}).items()},
             match,
         )
+
+
+def _paths(
+    saved: Sequence[Sequence[Any]], shown: Sequence[Sequence[Any]] | None
+) -> tuple[Path, ...]:
+    """Return the paths, also of an earlier version, which saved all of a path together."""
+    if saved and len(saved[0]) == 4:
+        shown = [[importances, count] for _, importances, _, count in saved]
+        saved = [[tokens, activation] for tokens, _, activation, _ in saved]
+    if shown is None:
+        shown = [[[0.0] * len(tokens), 1] for tokens, _ in saved]
+    return tuple(
+        Path(tuple(tokens), tuple(importances), float(activation), int(count))
+        for (tokens, activation), (importances, count) in zip(saved, shown, strict=True)
+    )
 
 
 def _check(paths: tuple[Path, ...], numbers: list[float]) -> None:

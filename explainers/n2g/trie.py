@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from explainers.float32 import shortest
 from explainers.n2g.examples import Example, Value
 from explainers.n2g.settings import FIRST, MAX, Settings
 from explainers.n2g.wildcards import ANY, End, Line, merge_wildcards
 
-__all__ = ["ANY", "Path", "build_paths", "pattern_of", "single", "strongest_first"]
+__all__ = ["ANY", "Path", "build_paths", "pattern_of", "strongest_first"]
 IMPORTANCE_DIGITS = 3
 
 
@@ -106,9 +105,4 @@ def _importances(
 def _path(line: Line, combine: str) -> Path:
     tokens, importances, ends = line
     activation, count = _combined(ends, combine)
-    return Path(tokens, importances, single(activation), count)
-
-
-def single(value: float) -> float:
-    """Round to the shortest number that is the same float32: what is saved is what is kept."""
-    return float(np.float32(value).astype(np.str_))
+    return Path(tokens, importances, shortest(activation), count)

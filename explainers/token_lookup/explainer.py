@@ -14,7 +14,7 @@ from benchmark.errors import BenchmarkError, unknown
 from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, SubjectModel
 from benchmark.token_text import visible_token
 from explainers.evidence_option import checked_evidence, chosen_sample
-from explainers.numbers import shortest
+from explainers.float32 import shortest
 from explainers.token_lookup.counting import (
     SampleMeans,
     TokenMeans,
@@ -121,6 +121,6 @@ def _explanation(
     return TokenLookupExplanation(
         seen.ids,
         seen.means,
-        shortest(default[None])[0],
+        shortest(float(default)),
         tuple((token, text_of(token), count) for token, count in strongest),
     )

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from explainers.numbers import shortest
+from benchmark.files.explanation_size import SHOWN
+from explainers.float32 import decimals
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +52,17 @@ class TokenLookupExplanation:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Ids and values as lists; each value is the shortest number that is the same float32."""
+        """Return ids, values and the default, and under `shown` the strongest tokens."""
         return {
             "default": self.default,
             "ids": self.ids.tolist(),
-            "values": shortest(self.values),
-            "strongest": [list(entry) for entry in self.strongest],
+            "values": decimals(self.values),
+            SHOWN: {"strongest": [list(entry) for entry in self.strongest]},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TokenLookupExplanation:
-        """The explanation that `to_dict` saved; it simulates exactly the same.
+        """Return the explanation that `to_dict` or an earlier version saved.
 
         Raises:
             ValueError: ids and values do not belong together, or an id is there twice.
@@ -74,6 +75,7 @@ class TokenLookupExplanation:
         if len(torch.unique(ids)) != len(ids) or (len(ids) and ids[0] < 0):
             raise ValueError("a token id is negative or there twice")
         strongest = tuple(
-            (int(token), str(text), int(count)) for token, text, count in data["strongest"]
+            (int(token), str(text), int(count))
+            for token, text, count in data.get(SHOWN, data).get("strongest", ())
         )
         return cls(ids, values[order], float(data["default"]), strongest)

@@ -53,7 +53,7 @@ def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
         before=layers[place - 1] if place else None,
         after=layers[place + 1] if place + 1 < len(layers) else None,
         n_neurons=len(group.neurons[layer]),
-        d_mlp="" if record.subject.d_mlp is None else f"{record.subject.d_mlp:,}",
+        n_units=record.subject.n_units(layer),
         dead=record.neurons.dead.get(layer),
         dead_means=DEAD_MEANS,
         means=means,

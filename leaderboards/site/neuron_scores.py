@@ -35,7 +35,7 @@ from leaderboards.site.windows import OwnContexts
 from metrics import METRICS
 from metrics.resampled import draw_weights
 from metrics.sums import Units
-from metrics.unit_intervals import unit_intervals
+from metrics.unit_bootstrap import unit_intervals
 
 # Neurons whose intervals are computed at once: what is held beside them stays small.
 ROWS_AT_ONCE = 16

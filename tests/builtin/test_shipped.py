@@ -45,7 +45,7 @@ def texts():
 def test_the_shipped_subject_loads(name, subject, written):
     architecture = ARCHITECTURES[name]
     assert subject.n_layers == architecture["n_layers"]
-    assert subject.d_mlp == architecture["d_mlp"]
+    assert subject.n_units(0) == architecture["d_mlp"]
     assert subject.site == SITES[name]
     assert subject.bos == 0
     assert written("config") == architecture
@@ -117,4 +117,4 @@ def test_there_are_living_neurons_enough_in_every_layer(subject):
     )
     explain = corpus.splits["explain"].select(slice(N_CONTEXTS))
     dead = living_neurons(subject, explain)["dead"]
-    assert max(dead) <= subject.d_mlp - 64
+    assert max(dead) <= subject.n_units(0) - 64

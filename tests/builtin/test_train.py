@@ -87,7 +87,7 @@ def test_the_folder_is_a_subject(architecture, tmp_path):
     trained = tmp_path / "trained"
     train_tiny(trained, architecture=architecture)
     subject = load_subject({"name": "local", "kind": "local", "source": str(trained)}, device="cpu")
-    assert (subject.n_layers, subject.d_mlp, subject.n_ctx, subject.bos) == (2, 24, 16, 0)
+    assert (subject.n_layers, subject.n_units(0), subject.n_ctx, subject.bos) == (2, 24, 16, 0)
     site = "ln.hook_in" if architecture is TINY else "hook_post"
     assert subject.site == "blocks.{layer}.mlp." + site
     weights = load_file(trained / "model.safetensors")

@@ -417,16 +417,16 @@ class RunsTheModel(Sound):
         return super().one(evidence, row, subject)
 
 
-class ReadsTheSites(Sound):
+class ReadsTheUnits(Sound):
     def one(self, evidence, row, subject):
-        WHOLE[0]._sites.read(evidence.exemplars.tokens[row, :1], [0], lambda found: found)
+        WHOLE[0].reader.read(evidence.exemplars.tokens[row, :1], [0], lambda found: found)
         return super().one(evidence, row, subject)
 
 
 class TurnsTheCounterBack(Sound):
     def explain(self, evidence, subject):
         answers = super().explain(evidence, subject)
-        WHOLE[0].tokens_run = 0
+        WHOLE[0].passes.tokens_run = 0
         return answers
 
 

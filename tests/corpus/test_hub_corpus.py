@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from omegaconf import OmegaConf
 
-import configs
+from benchmark.config.catalogue import find
 from tests.hub import Hub
 
 pytestmark = pytest.mark.slow
@@ -21,6 +20,7 @@ pytestmark = pytest.mark.slow
 # Loads each configuration in turn, with bytes as tokens, and prints what came of it as JSON.
 LOAD = """
 import json, sys
+from benchmark.config.catalogue import find
 from benchmark.corpus import load_corpus
 from benchmark.errors import BenchmarkError
 
@@ -73,8 +73,7 @@ def jsonl(column: str, texts: list[str]) -> str:
 
 
 def shipped(name: str) -> Any:
-    file = Path(configs.__file__).parent / "dataset" / f"{name}.yaml"
-    return OmegaConf.to_container(OmegaConf.load(file))
+    return dict(find("dataset", name).config)
 
 
 CARD = """---

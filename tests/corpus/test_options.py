@@ -9,6 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import configs
+from benchmark.config.catalogue import find
 from benchmark.corpus.options import DatasetOptions
 from benchmark.errors import BenchmarkError
 
@@ -16,9 +17,7 @@ FOLDER = Path(configs.__file__).parent / "dataset"
 
 
 def shipped(name: str) -> DictConfig:
-    config = OmegaConf.load(FOLDER / f"{name}.yaml")
-    assert isinstance(config, DictConfig)
-    return config
+    return OmegaConf.create(dict(find("dataset", name).config))
 
 
 @pytest.mark.parametrize("name", ["stdlib", "text", "c4-code", "pile", "hub"])
@@ -38,7 +37,7 @@ def test_every_shipped_file_is_valid_and_explains_itself(name: str) -> None:
 
 
 def test_the_shipped_files_name_these_sources() -> None:
-    found = {file.stem: OmegaConf.load(file) for file in FOLDER.glob("*.yaml")}
+    found = {file.stem: OmegaConf.load(file) for file in FOLDER.glob("[!_]*.yaml")}
     assert set(found) == {"stdlib", "python", "text", "c4-code", "pile", "hub"}
     assert found["c4-code"].repo == "NeelNanda/c4-code-20k"
     assert found["pile"].repo == "NeelNanda/pile-10k"

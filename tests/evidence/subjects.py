@@ -31,6 +31,9 @@ class TableSubject:
         found = self.everything(tokens, layer)
         return found if neurons is None else found[..., neurons]
 
+    def n_units(self, layer):
+        return self.d_mlp
+
     def output_norms(self, layer):
         return torch.ones(self.d_mlp)
 

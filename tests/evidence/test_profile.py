@@ -53,7 +53,7 @@ def test_streaming_profile_equals_the_slow_one(seed, n, documents, batch, k, dis
         profile.mean_square, on_text.square().mean(0).float(), rtol=1e-5, atol=1e-6
     )
     assert profile.n_tokens == int(text.sum())
-    for neuron in range(subject.d_mlp):
+    for neuron in range(subject.n_units(0)):
         values, by_document = slow_top(everything[..., neuron], contexts, k, distinct)
         found = profile.top_values[neuron]
         assert found[: len(values)].tolist() == pytest.approx(values)
@@ -70,7 +70,7 @@ def test_ties_keep_one_context_per_document():
     contexts = random_contexts(n=30, documents=12, seed=3)
     subject = TableSubject(values=2, seed=3)
     profile = profile_layers(subject, contexts, [0], 8)[0]
-    for neuron in range(subject.d_mlp):
+    for neuron in range(subject.n_units(0)):
         values, by_document = slow_top(
             subject.everything(contexts.tokens, 0)[..., neuron], contexts, 8, True
         )

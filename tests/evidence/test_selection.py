@@ -138,4 +138,4 @@ def test_neurons_that_write_nothing_are_found_in_every_layout(layout, tmp_path):
     subject = load_subject({"kind": "local", "source": str(folder)}, device="cpu")
     norms = subject.output_norms(1)
     assert (norms < 0.01 * norms.mean()).nonzero()[:, 0].tolist() == silent
-    assert dead_of(ordinary(d_mlp=subject.d_mlp), norms) == silent
+    assert dead_of(ordinary(d_mlp=subject.n_units(0)), norms) == silent

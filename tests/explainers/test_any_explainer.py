@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hydra.utils import instantiate
 
 import configs
 from benchmark.evaluation.simulate import simulate
+from benchmark.files.explanation_size import SHOWN, explanation_bytes
 from benchmark.graphs import NeuronGraph, OffersGraph, to_svg
 from benchmark.interface import (
     EVIDENCE_KINDS,
@@ -27,6 +29,11 @@ from benchmark.interface import (
 from tests.explainers.planted import PlantedSubject, make_evidence, random_contexts
 
 FOLDER = Path(configs.__file__).parent / "explainer"
+# One explanation of each class as version 0.1 saved it, and what it simulated and described.
+OLD_FORMS = [
+    json.loads(line)
+    for line in Path(__file__).with_name("old_explanations.jsonl").read_text("utf-8").splitlines()
+]
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 # Methods that ask the subject about further contexts.
 ASKING = ("n2g", "n2g_plus", "local_search", "fasttext")
@@ -132,6 +139,42 @@ def test_saved_and_loaded_it_simulates_the_same(name):
         assert torch.equal(loaded.simulate(tokens), one.simulate(tokens))
         assert loaded.to_dict() == data
         assert loaded.describe() == one.describe()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_shown_is_not_needed_to_simulate(name):
+    subject = PlantedSubject()
+    explainer, _, explanations = explained(name, subject)
+    tokens = random_contexts(4, 9, seed=1)
+    for one in explanations:
+        data = json.loads(json.dumps(one.to_dict()))
+        data.pop(SHOWN, None)
+        loaded = explainer.explanation_class.from_dict(data)
+        if isinstance(loaded, NeedsSubject):
+            loaded.bind(subject)
+        assert torch.equal(loaded.simulate(tokens), one.simulate(tokens))
+        assert loaded.describe().strip()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_what_simulates_counts_as_size(name):
+    _, _, explanations = explained(name, PlantedSubject())
+    for one in explanations:
+        data = one.to_dict()
+        without = {key: value for key, value in data.items() if key != SHOWN}
+        assert explanation_bytes(data) == explanation_bytes(without)
+        assert ("texts" in data) is ("strongest" in data) is ("counts" in data) is False
+
+
+@pytest.mark.parametrize("line", OLD_FORMS, ids=lambda line: line["class"].split(".")[1])
+def test_explanations_of_earlier_versions_are_read(line):
+    module, _, name = line["class"].rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    for data in (line["explanation"], kind.from_dict(line["explanation"]).to_dict()):
+        loaded = kind.from_dict(json.loads(json.dumps(data)))
+        predicted = loaded.simulate(torch.tensor([line["tokens"]]))
+        assert torch.equal(predicted, torch.tensor([line["predicted"]]))
+        assert loaded.describe() == line["described"]
 
 
 @pytest.mark.parametrize("name", NAMES)

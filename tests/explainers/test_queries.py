@@ -38,9 +38,9 @@ def test_shared_starts_change_no_answer(subject, monkeypatch, seed):
     owners = rng.integers(0, 6, 80)
     shared = SharedStarts(made_from, np.array(which), np.array(places))
     asking = Asking(subject, 2, torch.randperm(D_MLP)[:6])
-    subject.tokens_run = 0
+    subject.passes.tokens_run = 0
     expected = asking.of_lengths(contexts, owners)
-    whole, subject.tokens_run = subject.tokens_run, 0
+    whole, subject.passes.tokens_run = subject.tokens_run, 0
     np.testing.assert_allclose(
         asking.of_lengths(contexts, owners, shared), expected, rtol=1e-4, atol=1e-5
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Evidence, Exemplars, Sample
-from explainers.numbers import shortest
+from explainers.float32 import decimals, shortest
 from explainers.token_lookup import TokenLookup, TokenLookupExplanation
 from tests.explainers.planted import BOS, PlantedSubject, make_evidence, random_contexts
 
@@ -188,9 +188,11 @@ def test_any_table_survives_json_to_the_last_bit(table):
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_saved_numbers_are_the_shortest(value):
-    (found,) = shortest(torch.tensor([value], dtype=torch.float32))
-    assert found == float(str(np.float32(value)))
+def test_saved_numbers_are_short_and_the_same_float32(value):
+    (saved,) = decimals(torch.tensor([value], dtype=torch.float32))
+    assert np.float32(saved).tobytes() == np.float32(value).tobytes()
+    assert saved == float(f"{value:.9g}")
+    assert shortest(value) == float(str(np.float32(value)))
 
 
 def test_lists_out_of_order_are_put_in_order():

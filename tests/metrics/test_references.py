@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 import scipy.spatial.distance
 import scipy.stats
 import sklearn.metrics
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 import metrics
 from metrics import METRICS
@@ -185,35 +185,40 @@ def test_every_metric_has_a_reference() -> None:
     assert set(REFERENCES) == set(METRICS)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_agrees_with_the_reference(name: str, inputs: Inputs) -> None:
-    scores = metrics.compute([name], inputs.truth, inputs.prediction, inputs.threshold)[name]
-    rows = zip(
-        inputs.truth.double().numpy(),
-        inputs.prediction.double().numpy(),
-        inputs.threshold.double().numpy(),
-        strict=True,
+def scored(inputs: Inputs, prediction: Tensor | None = None) -> dict[str, Tensor]:
+    prediction = inputs.prediction if prediction is None else prediction
+    return metrics.compute(list(METRICS), inputs.truth, prediction, inputs.threshold)
+
+
+def test_agrees_with_the_reference(inputs: Inputs) -> None:
+    rows = list(
+        zip(
+            inputs.truth.double().numpy(),
+            inputs.prediction.double().numpy(),
+            inputs.threshold.double().numpy(),
+            strict=True,
+        )
     )
-    expected = [REFERENCES[name](*row) for row in rows]
-    np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-12, atol=1e-9)
+    for name, scores in scored(inputs).items():
+        expected = [REFERENCES[name](*row) for row in rows]
+        np.testing.assert_allclose(
+            scores.numpy(), expected, rtol=1e-12, atol=1e-9, err_msg=f"metric {name}"
+        )
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_stays_within_its_bounds(name: str, inputs: Inputs) -> None:
-    metric = METRICS[name]
-    scores = metrics.compute([name], inputs.truth, inputs.prediction, inputs.threshold)[name]
-    known = scores[~scores.isnan()]
-    if metric.lower is not None:
-        assert bool((known >= metric.lower).all())
-    if metric.upper is not None:
-        assert bool((known <= metric.upper).all())
+def test_stays_within_its_bounds(inputs: Inputs) -> None:
+    for name, scores in scored(inputs).items():
+        metric = METRICS[name]
+        known = scores[~scores.isnan()]
+        if metric.lower is not None:
+            assert bool((known >= metric.lower).all()), name
+        if metric.upper is not None:
+            assert bool((known <= metric.upper).all()), name
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_only_the_truth_makes_a_score_null(name: str, case: str, inputs: Inputs) -> None:
-    scores = metrics.compute([name], inputs.truth, inputs.prediction, inputs.threshold)[name]
-    if case not in NULL_CASES | NULL_CASES_OF_SOME:
-        assert not bool(scores.isnan().any())
-    other = torch.randn_like(inputs.prediction)
-    again = metrics.compute([name], inputs.truth, other, inputs.threshold)[name]
-    assert torch.equal(scores.isnan(), again.isnan())
+def test_only_the_truth_makes_a_score_null(case: str, inputs: Inputs) -> None:
+    again = scored(inputs, torch.randn_like(inputs.prediction))
+    for name, scores in scored(inputs).items():
+        if case not in NULL_CASES | NULL_CASES_OF_SOME:
+            assert not bool(scores.isnan().any()), name
+        assert torch.equal(scores.isnan(), again[name].isnan()), name

@@ -29,7 +29,7 @@ def test_it_answers_as_the_subject_does_and_counts(subject: Subject) -> None:
     assert torch.equal(given.activations(tokens, 0), subject.activations(tokens, 0))
     assert subject.tokens_run == before + 2 * tokens.numel()
     assert given.tokens_run == subject.tokens_run
-    for name in ("name", "n_layers", "n_ctx", "d_vocab", "d_mlp", "bos", "device", "dtype"):
+    for name in ("name", "n_layers", "n_ctx", "d_vocab", "bos", "device"):
         assert getattr(given, name) == getattr(subject, name)
     rows, neurons = torch.tensor([0]), torch.tensor([1])
     assert torch.equal(
@@ -39,7 +39,17 @@ def test_it_answers_as_the_subject_does_and_counts(subject: Subject) -> None:
     assert torch.equal(given.likely_next(tokens, 2), subject.likely_next(tokens, 2))
 
 
-@pytest.mark.parametrize("name", ["model", "_sites", "limit_batch", "fingerprint", "__dict__"])
+def test_it_has_what_the_contract_names_and_nothing_else() -> None:
+    def public(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert public(HandedSubject) == public(SubjectModel)
+    assert {"last_activations", "likely_next", "n_units"} < public(SubjectModel)
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "reader", "units", "passes", "limit_batch", "fingerprint", "__dict__"]
+)
 def test_it_has_neither_weights_nor_anything_to_set(subject: Subject, name: str) -> None:
     given = handed(subject)
     with pytest.raises(AttributeError, match="the subject that explainers are given has no"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import dataclasses
 import json
 from pathlib import Path
@@ -12,8 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import BenchmarkError
-from benchmark.results import SCHEMA_VERSION, MetricSummary, NeuronsRecord, RunRecord
-from benchmark.results.encoding import explanation_bytes, plain
+from benchmark.results import (
+    SCHEMA_VERSION,
+    MetricSummary,
+    NeuronsRecord,
+    RunRecord,
+    RunWriter,
+    explanation_bytes,
+    load_run,
+)
+from benchmark.results.encoding import plain
 
 
 def test_a_record_survives_json(sample_run):
@@ -140,6 +149,31 @@ def test_plain_values():
         plain({"a": [{1}]}, "config")
 
 
-def test_the_size_of_an_explanation_is_its_bytes():
-    assert explanation_bytes({}) == 2
-    assert explanation_bytes({"a": [1, "ü"]}) == len('{"a":[1,"ü"]}'.encode())
+def test_the_size_of_an_explanation_is_the_compressed_size_of_what_simulates():
+    data = {"b": [1, "ü"], "a": {"d": 0.5, "c": None}}
+    text = '{"a":{"c":null,"d":0.5},"b":[1,"ü"]}'
+    assert explanation_bytes(data) == len(bz2.compress(text.encode(), 9))
+    assert explanation_bytes({**data, "shown": {"text": "for people"}}) == explanation_bytes(data)
+    assert explanation_bytes({"b": {"shown": "x" * 99}}) > explanation_bytes({"b": {}})
+    assert explanation_bytes({"ids": [7] * 10_000}) < 100
+    # Pinned: a compressor that gave other lengths would change every published size.
+    assert explanation_bytes({"ids": [n * n % 1009 for n in range(5000)]}) == 3107
+
+
+def test_sizes_by_another_measure_are_not_read(sample_run, tmp_path):
+    folder = tmp_path / "run"
+    with RunWriter.open(folder, {}) as writer:
+        for number, (rows, lines) in enumerate(sample_run.make_blocks()):
+            writer.write_block(number, rows, lines)
+        summary = {"cost/bytes": MetricSummary(mean=17, n=4)}
+        writer.finish(sample_run.make_record(summary=summary))
+    assert load_run(folder).scores.column("cost/bytes").tolist() == [17] * 4
+    assert load_run(folder).record.metric("cost/bytes").mean == 17
+    saved = json.loads((folder / "run.json").read_text())
+    assert saved.pop("size_measure").startswith("bzip2-9 ")
+    (folder / "run.json").write_text(json.dumps(saved))  # as a run of an earlier version
+    old = load_run(folder)
+    assert "cost/bytes" not in old.scores.columns
+    assert "cost/subject_tokens" in old.scores.columns
+    assert old.record.metric("cost/bytes") is None
+    assert old.record.to_dict()["size_measure"] == ""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import metrics
-from benchmark.results import Run
+from benchmark.results import Run, explanation_bytes
 from tests.command import D_MLP, DEAD, N_LAYERS, SETTINGS, Command, explanations
 
 METRICS = ("pearson", "cosine", "auprc", "f1", "precision", "recall", "iou")
@@ -156,8 +156,7 @@ def test_every_neuron_has_a_row_and_a_line(run: Run) -> None:
     for line, row in zip(lines, run.scores.rows(), strict=True):
         assert line["status"] == row["status"] == "ok"
         assert row["error"] is None
-        saved = json.dumps(line["explanation"], separators=(",", ":"), ensure_ascii=False)
-        assert row["cost/bytes"] == len(saved.encode())
+        assert row["cost/bytes"] == explanation_bytes(line["explanation"])
 
 
 def test_no_line_names_this_machine(command: Command) -> None:

@@ -17,6 +17,6 @@ def shared_subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 @pytest.fixture
 def subject(shared_subject: Subject) -> Subject:
     """The shared subject with no token run yet and no limit on its batches."""
-    shared_subject.tokens_run = 0
+    shared_subject.passes.tokens_run = 0
     shared_subject.limit_batch(None)
     return shared_subject

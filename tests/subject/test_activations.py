@@ -49,7 +49,7 @@ def test_equal_to_a_forward_pass_written_by_hand(kind: str, tmp_path: Path) -> N
     subject = load_subject({"name": kind, "kind": "local", "source": str(folder)}, device="cpu")
     weights = load_file(folder / "model.safetensors")
     assert subject.site == site
-    assert (subject.n_layers, subject.d_mlp) == (3, checkpoints.D_MLP)
+    assert (subject.n_layers, subject.n_units(0)) == (3, checkpoints.D_MLP)
     assert (subject.n_ctx, subject.d_vocab, subject.bos) == (N_CTX, D_VOCAB, 0)
     tokens = tokens_of(5, N_CTX)
     for layer in range(subject.n_layers):
@@ -133,8 +133,6 @@ def test_every_token_asked_for_is_counted(subject: Subject) -> None:
     assert subject.tokens_run == 15
     list(subject.stream(tokens_of(4, 5), [0, 1, 2]))
     assert subject.tokens_run == 35
-    subject.activations_of([tokens_of(1, 4)[0], tokens_of(1, 6)[0]], 1)
-    assert subject.tokens_run == 45
 
 
 def test_loading_counts_nothing(tmp_path: Path) -> None:

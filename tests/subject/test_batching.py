@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, is_out_of_memory
@@ -17,7 +17,6 @@ from benchmark.subject.batching import (
     CPU_BATCH_TOKENS,
     BatchSize,
     first_batch_tokens,
-    rows_by_length,
 )
 from tests.subject.checkpoints import D_VOCAB
 
@@ -34,7 +33,7 @@ def room_for(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Make the subject's forward pass fail above a number of tokens; returns the sizes tried."""
 
     def limit(n_tokens: int, error: BaseException) -> list[int]:
-        read = subject._sites.read
+        read = subject.reader.read
         tried = []
 
         def reading(tokens: Tensor, *arguments: Any) -> dict[int, Tensor]:
@@ -43,7 +42,7 @@ def room_for(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
                 raise error
             return read(tokens, *arguments)
 
-        monkeypatch.setattr(subject._sites, "read", reading)
+        monkeypatch.setattr(subject.reader, "read", reading)
         return tried
 
     return limit
@@ -56,7 +55,7 @@ def test_halves_until_it_fits_and_remembers(
     tokens = torch.randint(D_VOCAB, (20, 5))
     expected = subject.activations(tokens, 1)
     subject.limit_batch(100)
-    subject.tokens_run = 0
+    subject.passes.tokens_run = 0
     tried = room_for(30, OUT_OF_MEMORY[kind])
     torch.testing.assert_close(subject.activations(tokens, 1), expected)
     assert tried == [100, 50, 25, 25, 25, 25]
@@ -102,37 +101,6 @@ def test_a_real_failed_allocation_is_recognised() -> None:
     assert not is_out_of_memory(ValueError("not enough memory"))
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    lengths=st.lists(st.integers(0, 12), max_size=8),
-    batch_tokens=st.integers(1, 40),
-    seed=st.integers(0, 99),
-)
-def test_bucketed_is_one_by_one(
-    subject: Subject, lengths: list[int], batch_tokens: int, seed: int
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    sequences = [torch.randint(D_VOCAB, (n,), generator=generator) for n in lengths]
-    subject.limit_batch(batch_tokens)
-    subject.tokens_run = 0
-    found = subject.activations_of(sequences, 1, [4, 2, 4])
-    assert subject.tokens_run == sum(lengths)
-    assert len(found) == len(sequences)
-    for sequence, activations in zip(sequences, found, strict=True):
-        alone = subject.activations(sequence[None], 1, [4, 2, 4])[0]
-        torch.testing.assert_close(activations, alone)
-
-
-@given(st.lists(st.integers(0, 5)))
-def test_rows_by_length_holds_every_row_once(lengths: list[int]) -> None:
-    buckets = rows_by_length([torch.zeros(n) for n in lengths])
-    assert sorted(row for rows in buckets.values() for row in rows) == list(range(len(lengths)))
-    for length, rows in buckets.items():
-        assert {lengths[row] for row in rows} == {length}
-
-
 @given(st.integers(1, 1 << 20), st.integers(1, 5000))
 def test_a_batch_holds_whole_contexts_and_at_least_one(tokens: int, n_positions: int) -> None:
     contexts = BatchSize(tokens).contexts(n_positions)
@@ -149,10 +117,10 @@ class _Card:
 def test_the_first_batch_follows_the_memory_of_the_card(
     monkeypatch: pytest.MonkeyPatch, gigabytes: float, smaller: float
 ) -> None:
-    def tokens(memory: float, d_mlp: int) -> int:
+    def tokens(memory: float, width: int) -> int:
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: _Card(memory))
         return first_batch_tokens(
-            d_mlp=d_mlp, d_model=1024, n_ctx=1024, n_heads=16, device=torch.device("cuda")
+            width=width, d_model=1024, n_ctx=1024, n_heads=16, device=torch.device("cuda")
         )
 
     assert tokens(smaller, 4096) < tokens(gigabytes, 4096)
@@ -163,10 +131,10 @@ def test_the_first_batch_follows_the_memory_of_the_card(
 
 
 def test_the_first_batch_on_cpu_does_not_depend_on_the_machine() -> None:
-    for d_mlp in (64, 4096):
+    for width in (64, 4096):
         assert (
             first_batch_tokens(
-                d_mlp=d_mlp, d_model=16, n_ctx=128, n_heads=4, device=torch.device("cpu")
+                width=width, d_model=16, n_ctx=128, n_heads=4, device=torch.device("cpu")
             )
             == CPU_BATCH_TOKENS
         )

@@ -71,13 +71,6 @@ def test_neurons(subject: Subject, neurons: Any, message: str) -> None:
     assert subject.tokens_run == 0
 
 
-def test_sequences(subject: Subject) -> None:
-    with pytest.raises(BenchmarkError, match="sequence 1 is not a one-dimensional tensor"):
-        subject.activations_of([GOOD[0], GOOD], 0)
-    with pytest.raises(BenchmarkError, match="outside the vocabulary"):
-        subject.activations_of([GOOD[0], torch.tensor([99])], 0)
-
-
 def test_a_result_that_no_memory_holds(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = torch.zeros(1, 1, dtype=torch.long).expand(1 << 50, 4)
     monkeypatch.setattr("benchmark.subject.subject.checked_tokens", lambda tokens, *_: tokens)
@@ -103,8 +96,7 @@ def test_nothing_asked_is_an_empty_answer(subject: Subject, shape: tuple[int, in
     assert subject.tokens_run == 0
 
 
-def test_no_sequences_and_no_neurons(subject: Subject) -> None:
-    assert subject.activations_of([], 0) == []
+def test_no_neurons(subject: Subject) -> None:
     assert subject.activations(GOOD, 0, []).shape == (1, 3, 0)
 
 

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from transformer_lens.supported_models import MODEL_ALIASES, get_official_model_name
 
+from benchmark.config.catalogue import entries
 from benchmark.subject import KINDS
 
 FOLDER = Path(__file__).parents[2] / "configs" / "model"
-CONFIGS: dict[str, dict[str, Any]] = {
-    path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))
-}
+CONFIGS: dict[str, dict[str, Any]] = {entry.name: dict(entry.config) for entry in entries("model")}
 FIELDS = {"name", "kind", "source", "revision", "dataset", "description"}
 
 

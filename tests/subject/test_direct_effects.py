@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from benchmark.errors import BenchmarkError
 from benchmark.subject import Subject, load_subject
 from benchmark.subject.direct_effects import direct_effects
-from benchmark.subject.intervene import outward_of
-from benchmark.subject.output_weights import norm_scale, output_weights
+from benchmark.subject.output_path import norm_scale
 from tests.subject import checkpoints
 from tests.subject.checkpoints import D_MLP, D_MODEL, D_VOCAB
 
@@ -58,7 +57,7 @@ def test_equal_to_the_product_by_hand(kind: str, tmp_path: Path) -> None:
         out = out - out.mean(1, keepdim=True) if centres else out
         unembedding = unembedding - unembedding.mean(0)
         torch.testing.assert_close(
-            output_weights(subject, outward_of(subject), layer).double(),
+            subject.units.output_weights(layer).double(),
             out,
             rtol=1e-3,
             atol=1e-4,
@@ -145,7 +144,7 @@ def test_norms_of_every_kind(width: int, subject: Subject) -> None:
             (OnePlus(weight), 1 + weight, False),
             (nn.Identity(), torch.ones(width), False),
         ):
-            found, centred = norm_scale(norm, width, subject)
+            found, centred = norm_scale(norm, width, subject.device, subject.dtype)
             torch.testing.assert_close(found, scale, rtol=1e-4, atol=1e-4)
             assert centred == centres
 
@@ -158,7 +157,7 @@ def test_a_planted_subject_writes_nothing() -> None:
 
 def test_output_norms_that_are_not_known_are_all_one(tmp_path: Path) -> None:
     planted = load_subject({"name": "planted", "kind": "planted"}, device="cpu")
-    assert torch.equal(planted.output_norms(0), torch.ones(planted.d_mlp))
+    assert torch.equal(planted.output_norms(0), torch.ones(planted.n_units(0)))
     with pytest.raises(BenchmarkError, match="layer 1"):
         planted.output_norms(1)
 
@@ -167,7 +166,7 @@ def test_a_checkpoint_without_unembedding_has_output_norms(tmp_path: Path) -> No
     whole = checkpoints.huggingface_folder(tmp_path / "whole", "gpt2")
     subject = load_subject({"kind": "local", "source": str(whole)}, device="cpu")
     headless = load_subject({"kind": "local", "source": str(whole)}, device="cpu")
-    headless._sites.without_outputs = "its checkpoint has no unembedding"
+    headless.without_outputs = "its checkpoint has no unembedding"
     assert torch.equal(headless.output_norms(1), subject.output_norms(1))
     with pytest.raises(BenchmarkError, match="has no unembedding"):
         direct_effects(headless, 1, [0])

@@ -58,10 +58,10 @@ def whole_pass(
         neurons[:, columns] = values
         return (neurons.reshape(inputs[0].shape),)
 
-    handle = subject._sites.modules[layer].register_forward_pre_hook(overwrite)
+    handle = subject.units.modules[layer].register_forward_pre_hook(overwrite)
     try:
         with torch.no_grad():
-            output = subject._sites.model(tokens[None])
+            output = subject.reader.model(tokens[None])
     finally:
         handle.remove()
     return (output if isinstance(output, Tensor) else output.logits)[0]
@@ -91,8 +91,8 @@ def test_equal_to_a_whole_pass_with_a_hook(any_subject: Subject) -> None:
 def test_nothing_below_the_neurons_is_computed_again(any_subject: Subject) -> None:
     layer = any_subject.n_layers - 1
     found = Intervention(any_subject, tokens_of(3), layer)
-    outward = any_subject._sites.outward
-    assert outward is not None
+    path = any_subject.output_path
+    assert path is not None
     computed: list[torch.nn.Module] = []
 
     def note(module: torch.nn.Module, *_: Any) -> None:
@@ -101,7 +101,7 @@ def test_nothing_below_the_neurons_is_computed_again(any_subject: Subject) -> No
 
     handles = [
         module.register_forward_hook(note)
-        for block in outward.blocks
+        for block in path.blocks
         for module in block.modules()
         if isinstance(getattr(module, "weight", None), Tensor)
     ]
@@ -109,7 +109,7 @@ def test_nothing_below_the_neurons_is_computed_again(any_subject: Subject) -> No
     for handle in handles:
         handle.remove()
     # Of all matrices in the blocks, only the down projection is multiplied by.
-    assert computed == [outward.down[layer]]
+    assert computed == [path.down[layer]]
 
 
 def test_the_model_is_left_as_it_was(any_subject: Subject) -> None:
@@ -117,7 +117,7 @@ def test_the_model_is_left_as_it_was(any_subject: Subject) -> None:
     before = any_subject.likely_next(tokens, 3)
     found = Intervention(any_subject, tokens, 0)
     list(found.logits(torch.arange(2), torch.zeros(2, 1).long(), torch.ones(2, N_CTX, 1)))
-    model = any_subject._sites.model
+    model = any_subject.reader.model
     assert all("forward" not in module.__dict__ for module in model.modules())
     assert all(not module._forward_pre_hooks for module in model.modules())
     assert torch.equal(any_subject.likely_next(tokens, 3), before)
@@ -175,7 +175,7 @@ def test_a_checkpoint_without_unembedding(tmp_path: Path) -> None:
 
 def test_an_architecture_that_does_more_between_its_blocks(subject: Subject) -> None:
     """Found out before it gives wrong numbers: here a block adds to what is handed past it."""
-    model: Any = subject._sites.model
+    model: Any = subject.reader.model
     own = model.layers[2].forward
 
     def with_memory(hidden: Tensor, **options: Any) -> Any:

@@ -56,7 +56,7 @@ def test_loading_leaves_the_random_numbers_alone(tmp_path: Path) -> None:
 def test_the_weights_of_the_builtin_layout_are_those_of_the_file(tmp_path: Path) -> None:
     folder = checkpoints.builtin_folder(tmp_path / "model")
     saved = load_file(folder / "model.safetensors")
-    for name, parameter in load(folder)._sites.model.named_parameters():
+    for name, parameter in load(folder).reader.model.named_parameters():
         assert parameter.dtype == torch.float32
         assert torch.equal(parameter, saved[name].float())
         assert not parameter.requires_grad or torch.is_grad_enabled()

@@ -54,7 +54,7 @@ def planted():
 
 def test_every_kind_of_rule_is_planted(planted):
     assert {rule.name for rule in RULES} == {rule.name for rule, _ in SLOW.values()}
-    assert planted.d_mlp == len(RULES)
+    assert planted.n_units(0) == len(RULES)
     words = {word for rule in RULES for word in rule.words}
     assert words <= set(planted.tokenizer.get_vocab())
 
@@ -76,7 +76,7 @@ def test_it_is_a_subject(planted):
     assert isinstance(planted, Subject)
     tokens = torch.randint(0, planted.d_vocab, (5, 30))
     whole = planted.activations(tokens, 0)
-    planted.tokens_run = 0
+    planted.passes.tokens_run = 0
     for rows, layers in planted.stream(tokens, [0]):
         assert torch.equal(layers[0], whole[rows])
     rows, neurons = torch.tensor([4, 0, 2]), torch.tensor([1, 5, 0])

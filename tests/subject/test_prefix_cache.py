@@ -1,4 +1,4 @@
-"""What contexts share with their stems is run once, and the answers are those of whole contexts."""
+"""Shared prefixes are run once, and the activations are those of whole contexts."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from benchmark.errors import BenchmarkError
+from benchmark.interface import SharedPrefixes
 from benchmark.subject import Subject, load_subject
-from benchmark.subject.fast_paths import take_shortcuts
-from benchmark.subject.prefix_cache import HELD_BATCHES, KeysValues, Stems, plan_calls, whole_cost
-from benchmark.subject.site import Sites
+from benchmark.subject.fast_paths import with_fast_paths
+from benchmark.subject.mlp_units import MlpUnits
+from benchmark.subject.prefix_cache import HELD_BATCHES, KeysValues, plan_calls, whole_cost
+from benchmark.subject.site_reader import SiteReader
 from tests.subject import checkpoints
 from tests.subject.checkpoints import D_MLP, D_VOCAB, N_CTX
 
-N_STEMS = 3
+N_PREFIXES = 3
 
 
-def variants(seed: int, n: int = 40, length: int = N_CTX) -> tuple[Tensor, Stems]:
-    """Contexts that begin as one of three stems and go on by chance."""
+def variants(seed: int, n: int = 40, length: int = N_CTX) -> tuple[Tensor, SharedPrefixes]:
+    """Contexts that begin as one of three prefixes and go on by chance."""
     rng = torch.Generator().manual_seed(seed)
-    stems = torch.randint(1, D_VOCAB, (N_STEMS, length), generator=rng)
-    of = torch.randint(N_STEMS, (n,), generator=rng)
+    starts = torch.randint(1, D_VOCAB, (N_PREFIXES, length), generator=rng)
+    of = torch.randint(N_PREFIXES, (n,), generator=rng)
     shared = torch.randint(1, length, (n,), generator=rng)
     new = torch.randint(1, D_VOCAB, (n, length), generator=rng)
-    tokens = torch.where(torch.arange(length) < shared[:, None], stems[of], new)
-    return tokens, Stems(stems, of, shared)
+    tokens = torch.where(torch.arange(length) < shared[:, None], starts[of], new)
+    return tokens, SharedPrefixes(starts, of, shared)
 
 
 def pairs(seed: int, n_contexts: int = 40, n: int = 90) -> tuple[Tensor, Tensor]:
@@ -47,7 +49,7 @@ def pairs(seed: int, n_contexts: int = 40, n: int = 90) -> tuple[Tensor, Tensor]
 
 @pytest.fixture
 def cheap_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call costs next to nothing, so that tiny contexts are worth their stems."""
+    """A call costs next to nothing, so that tiny contexts are worth their prefixes."""
     monkeypatch.setattr("benchmark.subject.prefix_cache.CPU_CALL_TOKENS", 1)
 
 
@@ -70,10 +72,10 @@ def subject_of(kind: str, folder: Path) -> Subject:
 def test_it_is_what_whole_contexts_give(kind: str, tmp_path: Path) -> None:
     subject = subject_of(kind, tmp_path / kind)
     for layer in range(subject.n_layers):
-        tokens, stems = variants(layer)
+        tokens, prefixes = variants(layer)
         rows, neurons = pairs(layer)
-        subject.tokens_run = 0
-        found = subject.last_activations(tokens, layer, rows, neurons, stems)
+        subject.passes.tokens_run = 0
+        found = subject.last_activations(tokens, layer, rows, neurons, prefixes)
         assert 0 < subject.tokens_run < tokens.numel()
         whole = subject.activations(tokens, layer)[rows, -1, neurons]
         torch.testing.assert_close(found, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
@@ -86,19 +88,23 @@ def test_it_is_what_whole_contexts_give(kind: str, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("cheap_calls")
 @pytest.mark.parametrize("batch_tokens", [1, 20, 100])
 def test_it_does_not_depend_on_the_batch(subject: Subject, batch_tokens: int) -> None:
-    tokens, stems = variants(7)
+    tokens, prefixes = variants(7)
     rows, neurons = pairs(7)
     expected = subject.last_activations(tokens, 2, rows, neurons)
     subject.limit_batch(batch_tokens)
-    found = subject.last_activations(tokens, 2, rows, neurons, stems)
+    found = subject.last_activations(tokens, 2, rows, neurons, prefixes)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.usefixtures("cheap_calls")
-def test_stems_that_nothing_begins_with_are_no_harm(subject: Subject) -> None:
-    tokens, stems = variants(3, n=12)
+def test_prefixes_that_nothing_begins_with_are_no_harm(subject: Subject) -> None:
+    tokens, prefixes = variants(3, n=12)
     rows, neurons = pairs(3, n_contexts=12)
-    more = Stems(torch.cat([stems.tokens.flip(0), stems.tokens]), stems.of + N_STEMS, stems.shared)
+    more = SharedPrefixes(
+        torch.cat([prefixes.tokens.flip(0), prefixes.tokens]),
+        prefixes.prefix_of + N_PREFIXES,
+        prefixes.n_shared,
+    )
     torch.testing.assert_close(
         subject.last_activations(tokens, 1, rows, neurons, more),
         subject.last_activations(tokens, 1, rows, neurons),
@@ -112,18 +118,18 @@ def test_memory_that_runs_out_halves_the_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = subject_of("rotary", tmp_path / "own")
-    tokens, stems = variants(5)
+    tokens, prefixes = variants(5)
     rows, neurons = pairs(5)
     expected = subject.last_activations(tokens, 1, rows, neurons)
-    read = subject._sites.read
+    read = subject.reader.read
 
     def short_of_memory(part: Tensor, *arguments: Any, **options: Any) -> object:
         if part.numel() > 30:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return read(part, *arguments, **options)
 
-    monkeypatch.setattr(subject._sites, "read", short_of_memory)
-    found = subject.last_activations(tokens, 1, rows, neurons, stems)
+    monkeypatch.setattr(subject.reader, "read", short_of_memory)
+    found = subject.last_activations(tokens, 1, rows, neurons, prefixes)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert subject.batch_tokens <= 30
 
@@ -133,31 +139,31 @@ def test_a_past_that_does_not_fit_leaves_the_batch_of_whole_contexts_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = subject_of("rotary", tmp_path / "own")
-    tokens, stems = variants(5, n=200)
+    tokens, prefixes = variants(5, n=200)
     rows, neurons = pairs(5, n_contexts=200)
     expected = subject.last_activations(tokens, 1, rows, neurons)
-    read, before = subject._sites.read, subject.batch_tokens
+    read, before = subject.reader.read, subject.batch_tokens
 
     def short_of_memory(part: Tensor, *arguments: Any, **options: Any) -> object:
         if options.get("options") and part.shape[1] < N_CTX and len(part) > 5:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return read(part, *arguments, **options)
 
-    monkeypatch.setattr(subject._sites, "read", short_of_memory)
-    found = subject.last_activations(tokens, 1, rows, neurons, stems)
+    monkeypatch.setattr(subject.reader, "read", short_of_memory)
+    found = subject.last_activations(tokens, 1, rows, neurons, prefixes)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert subject.batch_tokens == before
 
 
 @pytest.mark.usefixtures("cheap_calls")
-def test_what_one_batch_of_stems_left_is_let_go_before_the_next(
+def test_what_one_batch_of_prefixes_left_is_let_go_before_the_next(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens, stems = variants(6, n=60)
+    tokens, prefixes = variants(6, n=60)
     rows, neurons = pairs(6, n_contexts=60)
-    subject.limit_batch(N_CTX)  # one stem at a time
-    assert subject._sites.key_values is not None
-    kept, held, alive = subject._sites.key_values.kept, [], []
+    subject.limit_batch(N_CTX)  # one prefix at a time
+    assert subject.reader.key_values is not None
+    kept, held, alive = subject.reader.key_values.kept, [], []
 
     def watched(run: Callable[[Mapping[str, Any]], object]) -> list[tuple[Tensor, Tensor]]:
         alive.append(sum(each() is not None for each in held))
@@ -165,25 +171,25 @@ def test_what_one_batch_of_stems_left_is_let_go_before_the_next(
         held.extend(weakref.ref(each) for pair in found for each in pair)
         return found
 
-    monkeypatch.setattr(subject._sites.key_values, "kept", watched)
-    subject.last_activations(tokens, 2, rows, neurons, stems)
-    assert alive == [0] * N_STEMS
+    monkeypatch.setattr(subject.reader.key_values, "kept", watched)
+    subject.last_activations(tokens, 2, rows, neurons, prefixes)
+    assert alive == [0] * N_PREFIXES
 
 
 def test_few_contexts_run_whole(subject: Subject) -> None:
-    tokens, stems = variants(1, n=2)
+    tokens, prefixes = variants(1, n=2)
     rows, neurons = torch.arange(2), torch.arange(2)
-    subject.tokens_run = subject.calls_run = 0
-    subject.last_activations(tokens, 1, rows, neurons, stems)
+    subject.passes.tokens_run = subject.passes.calls_run = 0
+    subject.last_activations(tokens, 1, rows, neurons, prefixes)
     assert (subject.tokens_run, subject.calls_run) == (tokens.numel(), 1)
 
 
 def test_nothing_is_kept_after_a_failure(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.subject.prefix_cache.CPU_CALL_TOKENS", 1)
-    tokens, stems = variants(2)
+    tokens, prefixes = variants(2)
     rows, neurons = pairs(2)
     expected = subject.last_activations(tokens, 2, rows, neurons)
-    layers = subject._sites.model.layers
+    layers = subject.reader.model.layers
     own = type(layers[2].ln1).forward
 
     def broken(self: nn.Module, x: Tensor) -> Tensor:
@@ -193,7 +199,7 @@ def test_nothing_is_kept_after_a_failure(subject: Subject, monkeypatch: pytest.M
 
     monkeypatch.setattr(layers[2].ln1, "forward", broken.__get__(layers[2].ln1))
     with pytest.raises(ZeroDivisionError):
-        subject.last_activations(tokens, 2, rows, neurons, stems)
+        subject.last_activations(tokens, 2, rows, neurons, prefixes)
     monkeypatch.undo()
     assert all(layer.attn.past is None and not layer.attn.keeps for layer in layers)
     torch.testing.assert_close(subject.last_activations(tokens, 2, rows, neurons), expected)
@@ -202,22 +208,27 @@ def test_nothing_is_kept_after_a_failure(subject: Subject, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"of": torch.zeros(39, dtype=torch.long)}, "39 rows do not pair with 40"),
-        ({"of": torch.full((40,), N_STEMS)}, "rows must be 0 to 2"),
-        ({"shared": torch.zeros(40, dtype=torch.long)}, "share 1 to 15 tokens"),
-        ({"shared": torch.full((40,), N_CTX)}, "share 1 to 15 tokens"),
-        ({"shared": torch.ones(3, dtype=torch.long)}, "how much it shares"),
-        ({"shared": torch.ones(40)}, "how much it shares"),
-        ({"tokens": torch.full((N_STEMS, N_CTX), D_VOCAB)}, "vocabulary|out of range|ids"),
-        ({"tokens": torch.zeros(N_STEMS, N_CTX, dtype=torch.long)}, "does not begin as its stem"),
+        ({"prefix_of": torch.zeros(39, dtype=torch.long)}, "39 rows do not pair with 40"),
+        ({"prefix_of": torch.full((40,), N_PREFIXES)}, "rows must be 0 to 2"),
+        ({"n_shared": torch.zeros(40, dtype=torch.long)}, "share 1 to 15 tokens"),
+        ({"n_shared": torch.full((40,), N_CTX)}, "share 1 to 15 tokens"),
+        ({"n_shared": torch.ones(3, dtype=torch.long)}, "how many tokens it shares"),
+        ({"n_shared": torch.ones(40)}, "how many tokens it shares"),
+        ({"tokens": torch.full((N_PREFIXES, N_CTX), D_VOCAB)}, "vocabulary|out of range|ids"),
+        (
+            {"tokens": torch.zeros(N_PREFIXES, N_CTX, dtype=torch.long)},
+            "does not begin as its prefix",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(
     subject: Subject, change: dict[str, Tensor], message: str
 ) -> None:
-    tokens, stems = variants(0)
+    tokens, prefixes = variants(0)
     with pytest.raises(BenchmarkError, match=message):
-        subject.last_activations(tokens, 0, *pairs(0), Stems(**{**vars(stems), **change}))
+        subject.last_activations(
+            tokens, 0, *pairs(0), SharedPrefixes(**{**vars(prefixes), **change})
+        )
 
 
 @given(
@@ -267,7 +278,7 @@ class _Mixing(nn.Module):
 
 
 class _Forgetful:
-    """Claims to go on after earlier tokens, and begins anew."""
+    """Claims to go on after earlier tokens, and begins again."""
 
     def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
         run({})
@@ -279,30 +290,30 @@ class _Forgetful:
         return nullcontext({})
 
 
-def test_a_shortcut_that_changes_something_is_not_taken() -> None:
+def test_a_fast_path_that_changes_something_is_not_taken() -> None:
     model = _Mixing()
-    sites = Sites(model, [model.down])
-    take_shortcuts(sites, [model.mlp], _Forgetful(), torch.tensor([[1, 2, 3, 4]]))
-    assert sites.mlps is None
-    assert sites.key_values is None
-    found = sites.read(torch.tensor([[1, 2, 3]]), [0], lambda neurons: neurons, last=True)
+    reader = SiteReader(model, MlpUnits("site", [model.down], 1))
+    reader = with_fast_paths(reader, 0, [model.mlp], _Forgetful(), torch.tensor([[1, 2, 3, 4]]))
+    assert reader.mlps is None
+    assert reader.key_values is None
+    found = reader.read(torch.tensor([[1, 2, 3]]), [0], lambda neurons: neurons, last=True)
     assert found[0].tolist() == [[[6.0]]]
 
 
-def test_a_shortcut_that_fails_is_not_taken() -> None:
+def test_a_fast_path_that_fails_is_not_taken() -> None:
     class Broken(_Forgetful):
         def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
             raise NotImplementedError
 
     model = _Mixing()
-    sites = Sites(model, [model.down])
-    take_shortcuts(sites, None, Broken(), torch.tensor([[1, 2, 3, 4]]))
-    assert sites.key_values is None
+    reader = SiteReader(model, MlpUnits("site", [model.down], 1))
+    reader = with_fast_paths(reader, 0, None, Broken(), torch.tensor([[1, 2, 3, 4]]))
+    assert reader.key_values is None
 
 
 def test_only_the_last_position_enters_the_mlp(subject: Subject) -> None:
     seen = []
-    layers = subject._sites.model.layers
+    layers = subject.reader.model.layers
     handles = [
         layer.mlp.fc_in.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
         for layer in layers

@@ -13,14 +13,15 @@ from torch import nn
 
 from benchmark.errors import BenchmarkError
 from benchmark.subject import Subject, load_subject
-from benchmark.subject.site import Sites
+from benchmark.subject.mlp_units import MlpUnits
+from benchmark.subject.site_reader import SiteReader
 from tests.subject import checkpoints
 
 TOKENS = torch.tensor([[0, 3, 5, 7], [0, 2, 4, 6]])
 
 
 def plain(subject: Subject) -> nn.Module:
-    return subject._sites.model
+    return subject.reader.model
 
 
 @contextmanager
@@ -104,13 +105,18 @@ def test_no_hook_stays_after_a_failure(subject: Subject, monkeypatch: pytest.Mon
 def test_the_neurons_are_sliced_inside_the_hook(subject: Subject) -> None:
     seen = []
 
-    def take(activations: torch.Tensor) -> torch.Tensor:
+    def select(activations: torch.Tensor) -> torch.Tensor:
         seen.append(activations.shape)
         return activations[..., :2]
 
-    found = subject._sites.read(TOKENS, [0, 1], take)
+    found = subject.reader.read(TOKENS, [0, 1], select)
     assert seen == [(2, 4, checkpoints.D_MLP)] * 2
     assert found[1].shape == (2, 4, 2)
+
+
+def read(model: nn.Module, module: nn.Module) -> dict[int, torch.Tensor]:
+    reader = SiteReader(model, MlpUnits("site", [module], 3))
+    return reader.read(TOKENS, [0], lambda activations: activations)
 
 
 class _Pooled(nn.Module):
@@ -127,14 +133,18 @@ class _Pooled(nn.Module):
 def test_a_tensor_of_another_shape_is_refused() -> None:
     model = _Pooled()
     with pytest.raises(BenchmarkError, match=r"layer 0 has activations of shape \[2, 1, 3\]"):
-        Sites(model, [model.down]).read(TOKENS, [0], lambda activations: activations)
+        SiteReader(model, MlpUnits("site", [model.down], 3)).read(
+            TOKENS, [0], lambda activations: activations
+        )
     assert not model.down._forward_pre_hooks
 
 
 def test_a_site_that_is_not_reached_is_refused() -> None:
     model = _Pooled()
-    with pytest.raises(BenchmarkError, match="without reaching the MLP of layer 0"):
-        Sites(model, [nn.Linear(1, 1)]).read(TOKENS, [0], lambda activations: activations)
+    with pytest.raises(BenchmarkError, match="without reaching the units of layer 0"):
+        SiteReader(model, MlpUnits("site", [nn.Linear(1, 1)], 3)).read(
+            TOKENS, [0], lambda activations: activations
+        )
 
 
 def test_positions_flattened_into_the_batch_are_put_back() -> None:
@@ -143,5 +153,7 @@ def test_positions_flattened_into_the_batch_are_put_back() -> None:
             return self.down(tokens.reshape(-1, 1).expand(-1, 3).float())
 
     model = Flat()
-    found = Sites(model, [model.down]).read(TOKENS, [0], lambda activations: activations)
+    found = SiteReader(model, MlpUnits("site", [model.down], 3)).read(
+        TOKENS, [0], lambda activations: activations
+    )
     assert torch.equal(found[0][..., 0], TOKENS.float())

@@ -1,4 +1,4 @@
-"""The code that a tree is saved as."""
+"""The saved form of a tree."""
 
 from __future__ import annotations
 
@@ -9,54 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explainers.context_tree.rice import BitReader, BitWriter, best_low_bits, unzigzag, zigzag
-from explainers.context_tree.tree import TreeLevel, decode, encode
+from explainers.context_tree.old_form import decode_tree
+from explainers.context_tree.tree import TreeLevel, levels_from_lists, levels_to_lists
 
-numbers = st.lists(st.integers(0, 3000), max_size=40)
-
-
-def slow_rice(values, low_bits):
-    """Rice's code one bit at a time: all quotients, then all low bits."""
-    pairs = list(zip(values, low_bits, strict=True))
-    quotients = "".join("1" * (value >> low) + "0" for value, low in pairs)
-    return quotients + "".join(
-        format(value & ((1 << low) - 1), f"0{low}b") for value, low in pairs if low
-    )
-
-
-@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 9)), max_size=30))
-def test_rice_is_written_bit_by_bit(pairs):
-    values, low = [value for value, _ in pairs], [bits for _, bits in pairs]
-    writer = BitWriter()
-    writer.write(np.array(values, dtype=np.int64), np.array(low, dtype=np.int64))
-    bits = slow_rice(values, low)
-    bits += "0" * (-len(bits) % 8)
-    written = "".join(format(byte, "08b") for byte in writer.to_bytes())
-    assert written == bits
-
-
-@given(st.lists(st.tuples(numbers, st.integers(0, 12)), max_size=4))
-def test_what_is_written_is_read(lists):
-    writer = BitWriter()
-    for values, low in lists:
-        writer.write(np.array(values, dtype=np.int64), low)
-    reader = BitReader(writer.to_bytes())
-    for values, low in lists:
-        assert reader.read(len(values), low).tolist() == values
-
-
-@given(numbers.filter(bool))
-def test_the_best_low_bits_take_the_least_room(values):
-    array = np.array(values, dtype=np.int64)
-    sizes = [len(slow_rice(values, [low] * len(values))) for low in range(25)]
-    assert sizes[best_low_bits(array)] == min(sizes)
-
-
-@given(st.lists(st.integers(-1000, 1000)))
-def test_numbers_of_either_sign(values):
-    array = np.array(values, dtype=np.int64)
-    assert (zigzag(array) >= 0).all()
-    assert unzigzag(zigzag(array)).tolist() == values
+# Of an earlier version: two levels with the parents 0, 0, 0 and 0, 2, 2.
+OLD_TREE = "0|QtP05KGZXTh8BhtyyO0RV};A)FEc&LQytfB"
 
 
 @st.composite
@@ -78,17 +35,44 @@ def trees(draw):
 
 @given(trees())
 def test_a_tree_is_read_as_it_was_written(levels):
-    code = encode(levels)
-    assert len(json.dumps(code)) == len(code) + 2  # no letter that JSON would escape
-    for one, other in zip(levels, decode(code), strict=True):
+    saved = json.loads(json.dumps(levels_to_lists(levels)))
+    for one, other in zip(levels, levels_from_lists(saved), strict=True):
         for name in ("parents", "tokens", "values"):
             assert getattr(one, name).tolist() == getattr(other, name).tolist()
 
 
-def test_a_code_that_is_cut_short_is_refused():
-    parents = np.zeros(50, dtype=np.int64)
-    level = TreeLevel(parents, np.arange(50) * 7, np.arange(50) % 11)
-    code = encode([level])
-    for length in range(0, len(code) - 5, 5):
+@pytest.mark.parametrize(
+    ("level", "change"),
+    [
+        (0, {"children": [1]}),
+        (0, {"children": [2, 0]}),
+        (1, {"children": [-1, 2]}),
+        (1, {"tokens": [3, 4]}),
+        (1, {"values": []}),
+    ],
+)
+def test_a_damaged_tree_is_refused(level, change):
+    saved = [
+        {"children": [2], "tokens": [5, 6], "values": [1, -1]},
+        {"children": [0, 1], "tokens": [3], "values": [7]},
+    ]
+    assert [one.size for one in levels_from_lists(saved)] == [2, 1]
+    saved[level] |= change
+    with pytest.raises(ValueError, match=r"level [12] "):
+        levels_from_lists(saved)
+
+
+def test_a_tree_of_an_earlier_version_is_read():
+    first, second = decode_tree(OLD_TREE)
+    assert first.parents.tolist() == [0, 0, 0]
+    assert first.tokens.tolist() == [3, 17, 400]
+    assert first.values.tolist() == [5, -2, 40]
+    assert second.parents.tolist() == [0, 2, 2]
+    assert second.tokens.tolist() == [9, 0, 1000]
+    assert second.values.tolist() == [6, 40, -1]
+
+
+def test_an_old_tree_that_is_cut_short_is_refused():
+    for length in range(0, len(OLD_TREE) - 5, 5):
         with pytest.raises(ValueError, match="tree's code"):
-            decode(code[:length])
+            decode_tree(OLD_TREE[:length])

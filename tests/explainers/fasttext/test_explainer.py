@@ -85,11 +85,11 @@ def test_coherence_is_that_of_the_activating_words():
     for subject, semantic in ((animals, True), (mixed, False)):
         _, _, (found,) = explained(subject, *texts, words=10, coherence_threshold=between)
         assert found.semantic is semantic
-        assert found.to_dict()["semantic"] is semantic
+        assert found.to_dict()["shown"]["semantic"] is semantic
         assert f"({'' if semantic else 'not '}semantic: the threshold" in found.describe()
     _, _, (alone,) = explained(single, *texts, words=10)
     assert alone.coherence is None
-    assert alone.to_dict()["coherence"] is None
+    assert alone.to_dict()["shown"]["coherence"] is None
     assert alone.semantic is None
     assert "no two to compare" in alone.describe()
     assert coherence(units[:0]) is None

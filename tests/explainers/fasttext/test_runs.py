@@ -120,7 +120,7 @@ def test_the_evidence_is_recorded_and_part_of_the_runs_identity(command: Command
     assert set(runs) == {"exemplars+text", "exemplars"}
     assert runs["exemplars"].record.run_id != default.record.run_id
     # Without the text nothing is read of the explain split.
-    assert "its exemplars" in explanations(runs["exemplars"])[0]["explanation"]["vectors"]
+    assert "its exemplars" in explanations(runs["exemplars"])[0]["explanation"]["shown"]["vectors"]
     tracks = call("leaderboard", str(command.folder / "results"), "--table", "tracks")
     headings = [line for line in tracks.out.splitlines() if "track evidence" in line]
     assert {line.rpartition(": ")[2] for line in headings} == {"exemplars", "exemplars+text"}

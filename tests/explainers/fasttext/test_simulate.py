@@ -127,6 +127,8 @@ def test_what_stands_in_other_words_does_not_matter():
         ({"table": [[5, -3]]}, "no token ids"),
         ({"pieces": [[5, 1, 2, 3, 4, 5]]}, "a piece of more than 4 tokens"),
         ({"joints": {"ids": 3, "bits": "AAAA"}}, "damaged"),
+        ({"joints": "01g"}, "hexadecimal"),
+        ({"joints": ""}, "hexadecimal"),
         ({"profile": [1]}, "unpack"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import zlib
 from collections import Counter
 
 import numpy as np
@@ -11,7 +13,7 @@ from tokenizers import Tokenizer as Raw
 from tokenizers import models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from explainers.fasttext.joints import Joints, token_texts
+from explainers.fasttext.joints import Joints, old_text, token_texts
 from explainers.fasttext.language import Text
 from explainers.fasttext.pieces import TOKENS_OF_A_PIECE, pieces_of, runs_of
 from explainers.fasttext.words import (
@@ -88,12 +90,16 @@ def test_ids_that_the_tokenizer_does_not_have_are_no_words():
 
 def test_joints_saved_and_loaded():
     joints = Joints.of(TEXTS, 0)
-    again = Joints.from_dict(joints.to_dict())
+    again = Joints.from_text(joints.to_text())
     for name in ("starts", "elided", "ends", "apostrophes"):
         assert np.array_equal(getattr(again, name), getattr(joints, name))
-    for damaged in ({"ids": 99, "bits": joints.to_dict()["bits"]}, {"ids": 16, "bits": "AAAA"}):
+    masks = (joints.starts, joints.elided, joints.ends, joints.apostrophes)
+    raw = zlib.compress(b"".join(np.packbits(mask).tobytes() for mask in masks))
+    bits = base64.b64encode(raw).decode()
+    assert old_text(len(TEXTS), bits) == joints.to_text()
+    for n, damaged in ((99, bits), (16, "AAAA")):
         with pytest.raises(ValueError, match=r"damaged|masks"):
-            Joints.from_dict(damaged)
+            old_text(n, damaged)
 
 
 def test_a_tokenizer_of_whole_words_joins_nothing():

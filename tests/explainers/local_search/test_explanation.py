@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainers.local_search import LocalSearch, LocalSearchExplanation
-from explainers.local_search.describe import shown_texts
 from explainers.local_search.examples import Example, Slot, Trial, saved
+from explainers.shown_texts import shown_texts
 
 BOS = 0
 WORDS = ["", " the", " cat", "s", ".", "\n", " verylongword" * 3, "~", "    "]
@@ -67,9 +68,10 @@ def test_together_loaded_and_one_by_one_are_the_same_to_the_last_bit(seed):
 @given(st.integers(0, 1 << 32))
 def test_any_description_fits_a_screen_and_names_every_token(seed):
     one = random_explanation(random.Random(seed))
-    texts = shown_texts(one, lambda token: WORDS[token].replace(" ", "·").replace("\n", "↵"))
-    data = {**one.to_dict(), "texts": {str(token): text for token, text in texts.items()}}
-    lines = LocalSearchExplanation.from_dict(data).describe().splitlines()
+    texts = shown_texts(
+        one.describe_with, lambda token: WORDS[token].replace(" ", "·").replace("\n", "↵")
+    )
+    lines = replace(one, texts=texts).describe().splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100
     assert not any("#" in line for line in lines)
@@ -106,15 +108,15 @@ def test_what_a_person_sees():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"examples": [[[], [], 1.0, 1, []]]}, "damaged"),
-        ({"examples": [[[1], [], 0.0, 1, [[0, 1, [], [], 0]]]]}, "damaged"),
-        ({"examples": [[[1, 2], [], 1.0, 1, [[0, 1, [], [], 0]]]]}, "damaged"),
-        ({"examples": [[[1, 2], [], 1.0, 1, [[0, 1, [], [], 0], [0, 2, [], [], 0]]]]}, "order"),
-        ({"examples": [[[1], [], 1.0, 1, [[0, 1, [[[], 1.0]], [], 0]]]]}, "no tokens"),
-        ({"examples": [[[1], [], 1.0, 1, [[0, 1, [[[2], float("nan")]], [], 0]]]]}, "finite"),
+        ({"examples": [[[], 1.0, []]]}, "damaged"),
+        ({"examples": [[[1], 0.0, [[0, 1, [], []]]]]}, "damaged"),
+        ({"examples": [[[1, 2], 1.0, [[0, 1, [], []]]]]}, "damaged"),
+        ({"examples": [[[1, 2], 1.0, [[0, 1, [], []], [0, 2, [], []]]]]}, "order"),
+        ({"examples": [[[1], 1.0, [[0, 1, [[[], 1.0]], []]]]]}, "no tokens"),
+        ({"examples": [[[1], 1.0, [[0, 1, [[[2], float("nan")]], []]]]]}, "finite"),
         ({"resting": float("inf")}, "finite"),
     ],
 )
 def test_a_damaged_explanation_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        LocalSearchExplanation.from_dict({**known().to_dict(), **change})
+        LocalSearchExplanation.from_dict({**known().to_dict(), "shown": {}, **change})

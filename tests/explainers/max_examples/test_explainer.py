@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Evidence, Exemplars, Failure
 from explainers.max_examples import MaxExamples, MaxExamplesExplanation
-from explainers.packed import pack, smallest_kind, unpack
 from tests.explainers.planted import BOS, PlantedSubject
 
 WORDS = ["<bos>", " the", " cat", " sat", "\n", "    ", ".", " on", " mat"]
@@ -137,26 +136,16 @@ def test_an_option_that_cannot_be(options, message):
 @pytest.mark.parametrize(
     "change",
     [
-        {"shape": [2, 9]},
-        {"shape": [-2, -8]},
-        {"shape": [16]},
-        {"activations": "no base64!"},
-        {"activations": pack(np.full((2, 8), np.nan), "<f4")},
+        {"tokens": [[1, 2]]},
+        {"tokens": [1, 2], "activations": [1.0, 2.0]},
+        {"activations": [[1.0]]},
+        {"activations": np.full((2, 8), np.nan).tolist()},
+        {"shape": [2, 9], "tokens": ["u1", "AAAA"], "activations": "AAAA"},
+        {"shape": [1, 1], "tokens": ["u1", "no base64!"], "activations": "AAAA"},
         {"combine": "sum"},
         {"resting": float("inf")},
     ],
 )
 def test_a_damaged_explanation_is_refused(change):
-    with pytest.raises(ValueError, match=r"array|dimensions|damaged|finite|combined"):
+    with pytest.raises(ValueError, match=r"shape|base64|finite|combined"):
         MaxExamplesExplanation.from_dict({**explained().to_dict(), **change})
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=6))
-def test_ids_are_packed_in_the_smallest_type(ids):
-    array = np.array(ids)
-    kind = smallest_kind(array)
-    assert unpack(pack(array, kind), kind, array.shape).tolist() == ids
-    size = np.dtype(kind).itemsize
-    assert max(ids) < 256**size
-    assert size == 1 or max(ids) >= 256 ** (size // 2)

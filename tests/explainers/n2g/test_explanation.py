@@ -9,14 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from explainers.float32 import shortest
 from explainers.n2g import N2GExplanation
 from explainers.n2g.counts import DROPPED, Counts
 from explainers.n2g.describe import LINES, WIDTH
 from explainers.n2g.settings import MATCH
 from explainers.n2g.substitutes import Substitute
-from explainers.n2g.trie import ANY, Path, single
+from explainers.n2g.trie import ANY, Path
 
-NUMBERS = st.floats(-(2.0**60), 2.0**60, width=32).map(single)
+NUMBERS = st.floats(-(2.0**60), 2.0**60, width=32).map(shortest)
 LITERALS = st.integers(0, 60_000)
 
 

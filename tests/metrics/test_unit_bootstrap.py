@@ -12,7 +12,7 @@ import metrics
 from metrics import resampled
 from metrics.resampled import can_resample, draw_weights, resampled_scores
 from metrics.sums import Units
-from metrics.unit_intervals import unit_intervals
+from metrics.unit_bootstrap import unit_intervals
 
 FAST = (
     "pearson",

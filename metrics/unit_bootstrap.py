@@ -1,4 +1,4 @@
-"""Intervals of single neurons' scores: the units of their text drawn again.
+"""Intervals of single neurons' scores: a bootstrap over the units of their text.
 
 A score of a neuron depends on which contexts or documents were drawn. Metrics that follow from
 sums are resampled; for any other a tenth of the units is left out at a time.

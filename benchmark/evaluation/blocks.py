@@ -1,4 +1,4 @@
-"""Blocks of neurons: how the neurons of a run are cut, when it is made and when it is read again."""
+"""Blocks of neurons: how the neurons of a run are cut when it is made and when it is reopened."""
 
 from __future__ import annotations
 

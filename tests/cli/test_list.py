@@ -65,7 +65,15 @@ def test_what_a_metric_is() -> None:
 
 def test_defaults_are_choices() -> None:
     chosen = defaults()
-    assert set(chosen) == {"model", "dataset", "explainer", "metrics", "tracking"}
+    assert set(chosen) == {
+        "model",
+        "dataset",
+        "unit",
+        "explainer",
+        "simulator",
+        "metrics",
+        "tracking",
+    }
     for group, name in chosen.items():
         assert name in {entry.name for entry in entries(group)}
 

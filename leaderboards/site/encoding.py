@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,8 +74,3 @@ def rounded(value: float | None, digits: int = 4) -> float | None:
     if value is None or not np.isfinite(value):
         return None
     return float(f"{value:.{digits}g}")
-
-
-def all_rounded(values: Sequence[float | None], digits: int = 4) -> list[float | None]:
-    """Return several numbers with few significant digits."""
-    return [rounded(value, digits) for value in values]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.cli.table import marked, marks_legend, neuron_interval, number, print_rows
 from benchmark.column import BOOL, SCORE, Column
 from benchmark.results.columns import (
     ABLATIONS,
@@ -26,7 +25,9 @@ from benchmark.results.columns import (
     of_set,
     score_column,
 )
+from benchmark.terminal.table import print_rows
 from benchmark.token_text import one_line
+from leaderboards.cells import marked, marks_legend, neuron_interval, number
 
 if TYPE_CHECKING:
     from benchmark.results import Run, Scores

@@ -22,6 +22,7 @@ from benchmark.evidence import (
     Selection,
     draw_neurons,
 )
+from benchmark.files.cache_folder import user_cache_folder
 from benchmark.files.tensor_cache import TensorCache
 from benchmark.interface import ExplainText, Scorer, SubjectModel
 from benchmark.plugins.handed import handed
@@ -163,12 +164,15 @@ def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
 
 
 def cache_folder(config: RunConfig) -> Path:
-    """Where activations are kept."""
-    if config.cache_dir is not None:
-        return Path(config.cache_dir).expanduser()
-    from platformdirs import user_cache_dir
+    """Return the folder where the runs of a configuration keep activations."""
+    return cache_at(config.cache_dir)
 
-    return Path(user_cache_dir("neuron-simulator-benchmark", appauthor=False))
+
+def cache_at(folder: str | None) -> Path:
+    """Return a cache folder that was named; the user's own where none was."""
+    if folder is not None:
+        return Path(folder).expanduser()
+    return user_cache_folder()
 
 
 def _layers(config: RunConfig, subject: Subject) -> list[int]:

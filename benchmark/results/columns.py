@@ -84,6 +84,22 @@ def cost_column(name: str) -> str:
     return f"cost/{name}"
 
 
+def simulation_cost(name: str) -> str:
+    """Return the column of what a simulator spent, such as `cost/simulate_llm_tokens`."""
+    return cost_column(f"simulate_{name}")
+
+
+SIMULATED_TOKENS = cost_column("simulated_tokens")
+"""The column of how many tokens a simulator predicted of a neuron."""
+
+
+def costs_of_explaining(names: Iterable[str]) -> list[str]:
+    """Return the costs that stay what they are when explanations are scored again."""
+    measured_again = (cost_column("bytes"), cost_column("simulate"))
+    costs = [name for name in names if name.startswith(cost_column(""))]
+    return [name for name in costs if not name.startswith(measured_again)]
+
+
 def causal_column(contexts: str, ablation: str) -> str:
     """Return the column of what a simulation keeps of an ablation's effect."""
     return f"{CAUSAL}/{contexts}_{ablation}"

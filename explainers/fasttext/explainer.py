@@ -24,12 +24,8 @@ from benchmark.interface import (
 )
 from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.fasttext.activating import Seen, SeenWord, seen_words
-from explainers.fasttext.explanation import (
-    FastTextExplanation,
-    Neighbour,
-    Word,
-    simulate_together,
-)
+from explainers.fasttext.describe import Neighbour, Word
+from explainers.fasttext.explanation import FastTextExplanation, simulate_together
 from explainers.fasttext.generalise import Kept, fit_floor, make_table
 from explainers.fasttext.language import Language
 from explainers.fasttext.learning import CORPUS, Learner, Vocabulary

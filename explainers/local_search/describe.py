@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from explainers.local_search.examples import Example, Slot, Trial
 from explainers.local_search.pattern import share_elsewhere
-
-if TYPE_CHECKING:
-    from explainers.local_search.explanation import LocalSearchExplanation
+from explainers.shown_texts import TextOf
 
 ROWS = 18
 WIDTH = 98
@@ -20,38 +17,26 @@ START = "[start]"
 SHOWN, FEW_EXAMPLES = 2, 4
 _NUMBERS = len("positive  activation  ")
 
-TextOf = Callable[[int], str]
 
-
-def describe(explanation: LocalSearchExplanation) -> str:
-    """The table on at most a screen, and how it simulates."""
-    texts = explanation.texts
-    return written(explanation, lambda token: texts.get(token, f"#{token}"))
-
-
-def shown_texts(explanation: LocalSearchExplanation, text_of: TextOf) -> Mapping[int, str]:
-    """The text of every token that the description looks at, by ascending id."""
-    texts: dict[int, str] = {}
-
-    def recorded(token: int) -> str:
-        return texts.setdefault(token, text_of(token))
-
-    written(explanation, recorded)
-    return dict(sorted(texts.items()))
-
-
-def written(explanation: LocalSearchExplanation, text_of: TextOf) -> str:
-    """The description, with whatever says how a token reads."""
-    examples = explanation.examples
+def describe(
+    examples: Sequence[Example],
+    text_of: TextOf,
+    *,
+    n_exemplars: int,
+    maximum: float,
+    resting: float,
+    bos: int,
+) -> str:
+    """Describe a neuron on at most a screen: the table of prompts, and how it simulates."""
     slots = [slot for one in examples for slot in one.slots]
     kept = sum(trial.positive for slot in slots for trial in slot.trials)
     broke = sum(len(slot.trials) for slot in slots) - kept
     lines = [
         f"{len(examples)} minimal activating example{'s' * (len(examples) != 1)} (MAE) of "
-        f"{explanation.n_exemplars} exemplars; largest activation {explanation.max_activation:.4g}",
+        f"{n_exemplars} exemplars; largest activation {maximum:.4g}",
         f"{kept} positive and {broke} negative substitutes, "
         f"{sum(slot.unused for slot in slots)} between them; "
-        f"{explanation.resting:.4g} where nothing matches",
+        f"{resting:.4g} where nothing matches",
         "‹token› activates; ~words~ may vary: most substitutes of each kept the activation; "
         "[substitute]",
         *_fallback(examples),
@@ -59,7 +44,7 @@ def written(explanation: LocalSearchExplanation, text_of: TextOf) -> str:
     rows: list[str] = []
     shown = 0
     for one in examples:
-        own = _rows(one, SHOWN if len(examples) <= FEW_EXAMPLES else 1, explanation.bos, text_of)
+        own = _rows(one, SHOWN if len(examples) <= FEW_EXAMPLES else 1, bos, text_of)
         if len(rows) + len(own) > ROWS and rows:
             break
         rows += own

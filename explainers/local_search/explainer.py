@@ -17,7 +17,6 @@ from benchmark.token_text import text_within, visible_within
 from explainers.anchors import Anchored, anchored, firing
 from explainers.evidence_option import checked_evidence
 from explainers.float32 import shortest
-from explainers.local_search.describe import shown_texts
 from explainers.local_search.examples import Example, examples_of
 from explainers.local_search.explanation import LocalSearchExplanation
 from explainers.local_search.prune import prune
@@ -27,6 +26,7 @@ from explainers.local_search.simulate import simulate_patterns
 from explainers.proposers import MASKED_MODEL, Proposers
 from explainers.queries import Asking
 from explainers.sample_contexts import learnt_contexts
+from explainers.shown_texts import shown_texts
 
 
 class LocalSearch:
@@ -140,5 +140,5 @@ class LocalSearch:
             one = LocalSearchExplanation(
                 maximum, rest, tuple(own), count, self.settings.least, evidence.bos
             )
-            results.append(replace(one, texts=shown_texts(one, text_of)))
+            results.append(replace(one, texts=shown_texts(one.describe_with, text_of)))
         return results

@@ -58,12 +58,19 @@ class N2GExplanation:
         return torch.from_numpy(found[0]).to(tokens.device)
 
     def describe(self) -> str:
-        """The patterns as a person would write them, strongest first."""
-        return describe(self)
+        """Write the patterns as a person would, strongest first."""
+        return describe(
+            self.paths,
+            self.counts,
+            self.substitutes,
+            self.texts,
+            maximum=self.max_activation,
+            bos=self.bos,
+        )
 
     def graph(self) -> NeuronGraph:
-        """The paths as a neuron graph, to be drawn and searched."""
-        return graph_of(self)
+        """Return the paths as a neuron graph, which can be drawn and searched."""
+        return graph_of(self.paths, self.texts, self.bos)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the paths match and predict, and under `shown` all that is known besides."""

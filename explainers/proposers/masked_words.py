@@ -9,11 +9,15 @@ from typing import Any
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.files.checkpoint import Files, LocalFiles, needed
+from benchmark.files.checkpoint import (
+    TOKENIZER_FILES,
+    Files,
+    LocalFiles,
+    fetch_weights,
+    needed,
+)
 from benchmark.files.hub import HubFiles
-from benchmark.subject.huggingface import fetch_weights
-from benchmark.subject.quiet import quiet
-from benchmark.subject.tokenizer import TOKENIZER_FILES
+from benchmark.terminal.quiet import quiet
 from explainers.proposers.words import WORD
 
 SENTENCES_AT_ONCE = 64

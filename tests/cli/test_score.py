@@ -92,7 +92,7 @@ def test_failures_stay_failures(command: Command) -> None:
     run = command.finished("explainer._target_=tests.runs.methods.RaisesOnEven")
     assert 0 < run.record.neurons.explained < 12
     Method.calls.clear()
-    trusted = "trust=tests.runs.methods.RaisesOnEven"
+    trusted = "--trust=tests.runs.methods.RaisesOnEven"
     assert call("score", str(run.folder), trusted).status == 0
     assert Method.calls == []
     assert table(load_run(run.folder)) == table(run)

@@ -39,6 +39,14 @@ def test_it_answers_as_the_subject_does_and_counts(subject: Subject) -> None:
     assert torch.equal(given.likely_next(tokens, 2), subject.likely_next(tokens, 2))
 
 
+def test_it_has_what_the_contract_names_and_nothing_else() -> None:
+    def public(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert public(HandedSubject) == public(SubjectModel)
+    assert {"last_activations", "likely_next", "n_units"} < public(SubjectModel)
+
+
 @pytest.mark.parametrize(
     "name", ["model", "reader", "units", "passes", "limit_batch", "fingerprint", "__dict__"]
 )

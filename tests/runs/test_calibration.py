@@ -277,10 +277,12 @@ def test_calibrated_scores_are_compared_only_where_they_are_the_same_and_rank_no
 ) -> None:
     control = shared.finished("explainer=shuffled", METRICS, "calibration=linear", "fresh=true")
     both = [str(linear.folder), str(control.folder)]
-    assert call("compare", *both, "metrics=uniform_calibrated/r2").status == 0
-    message = call("compare", *both, "rank_by=uniform_calibrated/r2").message
+    assert call("compare", *both, "--metrics=uniform_calibrated/r2").status == 0
+    message = call("compare", *both, "--rank-by=uniform_calibrated/r2").message
     assert "cannot be a ranking key: calibrated predictions" in message
-    message = call("compare", *both[1:], str(plain.folder), "metrics=uniform_calibrated/r2").message
+    message = call(
+        "compare", *both[1:], str(plain.folder), "--metrics=uniform_calibrated/r2"
+    ).message
     assert "calibration is none instead of linear, so that predictions are calibrated" in message
 
 

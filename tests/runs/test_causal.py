@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark.scorers.causal.columns import causal_columns, effect_column
 
 import benchmark.evaluation.run
 from benchmark.results import Run, load_run
-from benchmark.scorers.causal.columns import causal_columns, effect_column
 from tests.command import Command, call, table
 
 CAUSAL = ("metrics=causal", "metrics.causal.contexts=3", "metrics.causal.together=[2,5]")
@@ -119,7 +119,7 @@ def test_what_is_shown(lookup: Run) -> None:
     row = next(line for line in answer.out.splitlines() if line.startswith(" token_lookup"))
     assert f"{weighted.mean:.3f}" in row.split()
     layer, neuron = lookup.scores.neurons()[0]
-    answer = call("show", str(lookup.folder), f"{layer}.{neuron}", "direct=false")
+    answer = call("show", str(lookup.folder), f"{layer}.{neuron}", "--no-direct", "--no-contexts")
     values = lookup.scores.rows()[0]
     line = next(line for line in answer.out.splitlines() if line.startswith(" uniform "))
     assert line.split()[1] == f"{values['causal/uniform_mean']:.3f}"
@@ -133,7 +133,7 @@ def test_compared_beside_correlation(shared: Command, lookup: Run) -> None:
     assert answer.status == 0, answer.err
     assert "causal/uniform_mean" in answer.out
     folders = str(lookup.folder), str(other.folder)
-    message = call("compare", *folders, "rank_by=causal/uniform_mean").message
+    message = call("compare", *folders, "--rank-by=causal/uniform_mean").message
     assert "it has no lower bound" in message
     fewer = shared.finished("explainer=shuffled", "metrics=causal", "metrics.causal.contexts=2")
     message = call("compare", str(lookup.folder), str(fewer.folder), names).message

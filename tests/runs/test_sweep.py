@@ -44,7 +44,7 @@ def test_runs_of_one_explainer_are_named_by_what_differs(command: Command) -> No
     assert answer.status == 0, answer.err
     places = [str(folder) for folder in command.folders()]
     shown = call("show", str(command.folder / "results"))
-    compared = call("compare", *places, "resamples=50")
+    compared = call("compare", *places, "--resamples=50")
     board = call("leaderboard", *places)
     for text in (answer.out, shown.out, compared.out, board.out):
         for size in (256, 4096):

@@ -444,12 +444,22 @@ class Prediction:
 
 
 @runtime_checkable
+class NeedsTokenizer(Protocol):
+    """A simulator that reads token ids as text."""
+
+    def use_tokenizer(self, tokenizer: Any) -> None:
+        """Take a copy of the subject's tokenizer; called once, before anything is simulated."""
+        ...
+
+
+@runtime_checkable
 class Simulator(Protocol):
     """Who predicts from explanations that do not simulate themselves, such as text.
 
     It is chosen by the config group `simulator` and may hold a client or a model: it is made from
     its options, and nothing of it is saved with the explanations. Its predictions depend on the
-    explanations and the tokens alone.
+    explanations and the tokens alone. One that reads text takes the tokenizer; see
+    `NeedsTokenizer`.
     """
 
     def simulate(

@@ -48,6 +48,14 @@ class Truth:
         top_activations: raw units, `[n, k, ctx]`.
         novel: which tokens of the `uniform` set are in the `novel` set, `[m, ctx]`.
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.8"], **quick)
+        >>> truth = experiment.truth("0.1")
+        >>> tuple(truth.uniform_activations.shape) == (1, *truth.tokens[truth.uniform].shape)
+        True
     """
 
     bos: int

@@ -45,6 +45,17 @@ class Subject:
         calls_run: how many forward passes that took.
         model: the TransformerBridge; it shares its weights with the module that is run.
         has_unembedding: whether it can say which tokens follow; activations do not need it.
+
+    Raises:
+        BenchmarkError: it is asked about tokens, a layer or neurons that it does not have.
+
+    Example:
+        >>> import torch
+        >>> import benchmark
+        >>> subject = benchmark.load_subject("planted", device="cpu")
+        >>> tokens = torch.tensor([[subject.bos, 5, 6]])
+        >>> tuple(subject.activations(tokens, 0, [1, 8]).shape)  # [batch, pos, n], raw units
+        (1, 3, 2)
     """
 
     def __init__(

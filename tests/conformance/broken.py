@@ -485,7 +485,7 @@ class CostsNowAndThen(Costs):
 
     def __init__(self):
         CostsNowAndThen.made += 1
-        self.costs = {"usd": 1} if CostsNowAndThen.made > 2 else {}  # the first is tried, the next asked
+        self.costs = {"usd": 1} if CostsNowAndThen.made > 2 else {}
 
 
 class IsDown(Sound):

@@ -13,6 +13,14 @@ class BenchmarkError(Exception):
     """Something the user can fix. The message names the thing, the value and the way out.
 
     The command line prints it as it is, without a stack trace, and exits with status 1.
+
+    Example:
+        >>> import benchmark
+        >>> try:
+        ...     benchmark.run("n2h")
+        ... except benchmark.BenchmarkError as error:
+        ...     print(str(error).partition(" known:")[0])
+        explainer 'n2h' is not known; did you mean 'n2g'?
     """
 
 
@@ -106,7 +114,8 @@ def message_of(error: BaseException) -> str | None:
 def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BenchmarkError:
     """The error for a name that is not in a list, with the nearest one that is."""
     names = sorted(known)
-    near = difflib.get_close_matches(value, names, n=1)
+    longer = [name for name in names if len(value) > 2 and name.startswith(value)]
+    near = difflib.get_close_matches(value, names, n=1) or longer
     guess = f"; did you mean '{near[0]}'?" if near else "."
     known_text = f" known: {', '.join(names)}." if names else ""
     return BenchmarkError(f"{kind} '{value}' is not known{guess}{known_text}{hint and ' ' + hint}")

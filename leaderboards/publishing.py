@@ -1,4 +1,4 @@
-"""Making everything that is published again: runs, submissions, tables, pictures, documents.
+"""Regeneration of everything that is published: runs, submissions, tables, pictures, documents.
 
     python -m leaderboards.publishing        # or: make published
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.arguments import Parser
 from benchmark.cli.imports import import_whole
-from benchmark.config.compose import compose_and_call
-from benchmark.config.overrides import prepare_overrides
+from benchmark.config.compose import compose
 from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
@@ -63,22 +62,8 @@ def command(words: Sequence[str]) -> int:
     words = parser().read(words).change
     if not any(word.startswith(("explainer=", "explainer._target_=")) for word in words):
         raise BenchmarkError("check takes an explainer: check explainer=<name>; see check --help.")
-    results: list[Result] = []
-    errors: list[Exception] = []
     with tempfile.TemporaryDirectory(prefix="neuron-benchmark-") as cache:
-
-        def job(composed: Any) -> None:
-            # Kept and not raised: Hydra would announce it in words of its own.
-            try:
-                results.extend(_results(composed))
-            except Exception as error:
-                errors.append(error)
-
-        overrides = prepare_overrides([*quick_setting(words, cache), *words], sweep=False)
-        compose_and_call(job, overrides, sweep=False)
-    if errors:
-        raise errors[0]
-    return _print(results)
+        return _print(_results(compose([*quick_setting(words, cache), *words])))
 
 
 def quick_setting(words: Sequence[str], cache: str) -> list[str]:

@@ -57,8 +57,8 @@ def print_started(config: RunConfig) -> None:
     )
 
 
-def print_finished(outcome: Outcome) -> None:
-    """What was computed, what came from the cache, and where the results are."""
+def print_finished(outcome: Outcome, *, headline: bool = False) -> None:
+    """Print what was computed, what came from the cache, where the results are, and the score."""
     run = outcome.run
     where = shown_path(run.folder)
     if outcome.reused:
@@ -75,8 +75,19 @@ def print_finished(outcome: Outcome) -> None:
         _say(f"  continued: {outcome.resumed_blocks} blocks were saved by an interrupted run")
     _say_failures(run)
     _say(f"  results: {where}")
+    if headline:
+        _say(f"  {headline_of(run.record)}")
     for message in outcome.messages:
         _say(f"  {message}")
+
+
+def headline_of(record: RunRecord) -> str:
+    """Return the headline score of a run with its interval, such as `r = 0.54 [0.51, 0.58]`."""
+    found = record.metric("uniform/pearson")
+    if found is None or found.mean is None:
+        return "r is not among its metrics"
+    interval = "" if found.low is None else f" [{found.low:.3f}, {found.high:.3f}]"
+    return f"r = {found.mean:.3f}{interval}"
 
 
 def _say_failures(run: Run) -> None:
@@ -91,8 +102,8 @@ def _say_failures(run: Run) -> None:
         )
 
 
-def print_table(runs: Sequence[Run]) -> None:
-    """One row per run, and the commands to see more."""
+def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
+    """Print one row per run, and the commands to see more, `report` among them if wanted."""
     sys.stdout.write("\n")
     records = [run.record for run in runs]
     for record in {(r.subject.name, r.corpus.name): r for r in records}.values():
@@ -122,6 +133,9 @@ def print_table(runs: Sequence[Run]) -> None:
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
     _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+    if report:
+        # Results lie in <results_dir>/<subject>/<corpus>/<explainer>/<run id>.
+        _say(f"       python -m benchmark report {shown_path(best.folder.parents[3])}")
 
 
 def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.arguments import Parser, add_run, add_wide, metric_list, whole
+from benchmark.cli.arguments import Parser, add_run, add_wide, whole
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
@@ -132,13 +132,13 @@ def _options(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _metrics(value: str) -> list[str]:
     """The metrics of a set, or those that are named."""
-    from benchmark.config.catalogue import find
+    from benchmark.config.catalogue import metrics_config
     from metrics import METRICS
 
-    names = metric_list(value)
-    if names == [value] and value not in METRICS:
-        return list(find("metrics", value).config["metrics"])
+    names = list(metrics_config(value)["metrics"])
     for name in names:
         if name not in METRICS:
             raise unknown("metric", name, METRICS)
+    if not names:
+        raise BenchmarkError("metrics is empty; name at least one: metrics=[pearson].")
     return names

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.arguments import Parser, add_run, add_trust, add_wide, metric_list
+from benchmark.cli.arguments import Parser, add_run, add_trust, add_wide
 from benchmark.cli.imports import import_whole
-from benchmark.config.catalogue import find
+from benchmark.config.catalogue import metrics_config
 from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
     from benchmark.config.literal import literal
     from benchmark.config.run_config import recorded_config
     from benchmark.evaluation.reopen import checked_config
-    from metrics import METRICS
 
     composed: Any = recorded_config(literal(run.record.config))
     for change in changes:
@@ -93,11 +92,7 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
                 f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
             )
         if key == "metrics":
-            names = metric_list(value)
-            if names == [value] and value not in METRICS:
-                composed.metrics = OmegaConf.create(dict(find("metrics", value).config))
-            else:
-                composed.metrics.metrics = names
+            composed.metrics = OmegaConf.create(metrics_config(value))
             continue
         try:
             composed = OmegaConf.merge(composed, OmegaConf.from_dotlist([change]))

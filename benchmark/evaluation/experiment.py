@@ -162,9 +162,14 @@ def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
 
 
 def cache_folder(config: RunConfig) -> Path:
-    """Where activations are kept."""
-    if config.cache_dir is not None:
-        return Path(config.cache_dir).expanduser()
+    """Return the folder where the runs of a configuration keep activations."""
+    return cache_at(config.cache_dir)
+
+
+def cache_at(folder: str | None) -> Path:
+    """Return a cache folder that was named; the user's own where none was."""
+    if folder is not None:
+        return Path(folder).expanduser()
     return user_cache_folder()
 
 

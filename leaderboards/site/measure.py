@@ -1,4 +1,4 @@
-"""From the runs of a group to what the page of each neuron shows."""
+"""Measurements of a group's runs for the page of each neuron."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shown:
     """What a neuron's page shows of one method.
 
     Attributes:
-        explanation: the explanation; None for a failure or a neuron that was not asked about.
+        explanation: the explanation; None for a failure or a neuron that the run is not about.
         error: why there is none; None where there is one.
         scores: by column, such as `uniform/pearson`.
         undefined: scoring sets on which the prediction is constant.
@@ -127,7 +127,7 @@ class Measured:
         }
 
     def neighbours(self) -> dict[Key, list[Neighbour]]:
-        """The neurons that resemble each neuron most."""
+        """Return the neurons that resemble each neuron most."""
         store = self.experiment.store
 
         def activations(block: int) -> Float[Tensor, "n tokens"]:
@@ -138,7 +138,7 @@ class Measured:
         return similar_neurons(keys, activations)
 
     def neurons(self, block: Block) -> Iterator[NeuronData]:
-        """What the pages of a block's neurons show, in the order of the block."""
+        """Yield what the pages of a block's neurons show, in the order of the block."""
         store = self.experiment.store
         evidence, truth = store.evidence(block), store.truth(block)
         for rows in torch.arange(len(block.neurons)).split(NEURONS_AT_ONCE):
@@ -152,7 +152,7 @@ class Measured:
             yield from self._part(part, evidence.select(rows), of_part)
 
     def _part(self, block: Block, evidence: Evidence, truth: Truth) -> Iterator[NeuronData]:
-        """The same for a few neurons of a block."""
+        """Yield what the pages of a few neurons of a block show."""
         profile = self.experiment.store.profiles([block.layer])[block.layer]
         text = uniform_text(truth)
         threshold = evidence.firing_threshold

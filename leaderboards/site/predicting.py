@@ -51,7 +51,7 @@ class Predictor:
     ) -> Predictions:
         """Simulate a block; a neuron without explanation is predicted to be zero everywhere."""
         found = [self._restored((block.layer, neuron)) for neuron in block.neurons.tolist()]
-        asked = [one if one is not None else Failure("not asked about") for one in found]
+        asked = [one if one is not None else Failure("not in this run") for one in found]
         jointly = simulate(self._reopened.explainer, asked, shared)
         if jointly.predicted is not None:
             raise BenchmarkError(

@@ -1,6 +1,7 @@
-"""Benchmark of neuron simulators: what an explainer's author and a script may import.
+"""Benchmark of neuron simulators: what a program and an explainer's author import.
 
-Names are loaded on first use, so that `import benchmark` stays light.
+`__all__` is the whole surface. Names are loaded on first use, so that `import benchmark` stays
+light.
 """
 
 from __future__ import annotations
@@ -9,8 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmark.corpus import Corpus, load_corpus
+    from benchmark.api import (
+        Experiment,
+        NeuronExplanation,
+        Run,
+        ScoreTable,
+        load_corpus,
+        load_run,
+        load_runs,
+        load_subject,
+        open_experiment,
+        run,
+    )
+    from benchmark.corpus import Corpus
     from benchmark.errors import BenchmarkError
+    from benchmark.evidence import Truth
     from benchmark.interface import (
         Costs,
         Evidence,
@@ -20,6 +34,7 @@ if TYPE_CHECKING:
         ExplainText,
         Explanation,
         Failure,
+        NeedsTokenizer,
         Prediction,
         Program,
         Sample,
@@ -29,8 +44,8 @@ if TYPE_CHECKING:
         SubjectModel,
     )
     from benchmark.plugins.base import BaseExplainer, BaseExplanation
-    from benchmark.results import Run, find_runs, load_run
-    from benchmark.subject import Subject, load_subject
+    from benchmark.results import find_runs
+    from benchmark.subject import Subject
 
 __all__ = [
     "BaseExplainer",
@@ -40,29 +55,50 @@ __all__ = [
     "Costs",
     "Evidence",
     "Exemplars",
+    "Experiment",
     "ExplainText",
     "Explained",
     "Explainer",
     "Explanation",
     "Failure",
+    "NeedsTokenizer",
+    "NeuronExplanation",
     "Prediction",
     "Program",
     "Run",
     "Sample",
+    "ScoreTable",
     "SharedPrefixes",
     "Simulator",
     "Storage",
     "Subject",
     "SubjectModel",
+    "Truth",
     "find_runs",
     "load_corpus",
     "load_run",
+    "load_runs",
     "load_subject",
+    "open_experiment",
+    "run",
 ]
 
 _MODULES = {
-    "benchmark.corpus": ("Corpus", "load_corpus"),
+    "benchmark.api": (
+        "Experiment",
+        "NeuronExplanation",
+        "Run",
+        "ScoreTable",
+        "load_corpus",
+        "load_run",
+        "load_runs",
+        "load_subject",
+        "open_experiment",
+        "run",
+    ),
+    "benchmark.corpus": ("Corpus",),
     "benchmark.errors": ("BenchmarkError",),
+    "benchmark.evidence": ("Truth",),
     "benchmark.interface": (
         "Evidence",
         "Exemplars",
@@ -76,13 +112,14 @@ _MODULES = {
         "SubjectModel",
         "Costs",
         "Explained",
+        "NeedsTokenizer",
         "Prediction",
         "Program",
         "Simulator",
     ),
     "benchmark.plugins.base": ("BaseExplainer", "BaseExplanation"),
-    "benchmark.results": ("Run", "find_runs", "load_run"),
-    "benchmark.subject": ("Subject", "load_subject"),
+    "benchmark.results": ("find_runs",),
+    "benchmark.subject": ("Subject",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -90,6 +127,9 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'benchmark' has no attribute '{name}'")
+    from benchmark.plugins.own_packages import find_own_packages
+
+    find_own_packages()  # a notebook looks into its own folder first, which may hold a metrics.py
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -81,10 +81,27 @@ def named(error: BaseException) -> str:
     return f"{type(error).__name__}: {described(error)}".removesuffix(": ")
 
 
+def message_of(error: BaseException) -> str | None:
+    """Return one line for a person; None for an error that is a fault of this program."""
+    if isinstance(error, BenchmarkError):
+        return str(error)
+    if is_out_of_memory(error):
+        return (
+            "out of memory; use fewer neurons at once (neurons.block_size=...), fewer contexts, "
+            "or a smaller model."
+        )
+    if isinstance(error, OSError):
+        what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+        where = f": '{error.filename}'" if error.filename is not None else ""
+        return f"{what[:1].lower()}{what[1:]}{where}"
+    return None
+
+
 def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BenchmarkError:
     """The error for a name that is not in a list, with the nearest one that is."""
     names = sorted(known)
-    near = difflib.get_close_matches(value, names, n=1)
+    longer = [name for name in names if len(value) > 2 and name.startswith(value)]
+    near = difflib.get_close_matches(value, names, n=1) or longer
     guess = f"; did you mean '{near[0]}'?" if near else "."
     known_text = f" known: {', '.join(names)}." if names else ""
     return BenchmarkError(f"{kind} '{value}' is not known{guess}{known_text}{hint and ' ' + hint}")

@@ -321,7 +321,7 @@ class Costs(dict[str, float]):
                 raise BenchmarkError(
                     f"cost '{name}' is {value!r:.60}; a cost is a number of at least 0."
                 )
-            if name in MEASURED_COSTS or name.startswith("simulate_"):
+            if name in MEASURED_COSTS or name.startswith("simulate"):
                 raise BenchmarkError(f"cost '{name}' is measured by the harness; rename it.")
 
 
@@ -439,12 +439,22 @@ class Prediction:
 
 
 @runtime_checkable
+class NeedsTokenizer(Protocol):
+    """A simulator that reads token ids as text."""
+
+    def use_tokenizer(self, tokenizer: Any) -> None:
+        """Take a copy of the subject's tokenizer; called once, before anything is simulated."""
+        ...
+
+
+@runtime_checkable
 class Simulator(Protocol):
     """Who predicts from explanations that do not simulate themselves, such as text.
 
     It is chosen by the config group `simulator` and may hold a client or a model: it is made from
     its options, and nothing of it is saved with the explanations. Its predictions depend on the
-    explanations and the tokens alone.
+    explanations and the tokens alone. One that reads text takes the tokenizer; see
+    `NeedsTokenizer`.
     """
 
     def simulate(
@@ -526,8 +536,8 @@ class HeldOut(Protocol):
         uniform_activations: on the `uniform` set, raw units, `[n, m, ctx]`.
         top_activations: on the `top` set, raw units, `[n, k, ctx]`.
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
-        predicted: the tokens of `tokens` that a simulator predicted, one mask where they are the
-            same for all neurons; None where it predicted all.
+        predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
+            mask where all neurons share it; None for all.
     """
 
     @property
@@ -575,18 +585,19 @@ class Simulated(Protocol):
     """What a block of explanations predicts on some tokens, raw units.
 
     Attributes:
-        predictions: `[n, batch, pos]`; zero for a neuron without explanation.
+        predictions: `[n, batch, pos]`; zero for a neuron without explanation, and on tokens that
+            a simulator did not predict.
         explanations: one per neuron; one that could not be simulated is a failure.
-        predicted: the tokens that were predicted, one mask where they are the same for all
-            neurons; None for all.
+        predicted: the tokens that a simulator predicted, one mask where all neurons share it; None
+            for all.
     """
 
-    @property
-    def predicted(self) -> Bool[Tensor, "#n batch pos"] | None: ...  # noqa: D102
     @property
     def predictions(self) -> Float[Tensor, "n batch pos"]: ...  # noqa: D102
     @property
     def explanations(self) -> Sequence[Explanation | Failure]: ...  # noqa: D102
+    @property
+    def predicted(self) -> Bool[Tensor, "#n batch pos"] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

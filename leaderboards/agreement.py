@@ -20,7 +20,7 @@ from benchmark.results.columns import cost_column
 from benchmark.results.layout import RECORD, SCORES
 
 EARLIEST = datetime(2020, 1, 1, tzinfo=timezone.utc)
-CLOCK = timedelta(days=1)  # how far two clocks may lie apart
+CLOCK = timedelta(days=1)  # how far two clocks may differ
 TIMES = ("explain_seconds", "simulate_seconds")
 # Explaining any neuron by one of these takes forward passes of the subject.
 QUERYING = ("explainers.n2g.N2G", "explainers.n2g.N2GPlus", "explainers.local_search.LocalSearch")
@@ -70,7 +70,7 @@ def check_date(value: str, where: str) -> datetime:
 
 
 def _stated_twice(run: Run, config: RunConfig) -> Iterator[tuple[str, Any, Any]]:
-    """What the record says, and what its configuration says of the same."""
+    """Yield what the record says, and what its configuration says of the same."""
     record = run.record
     explainer, options = record.explainer, config.explainer
     stated, configured = dict(explainer.options), dict(options)
@@ -109,7 +109,7 @@ def _stated_twice(run: Run, config: RunConfig) -> Iterator[tuple[str, Any, Any]]
 
 
 def _check_explainer(run: Run) -> None:
-    """What a built-in class is called a control for is not the submitter's choice."""
+    """Check that a built-in class is called a control exactly where it is one."""
     explainer, where = run.record.explainer, f"'{run.folder / RECORD}'"
     if explainer.evidence not in EVIDENCE_KINDS:
         raise BenchmarkError(
@@ -168,7 +168,7 @@ def _check_times(run: Run) -> None:
 
 
 def _check_costs(run: Run) -> None:
-    """That every cost is one that a run can have; a computer's clock never stands still."""
+    """Check that every cost is possible; a computer's clock never stands still."""
     where = f"'{run.folder / SCORES}'"
     for name in TIMES:
         column = cost_column(name)

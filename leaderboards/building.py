@@ -1,4 +1,4 @@
-"""From runs to leaderboards."""
+"""Leaderboards of runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from leaderboards.tracks import tracks_of
 
 
 def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
-    """One leaderboard for each subject, corpus and scoring set, by the names of these.
+    """Return one leaderboard for each subject, corpus and scoring set, by the names of these.
 
     The runs of a subject and a corpus that can be compared (same neurons, same text, same schema)
     share a board; the largest group of them comes first and names all the others as kept apart.
@@ -60,7 +60,9 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
 def _boards(
     group: Group, number: int, differs: str, apart: list[Apart], column: str
 ) -> list[Leaderboard]:
-    """The boards of one group, one for each scoring set, with the same rows in the same order."""
+    """Return the boards of one group, one for each scoring set, with the same rows in the same
+    order.
+    """
     named = run_labels(group.runs)
     rows = [row_of(run, label, column) for run, label in zip(group.runs, named, strict=True)]
     tests = PairedTests(column)
@@ -119,7 +121,7 @@ def _apart(first: Group, run: Run, names: dict[int, str], column: str) -> Apart:
 
 
 def _measured_alike(rows: Sequence[Row]) -> list[Row]:
-    """Rows without the scores of a scorer that other settings than those of most rows measured.
+    """Return rows without scores that were measured by other settings than those of most rows.
 
     Scores on scoring sets stay. What is unverified has no say in what most rows' settings are.
     """
@@ -144,7 +146,7 @@ def _measured_alike(rows: Sequence[Row]) -> list[Row]:
 
 
 def _settings(row: Row) -> dict[str, str]:
-    """The settings of each scorer whose scores are on no scoring set, as text."""
+    """Return the settings of each scorer whose scores are on no scoring set, as text."""
     config = row.run.record.config
     found: dict[str, list[str]] = {}
     for column in row.run.scores.described:
@@ -157,7 +159,7 @@ def _settings(row: Row) -> dict[str, str]:
 
 
 def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:
-    """Rows with the Pareto fronts that they are on.
+    """Return rows with the Pareto fronts that they are on.
 
     Controls and unverified rows neither are on one nor bound one.
     """

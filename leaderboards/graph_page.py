@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.cli import search, similar
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.graphs.collect import run_graphs
@@ -158,11 +157,12 @@ def _picture(rule: Rule, drawn: Sequence[Drawn], run: Run, pictures: Path) -> st
 
 def _printed(verb: str, run: Run, words: Sequence[str]) -> str:
     """A command and what it prints, as Markdown."""
-    command = {"search": search.command, "similar": similar.command}[verb]
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        status = command([str(run.folder), *words])
-    if status:
-        raise BenchmarkError(f"'{verb}' on the run in {run.folder} ended with status {status}.")
-    body = output.getvalue().strip("\n")
+    command = [sys.executable, "-m", "benchmark", verb, str(run.folder), *words]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False)
+    if answer.returncode:
+        raise BenchmarkError(
+            f"'{verb}' on the run in {run.folder} ended with status {answer.returncode}."
+        )
+    body = answer.stdout.strip("\n")
     whole = f"$ python -m benchmark {verb} $run {shlex.join(words)}\n\n{body}"
     return textwrap.indent(whole, "    ", lambda line: bool(line.strip()))

@@ -18,7 +18,7 @@ class Group:
 
 
 def by_subject_and_corpus(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
-    """Runs under the names of their subject and corpus, by name."""
+    """Return runs under the names of their subject and corpus, by name."""
     found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         found.setdefault((run.record.subject.name, run.record.corpus.name), []).append(run)
@@ -26,7 +26,7 @@ def by_subject_and_corpus(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run
 
 
 def comparable_groups(runs: Sequence[Run], column: str) -> list[Group]:
-    """Runs in groups of comparable ones, the one with most verified runs first.
+    """Return runs in groups of comparable ones, the one with most verified runs first.
 
     Of groups with equally many runs the one with more neurons is first, then the one that was
     finished last.
@@ -43,7 +43,7 @@ def comparable_groups(runs: Sequence[Run], column: str) -> list[Group]:
 
 
 def why_apart(first: Run, run: Run, column: str) -> str | None:
-    """Why a run cannot stand in the table that `first` is in, None if it can."""
+    """Return why a run cannot stand in the table that `first` is in, None if it can."""
     then, now = first.record.schema_version, run.record.schema_version
     if then != now:
         return f"its record has schema version {now} instead of {then}"

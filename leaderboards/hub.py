@@ -73,7 +73,7 @@ def push(
 
 
 def _is_there(api: object, repository: str, folder: str, scores: bytes | Path) -> bool:
-    """Whether the same submission lies there.
+    """Return whether the same submission lies there.
 
     Raises:
         BenchmarkError: another one does.

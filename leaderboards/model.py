@@ -54,7 +54,7 @@ class Difference:
 
     @property
     def mark(self) -> str:
-        """How tables mark it."""
+        """Return how tables mark it."""
         return mark_of(self.adjusted_p, self.neuron_adjusted_p, over_both=self.over == OVER_BOTH)
 
 
@@ -81,7 +81,7 @@ class Row:
         undefined: per scoring set, neurons whose prediction is constant.
         positives: per scoring set, the median over neurons of the tokens that they fire on; None
             for a run of an earlier version, which did not count them.
-        asked: neurons asked about.
+        asked: neurons that the run is about.
         explained: neurons that have an explanation.
         coverage: explained / asked.
         subject_tokens: tokens that the subject ran to explain a neuron, mean over neurons.
@@ -125,19 +125,19 @@ class Row:
     unverified: str = ""
 
     def score(self, column: str) -> Score | None:
-        """A column such as `top/f1`, None if the run has no such one."""
+        """Return a column such as `top/f1`, None if the run has no such one."""
         return self.scores.get(column)
 
     def mark(self) -> str:
-        """How the difference to the row above is marked; empty in the first row."""
+        """Return how the difference to the row above is marked; empty in the first row."""
         return "" if self.above is None else self.above.mark
 
     def tied(self) -> bool:
-        """Whether the difference to the row above is not significant, not even over neurons."""
+        """Return whether the difference to the row above is insignificant, even over neurons."""
         return self.mark() == NOT_SIGNIFICANT
 
     def cost(self, name: str) -> float | None:
-        """One of `bytes`, `subject_tokens` and `explain_seconds`, mean per neuron."""
+        """Return one of `bytes`, `subject_tokens` and `explain_seconds`, mean per neuron."""
         costs = {
             BYTES: self.bytes,
             SUBJECT_TOKENS: self.subject_tokens,
@@ -211,12 +211,12 @@ class Leaderboard:
 
     @property
     def columns(self) -> list[str]:
-        """Every column of scores that a row has, in the order in which they are met."""
+        """Return every column of scores that a row has, in the order in which they are met."""
         return list(dict.fromkeys(name for row in self.rows for name in row.scores))
 
     @property
     def beside(self) -> list[Column]:
-        """The scores that tables show beside those on scoring sets, where a row has them."""
+        """Return the scores that tables show beside those on scoring sets, where a row has them."""
         columns = (column for row in self.rows for column in row.run.scores.beside_sets)
         present = set(self.columns)
         return [

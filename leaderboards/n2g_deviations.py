@@ -13,17 +13,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import metrics
 from benchmark.analysis.compare import paired_replicates
-from benchmark.cli.messages import message_of
-from benchmark.config.compose import compose_and_call
-from benchmark.config.overrides import prepare_overrides
+from benchmark.config.compose import compose
 from benchmark.config.run_config import check_config
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, message_of
 from benchmark.files.atomic import storage_errors, write_text
 from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, TOP, UNIFORM, cost_column, score_column
@@ -136,21 +133,8 @@ def run_variant(
         *overrides,
         *variant.overrides,
     ]
-    found: list[Run] = []
-    errors: list[Exception] = []
-
-    def job(composed: Any) -> None:
-        try:
-            sys.stderr.write(f"n2g on {subject}: {variant.label}\n")
-            command = ["python", "-m", "benchmark", "run", *words]
-            found.append(run(check_config(composed), command).run)
-        except Exception as error:  # Hydra would announce it in words of its own
-            errors.append(error)
-
-    compose_and_call(job, prepare_overrides(words, sweep=False), sweep=False)
-    if errors:
-        raise errors[0]
-    return found[0]
+    sys.stderr.write(f"n2g on {subject}: {variant.label}\n")
+    return run(check_config(compose(words)), ["python", "-m", "benchmark", "run", *words]).run
 
 
 def table_of(subject: str, runs: dict[str, Run]) -> str:

@@ -1,4 +1,4 @@
-"""Everything that is shown of some results, in order: headings, sentences and tables."""
+"""Page of results: headings, sentences and tables in order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Page:
     parts: Sequence[str] = PARTS
 
     def sections(self) -> list[Section]:
-        """The tables under their headings."""
+        """Return the tables under their headings."""
         found: list[Section] = []
         if "subjects" in self.parts and len(self.across.places) > 1:
             found.append(Section("", [tables.across_table(self.across)]))
@@ -49,7 +49,7 @@ class Page:
         return found
 
     def _tables(self, boards: Sequence[Leaderboard]) -> list[Table]:
-        """The tables of one subject and corpus."""
+        """Return the tables of one subject and corpus."""
         first, found = boards[0], []
         if "leaderboard" in self.parts:
             found += [tables.leaderboard_table(board, self.metrics) for board in boards]
@@ -87,7 +87,7 @@ def page_of(
     metrics: Sequence[str] = (),
     parts: Sequence[str] = PARTS,
 ) -> Page:
-    """The leaderboards of some results.
+    """Return the leaderboards of some results.
 
     Raises:
         BenchmarkError: a metric or a part is not known, or nothing may be ranked by `rank_by`.

@@ -1,4 +1,4 @@
-"""The explainers that no other one beats in quality and cost at once."""
+"""Pareto fronts: explainers that no other one beats in quality and cost at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def pareto_front(quality: Sequence[float | None], cost: Sequence[float | None]) -> list[bool]:
-    """For each point whether no other is at least as good at no higher cost, and better in one.
+    """Return which points no other beats: as good at no higher cost, and better in one.
 
     Args:
         quality: larger is better; a point without quality is on no front.

@@ -43,7 +43,7 @@ def rebuild(folder: Path) -> list[Path]:
 
 
 def stale(folder: Path) -> list[str]:
-    """The names of tables in a folder that are not what its submissions give.
+    """Return the names of tables in a folder that are not what its submissions give.
 
     Raises:
         BenchmarkError: a submission cannot be read.
@@ -56,7 +56,7 @@ def stale(folder: Path) -> list[str]:
 
 
 def tables_of(folder: Path) -> dict[str, str]:
-    """Every table of a folder's submissions, by the name of its file.
+    """Return every table of a folder's submissions, by the name of its file.
 
     Raises:
         BenchmarkError: a submission cannot be read.
@@ -70,7 +70,7 @@ def tables_of(folder: Path) -> dict[str, str]:
 
 
 def _submissions(folder: Path) -> Results:
-    """The runs in a folder; none yet is no error, one that cannot be read is."""
+    """Return the runs in a folder; none yet is no error, one that cannot be read is."""
     if not any(folder.rglob("run.json")):
         return Results([], [], [])
     results = read_results([folder], submissions=True)

@@ -63,7 +63,9 @@ def without_folders(text: str) -> str:
 
 
 def _is_local(text: str) -> bool:
-    """Whether a text is a path: absolute, of the home folder, relative upwards, or one that is."""
+    """Return whether a text is a path: absolute, of the home folder, relative upwards, or one
+    that is.
+    """
     if re.match(r"[/~\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:", text):
         return True
     parts = re.split(r"[/\\]", text)
@@ -81,7 +83,7 @@ def _last_part(text: str) -> str:
 
 
 def _word(word: str) -> str:
-    """A word of the command; of `key=value` only the value can be a path."""
+    """Return a word of the command; of `key=value` only the value can be a path."""
     key, equals, value = word.partition("=")
     if not equals:
         return base_name(word)
@@ -91,7 +93,7 @@ def _word(word: str) -> str:
 
 
 def _everywhere(value: Any, change: Callable[[str], str]) -> Any:
-    """Data with every text in it changed."""
+    """Return the data with every text in it changed."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Making everything that is published again: runs, submissions, tables, pictures, documents.
+"""Regeneration of everything that is published: runs, submissions, tables, pictures, documents.
 
     python -m leaderboards.publishing        # or: make published
 
@@ -10,8 +10,6 @@ so the same command continues after an interruption.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import re
 import shutil
 import subprocess
@@ -24,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cli.finished import print_table
 from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
@@ -123,9 +120,7 @@ def printed(words: Sequence[str], output: str) -> str:
 
 def table(runs: Sequence[Run]) -> str:
     """Return the table of some runs as `run` and `show` print it."""
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        print_table(runs)
-    return output.getvalue()
+    return call(["show", *(str(run.folder) for run in runs)], shown=False)
 
 
 def made_with(run: Run) -> str:
@@ -252,8 +247,14 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
             for run in defaults
             if run.record.explainer.name == name
         ]
-        output = call(["compare", *compared, "metrics=pearson"])
-        short = ["compare", f"{results}/{subject}/stdlib/<method>/<run>", "...", "metrics=pearson"]
+        output = call(["compare", *compared, "--metrics", "pearson"])
+        short = [
+            "compare",
+            f"{results}/{subject}/stdlib/<method>/<run>",
+            "...",
+            "--metrics",
+            "pearson",
+        ]
         fill(document, f"differences on {subject}", printed(short, output))
         call(["plot", f"{results}/{subject}", "--plot", "size", "-o", "docs/images/results"])
     words = ["show", f"{results}/causal/{subjects[0]}"]

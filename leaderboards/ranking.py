@@ -26,7 +26,7 @@ class PairedTests:
         self._known: dict[tuple[int, int], metrics.PairedDifference] = {}
 
     def of(self, first: Row, second: Row) -> metrics.PairedDifference:
-        """The first row's score minus the second's, over the neurons that have both."""
+        """Return the first row's score minus the second's, over the neurons that have both."""
         key = (id(first.run), id(second.run))
         if key not in self._known:
             self._known[key] = metrics.paired_difference(
@@ -41,7 +41,7 @@ class PairedTests:
 
 
 def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
-    """Rows best first, with ranks and the difference of each to the row above.
+    """Return rows best first, with ranks and the difference of each to the row above.
 
     Controls stand where their score puts them and have no rank. The p-values are those of the
     bootstrap over neurons and documents, and of the paired sign-flip permutation test over neurons;

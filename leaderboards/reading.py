@@ -82,7 +82,7 @@ def name_unread(results: Results) -> None:
 
 
 def _each_once(runs: Sequence[Run]) -> list[Run]:
-    """Without those whose explainer, id and table of scores are those of an earlier one."""
+    """Drop runs whose explainer, id and table of scores are those of an earlier one."""
     found: dict[tuple[str, str, str], Run] = {}
     for run in runs:
         record = run.record

@@ -1,4 +1,4 @@
-"""Some of a run's saved explanations simulated and scored again, where all of it is available."""
+"""Repeated simulation and scoring of some of a run's saved explanations, where it is possible."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def resimulate(
 
 
 def _no_explainer(reopened: ReopenedRun) -> str:
-    """Why the run's explainer is not available, empty if it is.
+    """Return why the run's explainer is not available, empty if it is.
 
     Raises:
         BenchmarkError: a built-in class refuses its options, or saw other evidence than is said.
@@ -137,7 +137,7 @@ def _no_explainer(reopened: ReopenedRun) -> str:
 
 
 def _no_scorers(run: Run, trust: Collection[str]) -> str:
-    """Why a scorer that was added to the run may not be imported, empty if all may."""
+    """Return why a scorer that was added to the run may not be imported, empty if all may."""
     try:
         check_trusted(run.record.config.get("scorers") or {}, f"the run in '{run.folder}'", trust)
     except UntrustedError as error:
@@ -146,7 +146,7 @@ def _no_scorers(run: Run, trust: Collection[str]) -> str:
 
 
 def _no_text(run: Run, config: RunConfig) -> str:
-    """Why subject or corpus are not available, empty if they are.
+    """Return why subject or corpus are not available, empty if they are.
 
     Raises:
         BenchmarkError: one is available and is not the one of the run.
@@ -199,7 +199,7 @@ def check_described(run: Run, experiment: Experiment) -> None:
 
 
 def not_at_hand(config: RunConfig) -> str:
-    """Why the subject cannot be obtained without a download, empty if it can."""
+    """Return why the subject cannot be obtained without a download, empty if it can."""
     model = config.model
     kind = str(model.get("kind") or "local")
     if kind == "planted":
@@ -225,7 +225,7 @@ def not_at_hand(config: RunConfig) -> str:
 
 
 def _parts(whole: Sequence[Block], keys: Sequence[tuple[int, int]]) -> list[Block]:
-    """What the run's blocks hold of some neurons; each part lies within one block."""
+    """Return what the run's blocks hold of some neurons; each part lies within one block."""
     parts = [
         (block.layer, [n for n in block.neurons.tolist() if (block.layer, n) in keys])
         for block in whole
@@ -237,7 +237,7 @@ def _parts(whole: Sequence[Block], keys: Sequence[tuple[int, int]]) -> list[Bloc
 
 
 def _check_draw(run: Run, experiment: Experiment) -> None:
-    """That the neurons are those that the configuration draws, so that nobody picks their own."""
+    """Check that the neurons are those that the configuration draws, so that nobody picks them."""
     drawn = {s.layer: s.neurons.tolist() for s in experiment.selections() if len(s.neurons)}
     stated = {layer: sorted(some) for layer, some in run.record.neurons.per_layer.items() if some}
     for layer in sorted({*drawn, *stated}):
@@ -253,7 +253,7 @@ def _compare(
     pairs: Sequence[tuple[tuple[int, int], Mapping[str, Any], Mapping[str, Any]]],
     smooth: float,
 ) -> tuple[int, float]:
-    """The number of columns that both have, and the largest difference of a smooth score.
+    """Return the number of columns that both have, and the largest difference of a smooth score.
 
     Raises:
         BenchmarkError: a score lies farther away than the tolerance allows.
@@ -291,7 +291,7 @@ def _compare(
 def _check_replicates(
     run: Run, again: Scores, drawn: Sequence[tuple[int, int]], smooth: float
 ) -> None:
-    """That the scores on resampled documents, which intervals rest on, reproduce as the others do.
+    """Check that the scores on resampled documents, which intervals rest on, reproduce.
 
     They are compared where both were drawn alike; another version of torch may draw otherwise.
 
@@ -322,7 +322,7 @@ def _check_replicates(
 
 
 def _tolerance(column: str, smooth: float) -> tuple[float, bool]:
-    """How far one neuron's score may move, and whether it hangs on a threshold."""
+    """Return how far one neuron's score may move, and whether it depends on a threshold."""
     scoring_set, metric = group_of(column), METRICS.get(metric_of(column))
     if metric is None or base_set(scoring_set) not in SCORING_SETS:
         return FIRING_ONE, True
@@ -331,7 +331,7 @@ def _tolerance(column: str, smooth: float) -> tuple[float, bool]:
 
 
 def _gap(before: float | None, now: float | None) -> float:
-    """The difference, as a part of the saved value where that is above 1."""
+    """Return the difference, as a part of the saved value where that is above 1."""
     before, now = (None if value is None or value != value else value for value in (before, now))
     if before is None or now is None:
         return 0.0 if before is now else float("inf")

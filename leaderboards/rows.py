@@ -1,4 +1,4 @@
-"""From a finished run to a row of a table."""
+"""Rows of a table, each of a finished run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from leaderboards.ranking import LEVEL, RESAMPLES, SEED
 
 
 def row_of(run: Run, label: str, column: str) -> Row:
-    """The row of a run, not ranked yet.
+    """Return the row of a run, not ranked yet.
 
     Means are computed from the run's table of scores. The interval of the column that ranks is
     computed again, so that it means the same in every row; those of other columns are the run's own
@@ -89,7 +89,9 @@ def _score(run: Run, column: str) -> Score:
 
 
 def _weighted_scores(run: Run) -> dict[str, Score]:
-    """Means in which neurons count by another column, as by their effect in causal scores."""
+    """Return means in which neurons count by another column, as by their effect in causal
+    scores.
+    """
     return {
         column.summary_name: _mean(
             run.scores.column(column.name), run.scores.column(column.weights)
@@ -100,7 +102,9 @@ def _weighted_scores(run: Run) -> dict[str, Score]:
 
 
 def _own_intervals(run: Run, column: str) -> Score:
-    """The intervals that the run's summary has, if they are of the confidence of this table."""
+    """Return the intervals that the run's summary has, if they are of the confidence of this
+    table.
+    """
     bootstrap = run.record.config.get("bootstrap")
     confidence = bootstrap.get("confidence", LEVEL) if isinstance(bootstrap, dict) else LEVEL
     summary = run.record.metric(column)

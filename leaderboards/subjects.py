@@ -42,7 +42,7 @@ class Across:
 
 
 def across(boards: Sequence[Leaderboard]) -> Across:
-    """The means of every explainer over subjects and corpora, best first.
+    """Return the means of every explainer over subjects and corpora, best first.
 
     Of each subject and corpus the first group of comparable runs counts. Several runs of one
     explainer with the same options count as their mean. Rows without a mean stand last. What is
@@ -78,7 +78,7 @@ def across(boards: Sequence[Leaderboard]) -> Across:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean, None when any part is missing."""
+    """Return the mean, None when any part is missing."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 

@@ -1,4 +1,4 @@
-"""From a result directory to a place among the submissions."""
+"""Submission of a result directory: checks, and its place among the submissions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from leaderboards.resimulation import Resimulation
 
 
 def submission_files(run: Run, checked: Resimulation) -> dict[str, bytes]:
-    """The files that are kept of a run: its record without the submitter's folders, its scores.
+    """Return the files that are kept of a run: its record without the submitter's folders, its
+    scores.
 
     The explanations are needed to check a run and not to rebuild a table; their digest stays in
     the record.
@@ -47,7 +48,7 @@ def submission_files(run: Run, checked: Resimulation) -> dict[str, bytes]:
 
 
 def place_of_run(record: RunRecord) -> str:
-    """Where a run goes below a folder of submissions, parted by slashes."""
+    """Return where a run goes below a folder of submissions, parted by slashes."""
     parts = (record.subject.name, record.corpus.name, record.explainer.name, record.run_id)
     return "/".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip(".") or "_" for part in parts)
 
@@ -113,5 +114,5 @@ def _json(data: object) -> bytes:
 
 
 def all_files(run: Run, files: dict[str, bytes]) -> dict[str, bytes | Path]:
-    """The same with the explanations, for a place that has room for them."""
+    """Return the files that are kept of a run, with its explanations."""
     return {**files, EXPLANATIONS: run.folder / EXPLANATIONS}

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.analysis.labels import UNVERIFIED
-from benchmark.cli.table import (
+from benchmark.corpus.copies import copies
+from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
+from benchmark.token_text import one_line
+from leaderboards.cells import (
     count,
     interval,
     intervals_legend,
@@ -18,9 +21,6 @@ from benchmark.cli.table import (
     number,
     ranges,
 )
-from benchmark.corpus.copies import copies
-from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
-from benchmark.token_text import one_line
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
 from leaderboards.reading import Unread
 from leaderboards.subjects import Across
@@ -96,7 +96,8 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
         shown.insert(0, ("novel r", score_column(NOVEL, "pearson")))
     if of_set != TOP:
         shown.append(("top F1", score_column(TOP, "f1")))
-    shown += [(column.heading, column.summary_name) for column in board.beside]
+    beside = [column for column in board.beside if column.name != board.ranked_by]
+    shown += [(column.heading, column.summary_name) for column in beside]
     columns += [heading for heading, _ in shown]
     columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
     rows = [

@@ -27,7 +27,7 @@ BEST, WORST = "spectrum_best", "spectrum_worst"
 
 
 def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
-    """Tables `leaderboard`, `layers` and `tracks`, and the plots under `plots/<name>`.
+    """Return tables `leaderboard`, `layers` and `tracks`, and the plots under `plots/<name>`.
 
     The leaderboard is that of all comparable runs beside the run: of the same subject and corpus in
     its folder of results. `plots/spectrum_best` and `plots/spectrum_worst` are the spectra of the
@@ -48,7 +48,9 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
 
 
 def _beside(run: Run) -> list[Run]:
-    """The run and those of the same subject and corpus, where it lies in a folder of results."""
+    """Return the run and those of the same subject and corpus, where it lies in a folder of
+    results.
+    """
     parts = place_of_run(run.record).split("/")
     folder = run.folder.resolve()
     if list(folder.parts[-len(parts) :]) != parts:
@@ -68,7 +70,9 @@ def _table(records: list[Mapping[str, object]]) -> ExtraTable:
 
 
 def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:
-    """The spectra of the best and the worst neuron by what ranks; none without the subject."""
+    """Return the spectra of the best and the worst neuron by what ranks; none without the
+    subject.
+    """
     column = HEADLINE
     if column not in run.scores.metric_columns:
         return {}

@@ -14,7 +14,7 @@ BUDGETS: tuple[int | None, ...] = (1, 4, 16, 64, None)
 
 
 def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
-    """Tracks by evidence, each with the rows of that evidence alone, then by size budget.
+    """Return tracks by evidence, each with the rows of that evidence alone, then by size budget.
 
     There is a track for each kind of evidence that a row has; kinds that this version does not
     know come last.

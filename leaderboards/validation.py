@@ -1,4 +1,4 @@
-"""Whether a result directory is a whole, consistent run: what is checked without a subject."""
+"""Validation of a result directory as a whole, consistent run, without its subject."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEAN_TOLERANCE, INTERVAL_TOLERANCE = 1e-9, 1e-6
 
 
 def validated(folder: Path, *, published: bool = False) -> Run:
-    """A run whose record fits its schema and itself, and whose files fit it and each other.
+    """Return a run whose record fits its schema and itself, and whose files fit it and each other.
 
     Args:
         folder: the run's folder.
@@ -82,14 +82,14 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _check_digests(run: Run) -> None:
-    """That the record has digests of all files; `load_run` holds the files against them."""
+    """Check that the record has digests of all files; `load_run` holds the files against them."""
     for name in (SCORES, EXPLANATIONS):
         if name not in run.record.files:
             raise BenchmarkError(f"'{run.folder / RECORD}' has no digest of {name} in 'files'.")
 
 
 def _check_neurons(run: Run) -> None:
-    """That rows and record are about the same neurons and count them alike."""
+    """Check that rows and record are about the same neurons and count them alike."""
     record, scores = run.record, run.scores
     asked = {(layer, one) for layer, some in record.neurons.per_layer.items() for one in some}
     if asked != set(scores.neurons()) or not asked:
@@ -109,7 +109,7 @@ def _check_neurons(run: Run) -> None:
 
 
 def _check_values(run: Run) -> None:
-    """That every score is one that its metric can have."""
+    """Check that every score is one that its metric can have."""
     for column in run.scores.metric_columns:
         values = run.scores.column(column)
         metric, scoring_set = METRICS.get(metric_of(column)), base_set(group_of(column))
@@ -135,7 +135,7 @@ def _check_values(run: Run) -> None:
 
 
 def _check_lines(run: Run, version: int) -> None:
-    """That each neuron has one explanation of the size that the table says, or its failure."""
+    """Check that each neuron has one explanation of the size in the table, or its failure."""
     rows = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
     seen: set[tuple[int, int]] = set()
     for number, data in _lines(run):
@@ -172,7 +172,7 @@ def _lines(run: Run) -> Iterator[tuple[int, Any]]:
 
 
 def _check_summary(run: Run, config: RunConfig) -> None:
-    """That the means in run.json are those of the scores."""
+    """Check that the means in run.json are those of the scores."""
     try:
         again = summarise(config, run.scores)
     except KeyError as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from metrics.errors import UnknownMetricError, UnsoundMetricError
 
@@ -74,11 +74,6 @@ class Metric:
         return self.name.endswith(TOP_ALPHA)
 
     @property
-    def non_firing(self) -> bool:
-        """Return whether it scores the tokens that do not fire instead of those that do."""
-        return self.name.endswith(NON_FIRING)
-
-    @property
     def sound(self) -> bool:
         """Return whether it passes the sanity tests; one that fails is marked and ranks nothing."""
         return self.unsound is None
@@ -86,38 +81,30 @@ class Metric:
     @property
     def function(self) -> MetricFunction:
         """Return the arithmetic; loads torch."""
+        plain = self.name.removesuffix(TOP_ALPHA).removesuffix(NON_FIRING)
+        written = getattr(import_module(f"metrics.{plain}"), plain)
         if self.top_alpha:
             from metrics.top_alpha import at_top_alpha
 
-            return at_top_alpha(METRICS[self._plain].function)
-        if self.non_firing:
+            return at_top_alpha(written)
+        if self.name.endswith(NON_FIRING):
             from metrics.firing import at_non_firing
 
-            return at_non_firing(self._written("{}_of_counts"))
-        return cast("MetricFunction", self._written("{}"))
+            return cast("MetricFunction", at_non_firing(written))
+        return cast("MetricFunction", written)
 
     @property
     def of_sums(self) -> Callable[[Sums], Tensor] | None:
-        """Return the same arithmetic from sums over tokens, None where sums do not decide the
-        metric.
-        """
-        of_counts = None if self.top_alpha else self._written("{}_of_counts")
-        if of_counts is not None:
-            from metrics.sums import counts_of
+        """Return the arithmetic from sums over tokens, None where they do not decide the metric."""
+        from metrics.firing import CountMetric
+        from metrics.sums import counts_of
 
-            other_class = self.non_firing
-            return lambda sums: of_counts(counts_of(sums, of_non_firing=other_class))
-        return None if self.top_alpha else self._written("{}_of_sums")
-
-    @property
-    def _plain(self) -> str:
-        """Return the metric that this one is a variant of; itself where it is none."""
-        return self.name.removesuffix(TOP_ALPHA).removesuffix(NON_FIRING)
-
-    def _written(self, function: str) -> Any:
-        """Return a function of the plain metric's file, None where the file has no such one."""
-        module = import_module(f"metrics.{self._plain}")
-        return getattr(module, function.format(self._plain), None)
+        function = self.function
+        if isinstance(function, CountMetric):
+            of_counts = function.of_counts
+            return lambda sums: of_counts(counts_of(sums))
+        module = import_module(function.__module__)
+        return getattr(module, f"{self.name}_of_sums", None)
 
 
 TOP_ALPHA, NON_FIRING = "_top_alpha", "_non_firing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,28 +78,37 @@ def count_firing(
     )
 
 
-def at_non_firing(of_counts: Callable[[FiringCounts], Tensor]) -> Callable[..., Tensor]:
+class CountMetric:
+    """A metric of firing that follows from counts of tokens, of any shape.
+
+    It decorates the formula on `FiringCounts`; the metric itself takes arrays.
+    """
+
+    def __init__(self, of_counts: Callable[[FiringCounts], Tensor]) -> None:
+        self.of_counts = of_counts
+        functools.update_wrapper(self, of_counts)
+
+    def __call__(
+        self,
+        truth: Float[Tensor, "n_neurons n_tokens"],
+        prediction: Float[Tensor, "n_neurons n_tokens"],
+        threshold: Float[Tensor, " n_neurons"],
+    ) -> Float[Tensor, " n_neurons"]:
+        """Score every neuron at its threshold.
+
+        Raises:
+            MetricInputError: if shapes, types or devices do not fit.
+        """
+        return self.of_counts(count_firing(truth, prediction, threshold))
+
+
+def at_non_firing(metric: CountMetric) -> CountMetric:
     """Return the metric of the other class: of the tokens that do not fire.
 
     It is null (NaN) where every token fires. Near 1 for any explanation of a neuron that fires
     rarely.
 
-    Args:
-        of_counts: the metric of the firing class, from counts of any shape.
-
-    Returns:
-        A function `(truth, prediction, threshold)` that raises MetricInputError if shapes, types or
-        devices do not fit.
-
     Source: Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911), whose table reports precision,
     recall and F1 of the non-firing class beside those of the firing class.
     """
-
-    def of_quiet(
-        truth: Float[Tensor, "n_neurons n_tokens"],
-        prediction: Float[Tensor, "n_neurons n_tokens"],
-        threshold: Float[Tensor, " n_neurons"],
-    ) -> Float[Tensor, " n_neurons"]:
-        return of_counts(count_firing(truth, prediction, threshold).of_non_firing())
-
-    return of_quiet
+    return CountMetric(lambda counts: metric.of_counts(counts.of_non_firing()))

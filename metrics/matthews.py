@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
 from torch import Tensor
 
-from metrics.firing import FiringCounts, count_firing
+from metrics.firing import CountMetric, FiringCounts
 
 
-def matthews(
-    truth: Float[Tensor, "n_neurons n_tokens"],
-    prediction: Float[Tensor, "n_neurons n_tokens"],
-    threshold: Float[Tensor, " n_neurons"],
-) -> Float[Tensor, " n_neurons"]:
+@CountMetric
+def matthews(counts: FiringCounts) -> Tensor:
     """Return Matthews correlation: the Pearson correlation of firing and predicted firing.
 
     (tokens hits - fired predicted) / sqrt(fired quiet predicted (tokens - predicted)), in [-1, 1];
     higher is better. It is 0 where the prediction never fires or always does, and null (NaN) where
     the truth never fires or always does.
 
-    Raises:
-        MetricInputError: if shapes, types or devices do not fit.
-
     Source: `sklearn.metrics.matthews_corrcoef`, which it equals wherever both classes are true.
     """
-    return matthews_of_counts(count_firing(truth, prediction, threshold))
-
-
-def matthews_of_counts(counts: FiringCounts) -> Tensor:
-    """Return the Matthews correlation from counts of firing, of any shape."""
     quiet = counts.of_non_firing()
     above = counts.tokens * counts.hits - counts.fired * counts.predicted
     below = ((counts.fired * quiet.fired) * (counts.predicted * quiet.predicted)).sqrt()

@@ -226,12 +226,11 @@ TERMS: dict[str, Callable[[_Arrays], Tensor]] = {
 """What is summed over tokens; y and p are taken about their means over all units, raw ones not."""
 
 
-def counts_of(sums: Sums, *, of_non_firing: bool = False) -> FiringCounts:
-    """Return the counts of firing among sums, or those of the other class."""
-    counts = FiringCounts(
+def counts_of(sums: Sums) -> FiringCounts:
+    """Return the counts of firing among sums."""
+    return FiringCounts(
         hits=sums["hits"],
         fired=sums["fired"],
         predicted=sums["predicted"],
         tokens=sums["tokens"],
     )
-    return counts.of_non_firing() if of_non_firing else counts

@@ -59,8 +59,8 @@ SLOW = (
     "test_wheel.py",
     "tracking/test_wandb_tracker.py",
 )
-"""Folders and files whose tests take minutes together: whole runs, trainings, slow twins, a browser,
-a hub, hostile inputs. `make test-fast` leaves them out, and all tests marked `slow`."""
+"""Folders and files whose tests take minutes together: whole runs, trainings, slow twins, a hub, a
+browser, hostile inputs. `make test-fast` leaves them out, and all tests marked `slow`."""
 
 
 def is_slow(path: Path) -> bool:

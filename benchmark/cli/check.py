@@ -8,25 +8,24 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmark.cli.arguments import Parser
 from benchmark.cli.imports import import_whole
-from benchmark.config.compose import compose_and_call
-from benchmark.config.overrides import prepare_overrides
+from benchmark.config.compose import compose
 from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.conformance import Result
 
-HELP = """\
-usage: python -m benchmark check explainer=<name> [key=value ...]
-       python -m benchmark check explainer._target_=package.module.Class [+explainer.option=...]
-
-Checks an explainer on a few neurons of the built-in subject: that it answers as the
-interface asks, that nothing changes an explanation that must not change it, that it sees
-no held-out text and that what it asks is counted. Ends with status 1 if a check fails.
-
-Every key of `run` can be given. model=planted checks on neurons that are known rules,
-model=... dataset=... on a subject of your own.
+ABOUT = """\
+Checks an explainer on a few neurons of the built-in subject: that it answers as the interface asks,
+that nothing changes an explanation that must not change it, that it sees no held-out text and that
+what it queries is counted. Ends with status 1 if a check fails.
+"""
+EXAMPLES = """\
+python -m benchmark check explainer=n2g
+python -m benchmark check explainer._target_=package.module.Class explainer.option=3
+python -m benchmark check explainer=n2g model=planted        # on neurons that are known rules
 """
 
 # A quick setting; whatever is named on the command line stands.
@@ -46,32 +45,25 @@ SETTING = {
 WIDTH = 66
 
 
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("check", ABOUT, takes="an explainer", examples=EXAMPLES)
+    made.add_argument(
+        "change",
+        nargs="*",
+        metavar="key=value",
+        help="every key of `run`, such as explainer=<name>, model=... or dataset=...",
+    )
+    return made
+
+
 def command(words: Sequence[str]) -> int:
     """Check one explainer and print a table; the exit status is 1 if a check failed."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    for word in words:
-        if word.startswith("-"):
-            raise BenchmarkError(f"option '{word}' is not known; see check --help.")
+    words = parser().read(words).change
     if not any(word.startswith(("explainer=", "explainer._target_=")) for word in words):
         raise BenchmarkError("check takes an explainer: check explainer=<name>; see check --help.")
-    results: list[Result] = []
-    errors: list[Exception] = []
     with tempfile.TemporaryDirectory(prefix="neuron-benchmark-") as cache:
-
-        def job(composed: Any) -> None:
-            # Kept and not raised: Hydra would announce it in words of its own.
-            try:
-                results.extend(_results(composed))
-            except Exception as error:
-                errors.append(error)
-
-        overrides = prepare_overrides([*quick_setting(words, cache), *words], sweep=False)
-        compose_and_call(job, overrides, sweep=False)
-    if errors:
-        raise errors[0]
-    return _print(results)
+        return _print(_results(compose([*quick_setting(words, cache), *words])))
 
 
 def quick_setting(words: Sequence[str], cache: str) -> list[str]:
@@ -97,8 +89,8 @@ def _results(composed: Any) -> list[Result]:
 
 
 def _print(results: Sequence[Result]) -> int:
-    from benchmark.cli.table import print_rows
     from benchmark.conformance import FAILED
+    from benchmark.terminal.table import print_rows
 
     rows = []
     for result in results:

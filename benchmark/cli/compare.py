@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmark.errors import BenchmarkError, unknown
-from benchmark.token_text import one_line
+from benchmark.cli.arguments import (
+    Parser,
+    add_run,
+    add_wide,
+    metric_list,
+    share,
+    split_overrides,
+    whole,
+)
+from benchmark.config.run_config import MOST_RESAMPLES
+from benchmark.errors import unknown
 
 if TYPE_CHECKING:
     from benchmark.analysis.compare import Comparison
-    from benchmark.results import Run
     from metrics import PairedDifference
 
-HELP = """\
-usage: python -m benchmark compare <run> <run> [...] [key=value ...]
-
+ABOUT = """\
 Ranks finished runs of the same neurons on the same text and tests every pair of them, neuron by
 neuron: mean difference, its interval over neurons and held-out documents, over neurons alone and
-over layers, and a p-value. <run> is a folder under results/, or any folder above several runs.
-
-  metrics=pearson,auprc,f1   what to compare (on the uniform set; others are top/f1,
-                             causal/uniform_mean)
-  rank_by=pearson            what orders the runs
-  resamples=10000  confidence=0.95  seed=0
+over layers, and a p-value.
+"""
+EXAMPLES = """\
+python -m benchmark compare results/solu-tiny/stdlib
+python -m benchmark compare <run> <run> --metrics pearson,f1 --rank-by f1
 """
 
 LEGEND = """\
@@ -39,27 +43,80 @@ stands for what rests on them; {tied}: not significant. null: neurons of which o
 does not exist, left out."""
 
 INTERVALS = ("95 % interval", "over neurons", "over layers")
-LONGEST_NUMBER = 18  # digits
-KEYS = ("metrics", "rank_by", "resamples", "confidence", "seed")
+LEAST = ("over layers", "null", "over neurons", "neurons' p", "neurons", "failed", "evidence")
+# Keys as they were written, and options as they are.
+OLD = {
+    "rank_by": "--rank-by NAME",
+    "resamples": "--resamples N",
+    "confidence": "--confidence SHARE",
+    "seed": "--seed N",
+}
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("compare", ABOUT, takes="at least two runs", examples=EXAMPLES, old=OLD)
+    add_run(made, several=True)
+    made.add_argument(
+        "--metrics",
+        metavar="NAME,...",
+        type=metric_list,
+        help="what to compare; plain names are of the uniform set, others are written as top/f1 or "
+        "causal/uniform_mean (default: pearson, auprc and f1, those that the runs have)",
+    )
+    made.add_argument(
+        "--rank-by", metavar="NAME", help="what orders the runs (default: pearson, if it is there)"
+    )
+    made.add_argument(
+        "--resamples",
+        metavar="N",
+        type=whole("--resamples", 1, MOST_RESAMPLES, digits=18),
+        default=10_000,
+        help="bootstrap draws",
+    )
+    made.add_argument(
+        "--confidence",
+        metavar="SHARE",
+        type=share("--confidence", zero=False, one=False),
+        default=0.95,
+        help="of the intervals",
+    )
+    made.add_argument(
+        "--seed", metavar="N", type=whole("--seed", 0, digits=18), default=0, help="of the draws"
+    )
+    add_wide(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Compare runs and print both tables."""
-    if not words or any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0 if words else 1
-    runs = [word for word in words if not _is_option(word)]
-    options = _options([word for word in words if _is_option(word)])
+    given = parser().read(words)
+    places, changes = split_overrides(given.run)
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key != "metrics":
+            raise unknown("key", key, ("metrics", *OLD))
+        given.metrics = metric_list(value)
     from benchmark.analysis.compare import compare_runs
+    from benchmark.cli.find import find_all
 
-    print_comparison(compare_runs(_load(runs), **options))
+    comparison = compare_runs(
+        find_all(places),
+        given.metrics,
+        rank_by=given.rank_by,
+        resamples=given.resamples,
+        level=given.confidence,
+        seed=given.seed,
+    )
+    print_comparison(comparison)
     return 0
 
 
 def print_comparison(comparison: Comparison) -> None:
     """The runs in their order, then every pair on every column."""
     from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
-    from benchmark.cli.table import marked, marks_legend, print_rows
+    from benchmark.terminal.table import print_rows, say
+    from leaderboards.cells import marked, marks_legend
 
     key = marked(comparison.ranked_by)
     print_rows(
@@ -78,6 +135,7 @@ def print_comparison(comparison: Comparison) -> None:
             for one in comparison.standings
         ],
         text_columns=2,
+        least=LEAST,
     )
     rows = [
         [
@@ -91,8 +149,10 @@ def print_comparison(comparison: Comparison) -> None:
         for one in comparison.differences
     ]
     columns = ["score", "first", "second", "", "difference", *INTERVALS]
-    print_rows([*columns, "neurons", "null", "p", "neurons' p", "Holm"], rows, text_columns=4)
-    sys.stdout.write(LEGEND.format(n=len(rows), these=THESE_DOCUMENTS, tied=NOT_SIGNIFICANT) + "\n")
+    print_rows(
+        [*columns, "neurons", "null", "p", "neurons' p", "Holm"], rows, text_columns=4, least=LEAST
+    )
+    say(LEGEND.format(n=len(rows), these=THESE_DOCUMENTS, tied=NOT_SIGNIFICANT) + "\n")
     sys.stdout.write(marks_legend([one.column for one in comparison.differences]))
 
 
@@ -107,71 +167,6 @@ def _cells(paired: PairedDifference) -> list[str]:
         _number(paired.both_p, "{:.2g}"),
         _number(paired.p, "{:.2g}"),
     ]
-
-
-def _load(words: Sequence[str]) -> list[Run]:
-    from benchmark.results import find_runs, load_run
-
-    folders: list[Path] = []
-    for word in words:
-        folder = Path(word)
-        below = find_runs([folder]) if folder.is_dir() else []
-        folders += below if len(below) > 1 else below or [folder]
-    several = len(folders) > len(words)
-    runs: list[Run] = []
-    for folder in dict.fromkeys(folders):
-        try:
-            runs.append(load_run(folder))
-        except BenchmarkError as error:
-            # Named by the user it must be there; found below a folder it stops no other.
-            if not several:
-                raise
-            sys.stderr.write(f"left out: {one_line(error)}\n")
-    return runs
-
-
-def _is_option(word: str) -> bool:
-    return "=" in word and not Path(word).exists()
-
-
-def _options(words: Sequence[str]) -> dict[str, Any]:
-    from benchmark.config.run_config import MOST_RESAMPLES
-
-    options: dict[str, Any] = {}
-    for word in words:
-        key, _, value = word.partition("=")
-        if key not in KEYS:
-            raise unknown("key", key, KEYS)
-        if key == "metrics":
-            options["names"] = [name.strip() for name in value.strip("[]").split(",") if name]
-            if not options["names"]:
-                raise BenchmarkError("metrics is empty; name at least one: metrics=pearson.")
-        elif key == "rank_by":
-            options["rank_by"] = value
-        elif key == "confidence":
-            options["level"] = _parsed(key, value, float)
-        else:
-            options[key] = _parsed(key, value, int)
-    if not 0.0 < options.get("level", 0.95) < 1.0:
-        raise BenchmarkError(f"confidence={options['level']} is not between 0 and 1.")
-    if options.get("resamples", 1) > MOST_RESAMPLES:
-        raise BenchmarkError(
-            f"resamples={options['resamples']} is too large; the largest is {MOST_RESAMPLES}."
-        )
-    for key, least in (("resamples", 1), ("seed", 0)):
-        if options.get(key, least) < least:
-            raise BenchmarkError(f"{key}={options[key]} is too small; the smallest is {least}.")
-    return options
-
-
-def _parsed(key: str, value: str, kind: type[int] | type[float]) -> float:
-    try:
-        if len(value) > LONGEST_NUMBER:
-            raise ValueError
-        return kind(value)
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise BenchmarkError(f"{key}={value:.60} must be {what}.") from None
 
 
 def _number(value: float | None, form: str) -> str:

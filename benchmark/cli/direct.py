@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.table import print_rows
 from benchmark.errors import BenchmarkError
+from benchmark.terminal.table import print_rows
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
@@ -19,10 +19,14 @@ layers above and up to the scale of the norms.
 """
 
 
-def print_direct(run: Run, layer: int, neuron: int) -> None:
-    """Top and bottom tokens, congruence, and whether it is mutual; or why they are not known.
+def print_direct(run: Run, layer: int, neuron: int, subject: Subject | None = None) -> None:
+    """Print top and bottom tokens, congruence, and whether it is mutual; or why they are not known.
 
-    The subject is loaded for it, from what is on this machine; nothing is downloaded.
+    Args:
+        run: the run.
+        layer: of the neuron.
+        neuron: its number.
+        subject: the run's subject; None loads what is on this machine, and downloads nothing.
     """
     from benchmark.cli.imports import import_whole
 
@@ -31,7 +35,8 @@ def print_direct(run: Run, layer: int, neuron: int) -> None:
     from benchmark.token_text import visible_token
 
     try:
-        subject = _subject_of(run.record)
+        if subject is None:
+            subject = _subject_of(run.record)
         found = direct_effects(subject, layer, [neuron])
     except BenchmarkError as error:
         sys.stdout.write(f"\ndirect effect on the output: not known here: {one_line(error)}\n")

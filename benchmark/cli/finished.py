@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.table import beside_columns, intervals_legend, print_rows, ranges, score_table
+from benchmark.analysis.labels import run_labels
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
 from benchmark.results.columns import HEADLINE
+from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
+from leaderboards.cells import beside_columns, intervals_legend, ranges, score_table
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
     from benchmark.evaluation.run import Outcome
     from benchmark.results import Run, RunRecord
 
-LEGEND_WIDTH = 100
+# Columns that a narrow terminal does without, the first one first.
+LEAST = (
+    *("null", "undef.", "positives", "over neurons", "evidence", "s/n.", "top F1"),
+    *("coverage", "neurons", "tokens/n.", "F1", "novel r"),
+)
 # Names of dead neurons in one line.
 LISTED = 5
 
@@ -51,8 +57,8 @@ def print_started(config: RunConfig) -> None:
     )
 
 
-def print_finished(outcome: Outcome) -> None:
-    """What was computed, what came from the cache, and where the results are."""
+def print_finished(outcome: Outcome, *, headline: bool = False) -> None:
+    """Print what was computed, what came from the cache, where the results are, and the score."""
     run = outcome.run
     where = shown_path(run.folder)
     if outcome.reused:
@@ -69,8 +75,19 @@ def print_finished(outcome: Outcome) -> None:
         _say(f"  continued: {outcome.resumed_blocks} blocks were saved by an interrupted run")
     _say_failures(run)
     _say(f"  results: {where}")
+    if headline:
+        _say(f"  {headline_of(run.record)}")
     for message in outcome.messages:
         _say(f"  {message}")
+
+
+def headline_of(record: RunRecord) -> str:
+    """Return the headline score of a run with its interval, such as `r = 0.54 [0.51, 0.58]`."""
+    found = record.metric("uniform/pearson")
+    if found is None or found.mean is None:
+        return "r is not among its metrics"
+    interval = "" if found.low is None else f" [{found.low:.3f}, {found.high:.3f}]"
+    return f"r = {found.mean:.3f}{interval}"
 
 
 def _say_failures(run: Run) -> None:
@@ -85,8 +102,8 @@ def _say_failures(run: Run) -> None:
         )
 
 
-def print_table(runs: Sequence[Run]) -> None:
-    """One row per run, and the commands to see more."""
+def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
+    """Print one row per run, and the commands to see more, `report` among them if wanted."""
     sys.stdout.write("\n")
     records = [run.record for run in runs]
     for record in {(r.subject.name, r.corpus.name): r for r in records}.values():
@@ -101,14 +118,14 @@ def print_table(runs: Sequence[Run]) -> None:
             _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
     unverified = [run for run in runs if run.unverified]
     columns, rows = score_table(records, {id(run.record) for run in unverified})
-    print_rows(columns, rows, text_columns=columns.index("neurons"))
-    _say(LEGEND)
+    whole = "`show <run> --wide`"
+    print_rows(columns, rows, text_columns=columns.index("neurons"), least=LEAST, whole=whole)
+    say(f"{LEGEND}\n")
     for sentence in _copied(records):
-        _say(sentence)
+        say(f"{sentence}\n")
     sys.stdout.write(intervals_legend(record.metric(HEADLINE) for record in records))
     for column in beside_columns(records):
-        about = f"{column.heading}: {column.description} (`show` prints all of it)."
-        _say(textwrap.fill(one_line(about), LEGEND_WIDTH))
+        say(f"{one_line(f'{column.heading}: {column.description}')} (`show` prints all of it).\n")
     for run in unverified:
         _say(f"unverified, {run.record.explainer.name} {run.record.run_id}: {run.unverified}")
     best = max(runs, key=lambda run: (not run.unverified, _headline(run)))
@@ -116,6 +133,51 @@ def print_table(runs: Sequence[Run]) -> None:
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
     _say(f"       python -m benchmark show {where} {layer}.{neuron}")
+    if report:
+        # Results lie in <results_dir>/<subject>/<corpus>/<explainer>/<run id>.
+        _say(f"       python -m benchmark report {shown_path(best.folder.parents[3])}")
+
+
+def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None) -> None:
+    """Print the runs that a word means, best first, with their scores and their folders.
+
+    Args:
+        runs: the runs.
+        neuron: whose scores are shown; None for those of the whole run.
+    """
+    rows = []
+    names = run_labels(runs)
+    scores = [_score(run, neuron) for run in runs]
+    for at in sorted(range(len(runs)), key=lambda at: -scores[at]):
+        record, score = runs[at].record, scores[at]
+        shown = "-" if score == -math.inf else f"{score:.3f}"
+        place = shown_path(runs[at].folder)
+        rows.append([names[at], record.subject.name, record.corpus.name, place, shown])
+    of = "" if neuron is None else f" of neuron {neuron[0]}.{neuron[1]}"
+    print_rows(
+        ["explainer", "subject", "corpus", "run", "r"],
+        rows,
+        f"{len(runs)} explanations{of}" if neuron else f"{len(runs)} runs",
+        text_columns=4,
+        least=("corpus", "subject"),
+    )
+    say(f"r: Pearson correlation{of} with the true activations on uniformly drawn contexts.\n")
+    if neuron is not None:
+        best = max(
+            range(len(runs)), key=lambda at: (not runs[at].record.explainer.control, scores[at])
+        )
+        where = shown_path(runs[best].folder)
+        sys.stdout.write(f"more:  python -m benchmark show {where} {neuron[0]}.{neuron[1]}\n")
+
+
+def _score(run: Run, neuron: tuple[int, int] | None) -> float:
+    """The correlation of a run, or of one neuron in it; minus infinity where there is none."""
+    if neuron is None:
+        found = run.record.metric("uniform/pearson")
+        return -math.inf if found is None or found.mean is None else found.mean
+    place = run.scores.neurons().index(neuron)
+    value = run.scores.rows()[place].get("uniform/pearson")
+    return -math.inf if value is None else float(value)
 
 
 def _copied(records: Sequence[RunRecord]) -> list[str]:

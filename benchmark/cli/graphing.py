@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError
@@ -17,21 +15,8 @@ if TYPE_CHECKING:
 HOW = "python -m benchmark run explainer={name}"
 
 
-def run_in(word: str) -> Run:
-    """The finished run in a folder, or the only one below it.
-
-    Raises:
-        BenchmarkError: there is none, or there are several.
-    """
-    from benchmark.results import find_runs, load_run
-
-    folder = Path(word)
-    below = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
-    return load_run(below[0] if len(below) == 1 else folder)
-
-
 def opened_with_graphs(run: Run, trust: Sequence[str] = ()) -> ReopenedRun:
-    """The run with its explainer.
+    """Return the run with its explainer.
 
     Raises:
         BenchmarkError: its explanations have no graphs; the message names explainers that do. Or
@@ -46,7 +31,7 @@ def opened_with_graphs(run: Run, trust: Sequence[str] = ()) -> ReopenedRun:
 
 
 def with_hint(error: BenchmarkError) -> BenchmarkError:
-    """The error with the names of explainers that offer graphs."""
+    """Return the error with the names of explainers that offer graphs."""
     names = _names()
     how = f" ({HOW.format(name=names[0])})" if names else ""
     which = f" Explainers that draw graphs: {', '.join(names)}{how}." if names else ""
@@ -79,46 +64,8 @@ def _explanation_class(target: str) -> type:
 
 
 def counts_of(asked: int, failed: int, empty: int, above: float = 0.0) -> str:
-    """`of 256 neurons (3 failed, 5 without patterns)`."""
+    """Return a count such as `of 256 neurons (3 failed, 5 without patterns)`."""
     without = "patterns" if above == 0 else f"patterns of at least {above:g}"
     left_out = [f"{failed:,} failed"] * bool(failed)
     left_out += [f"{empty:,} without {without}"] * bool(empty)
     return f"of {asked:,} neurons" + (f" ({', '.join(left_out)})" if left_out else "")
-
-
-def taken(words: Sequence[str], at: int, option: str) -> str:
-    """The word after an option.
-
-    Raises:
-        BenchmarkError: there is none.
-    """
-    if at + 1 >= len(words):
-        raise BenchmarkError(f"{option} needs a value.")
-    return words[at + 1]
-
-
-def whole_number(option: str, value: str, least: int) -> int:
-    """The value of an option that counts.
-
-    Raises:
-        BenchmarkError: it is no whole number, or too small.
-    """
-    if not re.fullmatch("[0-9]{1,9}", value) or int(value) < least:
-        raise BenchmarkError(f"{option} {value:.60} must be a whole number, at least {least}.")
-    return int(value)
-
-
-def share(option: str, value: str, *, zero: bool = True) -> float:
-    """The value of an option that is within 0 and 1.
-
-    Raises:
-        BenchmarkError: it is no number, or outside.
-    """
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1 or (number == 0 and not zero):
-        least = "0" if zero else "above 0"
-        raise BenchmarkError(f"{option} {value} must be a number from {least} to 1.")
-    return number

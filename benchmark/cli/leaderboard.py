@@ -6,58 +6,88 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.cli.flags import Flags
-from benchmark.errors import BenchmarkError
+from benchmark.cli.arguments import (
+    Parser,
+    add_format,
+    add_output,
+    add_rank_by,
+    add_results,
+    metric_list,
+    split_overrides,
+)
+from benchmark.errors import BenchmarkError, unknown
 
-HELP = """\
-usage: python -m benchmark leaderboard [results ...] [--format md|csv|json|html|latex] [...]
-
-Ranks all comparable runs below some folders (default: results) by their mean correlation on
-uniformly drawn text: a table for each subject, corpus and scoring set, by layer, by evidence and
-size, the Pareto fronts, and a table across subjects. Runs that cannot be compared with the others
-are kept apart and named with the reason.
-
-  --format md             md, csv, json, html or latex
-  -o, --output FILE       write to a file instead of printing
-  --table NAME            one of leaderboard, layers, fronts, tracks, subjects; default: all of
-                          them, in a CSV file leaderboard
-  --metrics NAME,...      show further metrics; one that fails the sanity tests carries a mark
-  --rank-by NAME          the metric on uniform text that ranks, default pearson
-  --rebuild               write the tables of a folder of submissions into it
-  --check                 compare the tables in a folder of submissions with what its runs give
-
-The tables that this project publishes are rebuilt by
-  python -m benchmark leaderboard leaderboards/published --rebuild
+ABOUT = """\
+Ranks all comparable runs below some folders by their mean correlation on uniformly drawn text: a
+table for each subject, corpus and scoring set, by layer, by evidence and size, the Pareto fronts,
+and a table across subjects. Runs that cannot be compared with the others are listed with the
+reason.
 """
+EXAMPLES = """\
+python -m benchmark leaderboard results --table layers
+python -m benchmark leaderboard results --metrics precision,recall --rank-by auprc
+python -m benchmark leaderboard leaderboards/published --rebuild   # what this project publishes
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("leaderboard", ABOUT, examples=EXAMPLES)
+    add_results(made)
+    add_format(made, ("md", "csv", "json", "html", "latex"))
+    add_output(made, None, "write to a file instead of printing")
+    made.add_argument(
+        "--table",
+        metavar="NAME,...",
+        type=lambda value: value.split(","),
+        help="some of leaderboard, layers, fronts, tracks, subjects (default: all of them, in a "
+        "CSV file leaderboard)",
+    )
+    made.add_argument(
+        "--metrics",
+        metavar="NAME,...",
+        type=metric_list,
+        default=[],
+        help="show further metrics; one that fails the sanity tests carries a mark",
+    )
+    add_rank_by(made)
+    made.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="write the tables of a folder of submissions into it",
+    )
+    made.add_argument(
+        "--check",
+        action="store_true",
+        help="compare the tables in a folder of submissions with what its runs give",
+    )
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Print, write or check the tables."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    flags = Flags("leaderboard")
-    flags.add_argument("results", nargs="*", default=["results"])
-    flags.add_argument("--format", default="md")
-    flags.add_argument("-o", "--output", type=Path)
-    flags.add_argument("--table")
-    flags.add_argument("--metrics", default="")
-    flags.add_argument("--rank-by")
-    flags.add_argument("--rebuild", action="store_true")
-    flags.add_argument("--check", action="store_true")
-    given = flags.parse_intermixed_args(list(words))
+    given = parser().read(words)
+    places, changes = split_overrides(given.results)
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key != "metrics":
+            raise unknown("key", key, ("metrics",))
+        given.metrics = metric_list(value)
+    if changes and not places:
+        places = ["results"]
     if given.rebuild or given.check:
-        return _published(given.results, check=given.check)
+        return _published(places, check=given.check)
+    from benchmark.cli.find import find_places
     from leaderboards.formats import render
     from leaderboards.page import PARTS, page_of
     from leaderboards.reading import name_unread, read_results
 
-    results = read_results(given.results)
+    results = read_results(find_places(places))
     page = page_of(
         results,
         rank_by=given.rank_by,
-        metrics=[name.strip() for name in given.metrics.split(",") if name.strip()],
-        parts=given.table.split(",") if given.table else PARTS,
+        metrics=given.metrics,
+        parts=given.table or PARTS,
     )
     text = render(page, given.format)
     name_unread(results)

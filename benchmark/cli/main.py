@@ -1,4 +1,4 @@
-"""Takes the verb off, calls it, and turns whatever a user can fix into one message."""
+"""Entry point of the command line: choice of the verb, and messages of what a user can fix."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from benchmark.cli.arguments import HelpShown
 from benchmark.cli.imports import INTERRUPTED
-from benchmark.cli.messages import message_of
 from benchmark.config.values import check_words
-from benchmark.errors import named, unknown
+from benchmark.errors import message_of, named, unknown
 from benchmark.plugins.own_packages import find_own_packages
 from benchmark.terminal.streams import lasting_output
 from benchmark.terminal.visible_output import visible_output
@@ -35,6 +35,7 @@ VERBS = {
     "publish": "log finished runs to Weights & Biases",
     "check": "check that an explainer keeps to the interface",
     "sanity": "test which metrics notice that an explanation was corrupted",
+    "cache": "show what the cache of activations holds and how large it is, and prune it",
 }
 
 HELP = """\
@@ -97,6 +98,8 @@ def _run(words: Sequence[str]) -> int:
         module = importlib.import_module(f"benchmark.cli.{verb}")
         status: int = module.command(words[1:])
         return status
+    except HelpShown:
+        return 0
     except KeyboardInterrupt:
         rest = "; the same command continues where it stopped" if verb == "run" else ""
         sys.stderr.write(f"\ninterrupted{rest}.\n")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from benchmark.cli.finished import named_dead
-from benchmark.cli.table import marked, print_rows
 from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import build_explainer
 from benchmark.evaluation.record import run_folder, run_identity
 from benchmark.evidence import Block
+from benchmark.terminal.table import print_rows
+from leaderboards.cells import marked
 
 
 def print_plan(config: RunConfig) -> None:

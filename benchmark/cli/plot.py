@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.flags import Flags
-from benchmark.cli.trusting import take_trust
-from benchmark.errors import BenchmarkError, unknown
+from benchmark.cli.arguments import (
+    Parser,
+    add_format,
+    add_output,
+    add_rank_by,
+    add_results,
+    add_trust,
+)
+from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,59 +22,59 @@ if TYPE_CHECKING:
     from benchmark.plugins.trusted import UntrustedError
     from leaderboards import Results
 
-HELP = """\
-usage: python -m benchmark plot [results ...] [--format svg|png|pdf] [-o FOLDER] [...]
-
-Draws the leaderboards of all comparable runs below some folders (default: results), all in one
-style: bars with intervals, quality against size, against subject tokens and against seconds with
-the Pareto front, and score against layer.
-
-  --format svg             svg, png or pdf
-  -o, --output FOLDER      where the files go, default: plots
-  --plot NAME,...          some of bars, size, tokens, seconds, layers; default: all
-  --neuron LAYER.NEURON    instead, the spectrum of one neuron: its true activations on uniform
-                           text, split by whether an explanation predicts firing; simulates the
-                           saved explanations, so it needs the subject
-  --rank-by NAME           the metric on uniform text that ranks, default pearson
-  --trust CLASS            with --neuron: read explanations of this class, package.module.Class,
-                           although it is neither built in nor an installed plug-in: its code is
-                           imported and run; repeatable
-
-The same results give the same file, byte for byte.
+ABOUT = """\
+Draws the leaderboards of all comparable runs below some folders, all in one style: bars with
+intervals, quality against size, against subject tokens and against seconds with the Pareto front,
+and score against layer. The same results give the same file, byte for byte.
 """
+EXAMPLES = """\
+python -m benchmark plot results --format pdf --plot bars,size
+python -m benchmark plot results --neuron 3.400
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("plot", ABOUT, examples=EXAMPLES)
+    add_results(made)
+    add_format(made, ("svg", "png", "pdf"))
+    add_output(made, "plots", "the folder that the files go to")
+    made.add_argument(
+        "--plot",
+        metavar="NAME,...",
+        type=lambda value: value.split(","),
+        help="some of bars, size, tokens, seconds, layers (default: all)",
+    )
+    made.add_argument(
+        "--neuron",
+        metavar="LAYER.NEURON",
+        help="instead, the spectrum of one neuron: its true activations on uniform text, split by "
+        "whether an explanation predicts firing; simulates the saved explanations, so it needs the "
+        "subject",
+    )
+    add_rank_by(made)
+    add_trust(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Draw and write."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    words, trust = take_trust(words)
-    flags = Flags("plot")
-    flags.add_argument("results", nargs="*", default=["results"])
-    flags.add_argument("--format", default="svg")
-    flags.add_argument("-o", "--output", type=Path, default=Path("plots"))
-    flags.add_argument("--plot")
-    flags.add_argument("--neuron")
-    flags.add_argument("--rank-by")
-    given = flags.parse_intermixed_args(list(words))
-    from leaderboards.plots.drawing import FORMATS, encoded
+    given = parser().read(words)
+    from benchmark.cli.find import find_places
+    from leaderboards.plots.drawing import encoded
     from leaderboards.plots.gallery import PLOTS, plots_of
     from leaderboards.reading import name_unread, read_results
 
-    if given.format not in FORMATS:
-        raise unknown("format", given.format, FORMATS)
-    results = read_results(given.results)
+    results = read_results(find_places(given.results))
     if not results.runs:
         name_unread(results)
     drawn: list[tuple[str, Figure]]
     if given.neuron is not None:
-        drawn = _spectra(results, given.neuron, trust)
+        drawn = _spectra(results, given.neuron, given.trust)
     else:
         from leaderboards.building import build
 
-        names = given.plot.split(",") if given.plot else PLOTS
-        drawn = list(plots_of(build(results.runs, given.rank_by), names))
+        drawn = list(plots_of(build(results.runs, given.rank_by), given.plot or PLOTS))
     name_unread(results)
     if not drawn:
         raise BenchmarkError("there is nothing to plot: no run has the scores for it.")
@@ -86,8 +91,8 @@ def command(words: Sequence[str]) -> int:
 
 def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tuple[str, Figure]]:
     """The spectrum of one neuron by every run of the first leaderboard that has it."""
+    from benchmark.cli.find import parse_neuron
     from benchmark.cli.imports import import_whole
-    from benchmark.cli.show import parse_neuron
 
     layer, neuron = parse_neuron(word)
     import_whole("benchmark.subject.build", "leaderboards.plots.spectrum")

@@ -3,52 +3,68 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.trusting import take_trust
-from benchmark.errors import BenchmarkError, unknown
+from benchmark.cli.arguments import Parser, add_run, add_trust
+from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.results import Run
 
-HELP = """\
-usage: python -m benchmark publish <run> [...] [tracking.key=value ...]
-
+ABOUT = """\
 Logs finished runs to Weights & Biases as `run tracking=wandb` does: configuration, scores by layer,
 a table of neurons with links, the leaderboard of the runs beside it with its plots, a summary whose
-keys docs/wandb.md lists, and the run's files. <run> is a folder under results/, or any folder above
-several runs. Without credentials, or with tracking.mode=offline, they are recorded offline, to be
-sent by `wandb sync`.
-
-  trust=package.module.Class   draw spectra of explanations of this class, although it is neither
-                               built in nor an installed plug-in: its code is run; repeatable
-
-  tracking.project=...  tracking.entity=...  tracking.group=...  tracking.tags=[a,b]
-  tracking.mode=auto|online|offline          tracking.dir=...
-  "tracking.links='https://example.org/site/neurons/{layer}.{neuron}.html'"
+keys docs/wandb.md lists, and the run's files. Without credentials, or with --mode offline, they are
+recorded offline, to be sent by `wandb sync`.
 """
+EXAMPLES = """\
+python -m benchmark publish results --mode offline
+python -m benchmark publish <run> --project neurons --tags paper,n2g
+python -m benchmark publish <run> --links 'https://example.org/site/neurons/{layer}.{neuron}.html'
+"""
+OPTIONS = {
+    "project": "the project",
+    "entity": "the user or the team",
+    "group": "the group of runs (default: the one of the run)",
+    "mode": "auto, online or offline",
+    "dir": "holds the folder wandb/ (default: the current folder)",
+    "links": "address of a neuron's page with {subject}, {layer} and {neuron}",
+}
+OLD = {f"tracking.{name}": f"--{name} ..." for name in (*OPTIONS, "tags")}
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser(
+        "publish",
+        ABOUT,
+        takes="the folder of a run first",
+        examples=EXAMPLES,
+        old={**OLD, "trust": "--trust CLASS"},
+    )
+    add_run(made, several=True)
+    for name, text in OPTIONS.items():
+        made.add_argument(f"--{name}", metavar="TEXT", help=text)
+    made.add_argument(
+        "--tags", metavar="TAG,...", type=lambda value: value.split(","), help="tags of the runs"
+    )
+    add_trust(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Log every run that is named; of several, one that cannot be read is named and left out."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    words, trust = take_trust(words, key=True)
-    folders = [word for word in words if not _is_option(word)]
-    if not folders:
-        raise BenchmarkError("publish takes the folder of a run first; see publish --help.")
-    options = _options([word for word in words if _is_option(word)])
-    from benchmark.results import find_runs, load_run
+    given = parser().read(words)
+    options = _options(given)
+    from benchmark.cli.find import find_folders
+    from benchmark.results import load_run
     from benchmark.tracking import make_tracker
     from leaderboards.tracked import extras_of
 
-    found = dict.fromkeys(
-        below for word in folders for below in (find_runs([word]) or [Path(word)])
-    )
+    found = dict.fromkeys(folder for word in given.run for folder in find_folders(word))
     unread = 0
     for folder in found:
         try:
@@ -62,7 +78,7 @@ def command(words: Sequence[str]) -> int:
         tracker = make_tracker({**options, "group": options.get("group") or _own_group(run)})
         tracker.start(_name(run), run.record.config)
         try:
-            messages = tracker.finish(run, lambda done: extras_of(done, trust))
+            messages = tracker.finish(run, lambda done: extras_of(done, given.trust))
         except BaseException:
             tracker.abandon()
             raise
@@ -87,30 +103,10 @@ def _own_group(run: Run) -> str | None:
     return str(group) if group is not None else None
 
 
-def _is_option(word: str) -> bool:
-    return "=" in word and not Path(word).exists()
-
-
-def _options(words: Sequence[str]) -> dict[str, Any]:
-    """The configuration of `tracking=wandb` with changes such as `tracking.mode=offline`."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
+def _options(given: Namespace) -> dict[str, Any]:
+    """The configuration of `tracking=wandb` with the options that are given."""
     from benchmark.config.catalogue import find
-    from benchmark.files.reading import first_line
 
-    config: Any = OmegaConf.create({"tracking": dict(find("tracking", "wandb").config)})
-    keys = [f"tracking.{key}" for key in config.tracking if key not in ("name", "kind")]
-    for word in words:
-        key = word.partition("=")[0]
-        if key not in keys or key == "tracking.description":
-            raise unknown("key", key, [one for one in keys if one != "tracking.description"])
-        try:
-            config = OmegaConf.merge(config, OmegaConf.from_dotlist([word]))
-        except (OmegaConfBaseException, YAMLError, ValueError) as error:
-            raise BenchmarkError(
-                f"the value of {word} cannot be read: {first_line(error)}"
-            ) from None
-    chosen: Any = OmegaConf.to_container(config.tracking)
-    return dict(chosen)
+    chosen = {name: getattr(given, name) for name in (*OPTIONS, "tags")}
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    return {**find("tracking", "wandb").config, **changes}

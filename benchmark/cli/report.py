@@ -4,37 +4,55 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from benchmark.cli.arguments import (
+    Parser,
+    add_output,
+    add_run,
+    add_subject,
+    add_trust,
+    subject_changes,
+)
 from benchmark.cli.imports import import_whole
-from benchmark.cli.trusting import take_trust
-from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
-HELP = """\
-usage: python -m benchmark report <run> [<run> ...] [-o site] [key=value ...]
-
-Writes pages about finished runs that open from the disk, without a server or a network:
-the leaderboard, and a page for every explainer, layer and neuron. <run> is a folder under
-results/, or any folder above several runs. A report that is in the folder already is
-replaced when the new one is whole.
-
-  -o, --out <folder>   where the pages go; `site` unless you say
-  device=...  batch_tokens=...  cache_dir=...   how the subject is run, where it must be
-  --trust <class>      read explanations of this class, package.module.Class, although it is
-                       neither built in nor an installed plug-in: its code is run; repeatable
+ABOUT = """\
+Writes pages about finished runs that open from the disk, without a server or a network: the
+leaderboard, and a page for every explainer, layer and neuron. A report that is in the folder
+already is replaced when the new one is whole.
 """
+EXAMPLES = """\
+python -m benchmark report results
+python -m benchmark report <run> <run> -o pages --device cpu
+"""
+OLD = {
+    "--out": "--output FOLDER",
+    "trust": "--trust CLASS",
+    "device": "--device NAME",
+    "batch_tokens": "--batch-tokens N",
+    "cache_dir": "--cache-dir FOLDER",
+}
 
-CHANGEABLE = ("device", "batch_tokens", "cache_dir")
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser(
+        "report", ABOUT, takes="the folder of at least one run", examples=EXAMPLES, old=OLD
+    )
+    add_run(made, several=True)
+    add_output(made, "site", "the folder that the pages go to")
+    add_subject(made)
+    add_trust(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Write the report and say where it is."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    words, trust = take_trust(words, key=True)
-    places, out, changes = _parsed(words)
+    given = parser().read(words)
+    changes, trust = subject_changes(given), given.trust
+    from benchmark.cli.find import find_places
+
+    places = find_places(given.run)
     import_whole("benchmark.evaluation.rescore", "benchmark.subject.build")
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
@@ -55,7 +73,7 @@ def command(words: Sequence[str]) -> int:
         sys.stderr.write(f"left out: {error}\n")
     kept = {id(run) for run in accepted}
     shown = [run for run in found.runs if run.record.explainer.control or id(run) in kept]
-    report = build_report(shown, out, lambda run: config_of(run, changes), trust)
+    report = build_report(shown, given.output, lambda run: config_of(run, changes), trust)
     runs = "1 run" if len(shown) == 1 else f"{len(shown)} runs"
     sys.stdout.write(
         f"{report.n_pages:,} pages about {report.n_neurons:,} neurons and {runs}, "
@@ -63,35 +81,3 @@ def command(words: Sequence[str]) -> int:
         f"open {shown_path(report.folder / 'index.html')} in a browser\n"
     )
     return 0
-
-
-def _parsed(words: Sequence[str]) -> tuple[list[str], Path, list[str]]:
-    """Folders of runs, where the report goes, and changes of the configuration."""
-    places: list[str] = []
-    changes: list[str] = []
-    out = "site"
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if word in ("-o", "--out"):
-            if not left:
-                raise BenchmarkError(f"{word} takes the folder that the report goes to.")
-            out = left.pop(0)
-        elif word.startswith(("--out=", "-o=")):
-            out = word.partition("=")[2]
-        elif word.startswith("-") and not Path(word).exists():
-            raise BenchmarkError(f"report has no option '{word}'; see report --help.")
-        elif "=" in word and not Path(word).exists():
-            if word.partition("=")[0] not in CHANGEABLE:
-                raise BenchmarkError(
-                    f"'{word}' cannot be changed for a report; what can: "
-                    f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
-                )
-            changes.append(word)
-        else:
-            places.append(word)
-    if not places:
-        raise BenchmarkError("report takes the folder of at least one run; see report --help.")
-    if not out:
-        raise BenchmarkError("-o is empty; name the folder that the report goes to.")
-    return places, Path(out), changes

@@ -1,4 +1,4 @@
-"""`run`: one run or a sweep of runs, composed by Hydra."""
+"""`run`: one run or a sweep of runs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.cli.imports import import_whole
-from benchmark.cli.messages import message_of
 from benchmark.config.catalogue import config_folder
-from benchmark.config.compose import compose_and_call
-from benchmark.config.overrides import prepare_overrides
-from benchmark.errors import BenchmarkError
+from benchmark.config.compose import compose_all
+from benchmark.errors import BenchmarkError, message_of
 from benchmark.plugins.trusted import targets_of
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from benchmark.evaluation.run import Outcome
     from benchmark.results import Run
     from benchmark.tracking import Extras
@@ -34,12 +34,12 @@ and saves everything under results/. The same command continues an interrupted r
 
 what is chosen by name (`python -m benchmark list ...` shows the names):
   explainer=n2g                 model=solu-tiny        dataset=stdlib
-  metrics=standard              tracking=none|wandb
+  metrics=standard|[pearson,f1] tracking=none|wandb
 
 often used keys:
   neurons.per_layer=64          neurons drawn from each layer (null: all)
   neurons.layers=[0,3]          layers (null: all)
-  neurons.list=[[0,12],[3,40]]  named neurons instead of a draw
+  neurons.list=[0.12,3.400]     named neurons instead of a draw: layer.neuron
   contexts.explain=4096         contexts searched for exemplars
   contexts.uniform=1024         held-out contexts of the headline score
   context_length=128            tokens in a context
@@ -74,36 +74,34 @@ def command(words: Sequence[str]) -> int:
             raise BenchmarkError(
                 f"option '{word}' is not known; `python -m benchmark run --help` lists them."
             )
-    overrides = prepare_overrides(rest, sweep=sweep)
     typed = ["python", "-m", "benchmark", "run", *words]
-    session = _Session(shlex.join(typed), sweep)
-    compose_and_call(session.job, overrides, sweep=sweep)
+    session = _Session(typed, sweep)
+    for composed in compose_all(rest, sweep=sweep):
+        session.run(composed)
     return session.close()
 
 
 class _Session:
     """What the runs of one command have in common: one table, one exit status."""
 
-    def __init__(self, typed: str, sweep: bool) -> None:
+    def __init__(self, typed: Sequence[str], sweep: bool) -> None:
         self._typed = typed
         self._sweep = sweep
         self._outcomes: list[Outcome] = []
         self._errors: list[Exception] = []
 
-    def job(self, composed: Any) -> None:
-        """One run of the command; in a sweep a failed one does not stop those after it.
-
-        The error is kept and not raised, because Hydra would announce it in words of its own, or
-        in a sweep pass over it.
-        """
+    def run(self, composed: DictConfig) -> None:
+        """Run one configuration; in a sweep a failed one does not stop those after it."""
         try:
             self._run(composed)
         except Exception as error:
+            if not self._sweep:
+                raise
             self._errors.append(error)
-            if self._sweep and (message := message_of(error)):
+            if message := message_of(error):
                 sys.stderr.write(f"error: {one_line(message)}\n")
 
-    def _run(self, composed: Any) -> None:
+    def _run(self, composed: DictConfig) -> None:
         from benchmark.config.run_config import check_config
 
         config = check_config(composed)
@@ -113,28 +111,26 @@ class _Session:
 
             print_plan(config)
             return
+        from benchmark.api import run_config
         from benchmark.cli.finished import print_finished, print_started
-        from benchmark.evaluation.run import run
 
         if self._sweep and config.tracking.get("group", "") is None:
             # The same command, continued after an interruption, goes on in the same group.
-            digest = hashlib.sha256(self._typed.encode()).hexdigest()
+            digest = hashlib.sha256(shlex.join(self._typed).encode()).hexdigest()
             config.tracking["group"] = f"sweep-{digest[:8]}"
         print_started(config)
         # The classes that the user names are his own choice; a run that is there is read by them.
         trust = targets_of(config.explainer)
-        outcome = run(config, shlex.split(self._typed), lambda done: _extras(done, trust))
+        outcome = run_config(config, self._typed, lambda done: _extras(done, trust))
         self._outcomes.append(outcome)
-        print_finished(outcome)
+        print_finished(outcome, headline=self._sweep)
 
     def close(self) -> int:
-        """Print the table; returns the exit status, or raises what a single run ended with."""
-        if self._errors and not self._sweep:
-            raise self._errors[0]
+        """Print the table; return the exit status, or raise a fault that the user cannot fix."""
         if self._outcomes:
             from benchmark.cli.finished import print_table
 
-            print_table([outcome.run for outcome in self._outcomes])
+            print_table([outcome.run for outcome in self._outcomes], report=True)
         for error in self._errors:
             if message_of(error) is None:
                 raise error
@@ -142,7 +138,7 @@ class _Session:
 
 
 def _extras(run: Run, trust: Sequence[str]) -> Extras:
-    """Tables and plots of the leaderboard that the run is in, for a tracker that asks for them."""
+    """Return tables and plots of the run's leaderboard, for a tracker that asks for them."""
     from leaderboards.tracked import extras_of
 
     return extras_of(run, trust)

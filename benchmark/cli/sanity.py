@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.cli.arguments import Parser, add_run, add_wide, whole
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
     from benchmark.analysis.sanity import Verdict
 
-HELP = """\
-usage: python -m benchmark sanity <run> [key=value ...]
-
+ABOUT = """\
 Tests the metrics themselves on the neurons of a finished run. A perfect explanation, which knows
 which held-out tokens fire, is corrupted twice: half of its positives go missing, or as many random
 ones are added. A metric passes if it drops on more than 90 % of the neurons both times.
-
-  metrics=all            a set of metrics (configs/metrics), or names: metrics=[pearson,f1]
-  seed=0                 which labels go missing or are added
-  device=..., batch_tokens=..., cache_dir=...
+"""
+EXAMPLES = """\
+python -m benchmark sanity results/<run> metrics=[pearson,f1]
+python -m benchmark sanity results/<run> --seed 1 device=cpu
 """
 
 LEGEND = """\
@@ -31,26 +29,54 @@ falls by more than a thousandth of its range when labels are missing or extra la
 untested: neurons that fire on fewer than two of the tokens, or on more than half of them."""
 
 
+CHANGEABLE = ("device", "batch_tokens", "cache_dir")
+OLD = {"seed": "--seed N"}
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("sanity", ABOUT, takes="the folder of a run first", examples=EXAMPLES, old=OLD)
+    add_run(made)
+    made.add_argument(
+        "change",
+        nargs="*",
+        metavar="key=value",
+        help="keys of the configuration: metrics=... (a set of configs/metrics, or names: "
+        "metrics=[pearson,f1]), device=..., batch_tokens=..., cache_dir=...",
+    )
+    made.add_argument("--metrics", metavar="NAME,...", help="the same as metrics=[NAME,...]")
+    made.add_argument(
+        "--seed",
+        metavar="N",
+        type=whole("--seed", 0, digits=18),
+        default=0,
+        help="which labels go missing or are added",
+    )
+    add_wide(made)
+    return made
+
+
 def command(words: Sequence[str]) -> int:
     """Run both tests and print one row for each metric."""
-    if not words or any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0 if words else 1
-    if "=" in words[0]:
+    given = parser().read(words)
+    if "=" in given.run and not Path(given.run).exists():
         raise BenchmarkError("sanity takes the folder of a run first; see sanity --help.")
-    names, seed, changes = _options(words[1:])
+    names, changes = _options(given.change)
+    if given.metrics is not None:
+        names = _metrics(given.metrics)
     from benchmark.analysis.sanity import check_metrics
+    from benchmark.cli.find import find_run
     from benchmark.cli.score import config_of
-    from benchmark.results import load_run
 
-    run = load_run(Path(words[0]))
-    print_verdicts(check_metrics(run, config_of(run, changes), names, seed=seed))
+    run = find_run(given.run)
+    print_verdicts(check_metrics(run, config_of(run, changes), names, seed=given.seed))
     return 0
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
     """The table, and whatever in it contradicts the marks of the catalogue."""
-    from benchmark.cli.table import marked, marks_legend, print_rows
+    from benchmark.terminal.table import print_rows, say
+    from leaderboards.cells import marked, marks_legend
 
     rows = []
     for verdict in verdicts:
@@ -69,7 +95,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
         )
     columns = ["metric", "sanity", "perfect", "missing", "extra", "neurons", "untested"]
     print_rows(columns, rows, text_columns=2)
-    sys.stdout.write(LEGEND + "\n")
+    say(LEGEND + "\n")
     sys.stdout.write(marks_legend([verdict.column for verdict in verdicts]))
     for verdict in verdicts:
         sys.stdout.write(_contradiction(verdict))
@@ -86,32 +112,33 @@ def _contradiction(verdict: Verdict) -> str:
     return f"note: {verdict.column} is marked but passes on these neurons; see docs/metrics.md.\n"
 
 
-def _options(words: Sequence[str]) -> tuple[list[str], int, list[str]]:
-    """The metrics, the seed, and what changes the configuration of the run."""
-    from benchmark.config.catalogue import find
+def _options(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The metrics, and what changes the configuration of the run."""
     from metrics import METRICS
 
-    names, seed, changes = list(METRICS), 0, []
+    names, changes = list(METRICS), []
     for word in words:
         key, separator, value = word.partition("=")
         if not separator:
             raise BenchmarkError(f"'{word}' is not key=value; see sanity --help.")
         if key == "metrics":
-            if value.startswith("["):
-                names = [name.strip() for name in value.strip("[]").split(",") if name.strip()]
-            else:
-                names = list(find("metrics", value).config["metrics"])
-            for name in names:
-                if name not in METRICS:
-                    raise unknown("metric", name, METRICS)
-            if not names:
-                raise BenchmarkError("metrics is empty; name at least one: metrics=[pearson].")
-        elif key == "seed":
-            if not re.fullmatch("[0-9]{1,18}", value):
-                raise BenchmarkError(f"seed={value:.60} must be a whole number, at least 0.")
-            seed = int(value)
-        elif key.split(".")[0] in ("device", "batch_tokens", "cache_dir"):
+            names = _metrics(value)
+        elif key.split(".")[0] in CHANGEABLE:
             changes.append(word)
         else:
-            raise unknown("key", key, ("metrics", "seed", "device", "batch_tokens", "cache_dir"))
-    return names, seed, changes
+            raise unknown("key", key, ("metrics", *OLD, *CHANGEABLE))
+    return names, changes
+
+
+def _metrics(value: str) -> list[str]:
+    """The metrics of a set, or those that are named."""
+    from benchmark.config.catalogue import metrics_config
+    from metrics import METRICS
+
+    names = list(metrics_config(value)["metrics"])
+    for name in names:
+        if name not in METRICS:
+            raise unknown("metric", name, METRICS)
+    if not names:
+        raise BenchmarkError("metrics is empty; name at least one: metrics=[pearson].")
+    return names

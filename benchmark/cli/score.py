@@ -7,47 +7,59 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.cli.arguments import Parser, add_run, add_trust, add_wide
 from benchmark.cli.imports import import_whole
-from benchmark.cli.trusting import take_trust
-from benchmark.config.catalogue import find
+from benchmark.config.catalogue import metrics_config
 from benchmark.errors import BenchmarkError, described
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
     from benchmark.results import Run
 
-HELP = """\
-usage: python -m benchmark score <run> [key=value ...]
-
-Simulates the saved explanations of a finished run on the held-out text again and scores
-them, without explaining; the new scores take the place of the old ones. What can change:
-metrics=<name>, calibration=none|linear|isotonic, bootstrap.resamples=..., device=...,
-batch_tokens=..., cache_dir=...
-
-metrics=causal adds what the explanations carry of what their neurons do to the output.
-Files that are not those that the run wrote are refused.
-
-  trust=package.module.Class   read explanations of this class, although it is neither built in
-                               nor an installed plug-in: its code is imported and run; repeatable
+ABOUT = """\
+Simulates the saved explanations of a finished run on the held-out text again and scores them,
+without explaining; the new scores replace the old ones. Files that are not those that the run
+wrote are refused.
+"""
+EXAMPLES = """\
+python -m benchmark score results/<run> metrics=[pearson,f1]
+python -m benchmark score results/<run> metrics=causal        # adds causal scores
+python -m benchmark score results/<run> calibration=isotonic
 """
 
 CHANGEABLE = ("metrics", "calibration", "bootstrap", "device", "batch_tokens", "cache_dir")
+OLD = {"trust": "--trust CLASS"}
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("score", ABOUT, takes="the folder of a run first", examples=EXAMPLES, old=OLD)
+    add_run(made)
+    made.add_argument(
+        "change",
+        nargs="*",
+        metavar="key=value",
+        help=f"keys of the configuration: {', '.join(f'{key}=...' for key in CHANGEABLE)}",
+    )
+    add_wide(made)
+    add_trust(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Score a run again and say how far the scores moved."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    words, trust = take_trust(words, key=True)
-    if not words or "=" in words[0]:
+    given = parser().read(words)
+    if "=" in given.run and not Path(given.run).exists():
         raise BenchmarkError("score takes the folder of a run first; see score --help.")
+    from benchmark.cli.find import find_folder
+
+    folder = find_folder(given.run)
     import_whole("benchmark.evaluation.rescore", "benchmark.subject.build")
     from benchmark.cli.finished import print_table
     from benchmark.evaluation.rescore import rescore, run_to_score
 
-    run = run_to_score(Path(words[0]))
-    result = rescore(run, config_of(run, words[1:]), trust)
+    run = run_to_score(folder)
+    result = rescore(run, config_of(run, given.change), given.trust)
     sys.stdout.write(
         f"{result.compared} columns of scores compared with those saved before: "
         f"largest difference {result.largest_difference:.2g}\n"
@@ -57,7 +69,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
-    """The configuration of a run with changes such as `metrics=standard` or `device=cpu`.
+    """Return the configuration of a run with changes such as `metrics=standard` or `device=cpu`.
 
     Raises:
         BenchmarkError: a change would change what is scored, or the run's file is of an
@@ -80,7 +92,7 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
                 f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
             )
         if key == "metrics":
-            composed.metrics = OmegaConf.create(dict(find("metrics", value).config))
+            composed.metrics = OmegaConf.create(metrics_config(value))
             continue
         try:
             composed = OmegaConf.merge(composed, OmegaConf.from_dotlist([change]))

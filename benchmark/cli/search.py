@@ -2,136 +2,190 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmark.cli.trusting import take_trust
+from benchmark.cli.arguments import HELP, Parser, add_run, add_trust, add_wide, share, whole
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
     from benchmark.graphs.search import Found, Query
 
-HELP = """\
-usage: python -m benchmark search <run> "token" [--as activating|context|any] ["token" ...]
-
+ABOUT = """\
 Searches the graphs of all neurons of a run for tokens, and lists the neurons, strongest
-activation first. <run> is a folder under results/; its explainer must draw graphs (n2g does).
+activation first. The run's explainer must draw graphs (n2g does).
 
   "token" --as activating   the neuron fires on this token
   "token" --as context      the token stands before the one that the neuron fires on
   "token" --as any          either; so does a token without --as
 
-Each is one token: for two in a row name both. Several are combined, each with its own --as:
-  --combine and       the neuron's graph holds all of them (default)
-  --combine pattern   one and the same pattern of the graph does
-  --combine or        the graph holds at least one
-
-How tokens are compared: "List" is found with and without a space before it, " List" or "·List"
-only with. Line ends and tabs may be typed as \\n and \\t, or as they are shown: ↵ and →. The start
-of a context is "[start]". A token that begins with -- is typed as --token=--.
-  --exact             "List" is not " List"
-  --ignore-case       "List" is also "list"
-  --contains          a part of a token is enough
-
-Lists, alone or together with tokens:
-  --repeats           neurons with a pattern in which the token they fire on stands before as well
-                      (in-context behaviour)
-  --parts[=2]         neurons whose graph falls apart into at least so many unconnected parts
-                      (candidates for several meanings)
-
-  --above 0           count only patterns of at least this activation (1: the neuron's largest)
-  --top 50            how many neurons to list; 0 for all
-  --trust CLASS       read explanations of this class, package.module.Class, although it is neither
-                      built in nor an installed plug-in: its code is imported and run
-
-examples:
-  python -m benchmark search results/<run> "import" --as activating
-  python -m benchmark search results/<run> "(" --as activating "re" --as context --combine pattern
-  python -m benchmark search results/<run> --parts --above 0.5
+Each is one token: for two in a row name both. How tokens are compared: "List" is found with and
+without a space before it, " List" or "·List" only with. Line ends and tabs may be typed as \\n and
+\\t, or as they are shown: ↵ and →. The start of a context is "[start]". A token that begins with --
+is typed as --token=--.
 """
-
+EXAMPLES = """\
+python -m benchmark search results/<run> "import" --as activating
+python -m benchmark search results/<run> "(" --as activating "re" --as context --combine pattern
+python -m benchmark search results/<run> --parts --above 0.5
+"""
+ROLES = ("activating", "context", "any")
+# Before the token `--`, which argparse would take away.
+KEPT = "\0"
 WIDTH = 72
 PARTS = 3
-FLAGS = ("--exact", "--ignore-case", "--contains", "--repeats")
-VALUED = ("--as", "--combine", "--above", "--top", "--token")
-OPTIONS = (*VALUED, "--parts", *FLAGS, "--trust")
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("search", ABOUT, takes="the folder of a run first", examples=EXAMPLES)
+    add_run(made)
+    made.add_argument("token", nargs="*", help="tokens to look for, each with its own --as")
+    for role in ROLES:
+        made.add_argument(
+            "--token" if role == "any" else f"--{role}",
+            metavar="TOKEN",
+            dest="terms",
+            action="append",
+            type=functools.partial(_term, role),
+            default=[],
+            help=f'the same as "TOKEN" --as {role}',
+        )
+    made.add_argument(
+        "--combine",
+        metavar="HOW",
+        default="and",
+        help="and: the neuron's graph holds all tokens; pattern: one pattern of it does; "
+        "or: it holds at least one",
+    )
+    made.add_argument("--exact", action="store_true", help='"List" is not " List"')
+    made.add_argument("--ignore-case", action="store_true", help='"List" is also "list"')
+    made.add_argument("--contains", action="store_true", help="a part of a token is enough")
+    made.add_argument(
+        "--repeats",
+        action="store_true",
+        help="neurons with a pattern in which the token they fire on also stands before it "
+        "(in-context behaviour)",
+    )
+    made.add_argument(
+        "--parts",
+        metavar="N",
+        type=whole("--parts", 2),
+        help="neurons whose graph falls into at least N unconnected parts, 2 if no number is given "
+        "(candidates for several meanings)",
+    )
+    made.add_argument(
+        "--above",
+        metavar="SHARE",
+        type=share("--above"),
+        default=0.0,
+        help="count only patterns of at least this activation; 1 is the neuron's largest",
+    )
+    made.add_argument(
+        "--top",
+        metavar="N",
+        type=whole("--top", 0),
+        default=50,
+        help="how many neurons to list; 0 lists all",
+    )
+    add_wide(made)
+    add_trust(made)
+    return made
+
+
+def _term(role: str, text: str) -> tuple[str, str]:
+    return text.removeprefix(KEPT), role
 
 
 def command(words: Sequence[str]) -> int:
     """Search a run and print the neurons found."""
-    if not words or any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0 if words else 1
-    words, trust = take_trust(words)
-    folder, query, top = parse(words)
-    from benchmark.cli.graphing import opened_with_graphs, run_in
+    given = parser().read(with_roles(words))
+    query = query_of(given)
+    from benchmark.cli.find import find_run
+    from benchmark.cli.graphing import opened_with_graphs
     from benchmark.graphs.collect import run_graphs
     from benchmark.graphs.search import search
 
-    run = run_in(folder)
-    print_found(search(run_graphs(opened_with_graphs(run, trust)), query), query, top)
+    run = find_run(given.run)
+    found = search(run_graphs(opened_with_graphs(run, given.trust)), query)
+    print_found(found, query, given.top)
     return 0
 
 
-def parse(words: Sequence[str]) -> tuple[str, Query, int]:
-    """The run, what is looked for, and how many neurons to list.
+def with_roles(words: Sequence[str]) -> list[str]:
+    """Return the words with each `"token" --as role` as the option of that role.
 
     Raises:
-        BenchmarkError: an option is not known or lacks its value, or nothing is looked for.
+        BenchmarkError: `--as` follows no token, has no role, or one that there is not.
     """
-    from benchmark.cli.graphing import share, taken, whole_number
+    written: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        name, equals, role = word.partition("=")
+        if word in ("--token", *(f"--{one}" for one in ROLES)) and left:
+            written.append(f"{word}={left.pop(0)}")
+        elif word == "--parts" and not (left and left[0].isdigit()):
+            written.append("--parts=2")
+        elif name != "--as":
+            # A token such as -> or -- is no option.
+            odd = re.fullmatch(r"--?|-[^-].*|--[^A-Za-z].*", word, re.DOTALL)
+            plain = odd is None or word in HELP or _is_number(word)
+            written.append(word if plain else f"--token={word}")
+        elif not equals and not left:
+            raise BenchmarkError("--as needs a value: activating, context or any.")
+        else:
+            written[-1:] = [_with_role(written, role if equals else left.pop(0))]
+    return [re.sub("=--$", f"={KEPT}--", word) for word in written]
+
+
+def _with_role(written: Sequence[str], role: str) -> str:
+    """The last of the words before `--as` as the option of a role."""
+    if len(written) < 2 or re.match(r"--(?!token=)", written[-1]):
+        raise BenchmarkError('--as follows a token: search <run> "token" --as context.')
+    if role not in ROLES:
+        raise unknown("role", role, ROLES)
+    text = written[-1].removeprefix("--token=")
+    return f"--{'token' if role == 'any' else role}={text}"
+
+
+def query_of(given: Namespace) -> Query:
+    """Return what is looked for.
+
+    Raises:
+        BenchmarkError: nothing is, or a value is impossible.
+    """
     from benchmark.graphs.matching import Matching
     from benchmark.graphs.search import Query, Term
 
-    places: list[str] = []
-    terms: list[Term] = []
-    settings: dict[str, Any] = {}
-    flags: set[str] = set()
-    top = 50
-    at = 0
-    while at < len(words):
-        name, equals, value = words[at].partition("=")
-        if name in VALUED and not equals:
-            value = taken(words, at, name)
-            at += 1
-        at += 1
-        if name == "--as":
-            if not terms:
-                raise BenchmarkError('--as follows a token: search <run> "token" --as context.')
-            terms[-1] = Term(terms[-1].text, value)
-        elif name == "--combine":
-            settings["combine"] = value
-        elif name == "--above":
-            settings["above"] = share(name, value)
-        elif name == "--top":
-            top = whole_number(name, value, 0)
-        elif name == "--parts":
-            settings["parts"] = whole_number(name, value, 2) if equals else 2
-        elif name == "--token":
-            terms.append(Term(value))
-        elif name in FLAGS and not equals:
-            flags.add(name)
-        elif name.startswith("--") and len(name) > 2 and name[2].isalpha():
-            hint = f"A token that begins so is typed as --token={words[at - 1]}"
-            raise unknown("option of search", name, OPTIONS, hint)
-        elif not places:
-            places.append(words[at - 1])
-        else:
-            terms.append(Term(words[at - 1]))
-    if not places:
-        raise BenchmarkError("search takes the folder of a run first; see search --help.")
-    matching = Matching("--exact" in flags, "--ignore-case" in flags, "--contains" in flags)
-    query = Query(tuple(terms), matching=matching, repeats="--repeats" in flags, **settings)
+    terms = [Term(text) for text in given.token] + [Term(text, role) for text, role in given.terms]
+    matching = Matching(given.exact, given.ignore_case, given.contains)
+    query = Query(
+        tuple(terms),
+        matching=matching,
+        combine=given.combine,
+        repeats=given.repeats,
+        parts=given.parts or 1,
+        above=given.above,
+    )
     for term in terms:
         matching.test(term.text)
-    return places[0], query, top
+    return query
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a negative number, which is the value of an option."""
+    return re.fullmatch(r"-\d+|-\d*\.\d+", word) is not None
 
 
 def print_found(found: Found, query: Query, top: int) -> None:
-    """A row for each neuron, and how many there are."""
+    """Print a row for each neuron, and how many there are."""
     from benchmark.cli.graphing import counts_of
-    from benchmark.cli.table import print_rows
+    from benchmark.terminal.table import print_rows
 
     hits = found.hits[:top] if top else found.hits
     if hits:
@@ -163,5 +217,5 @@ def print_found(found: Found, query: Query, top: int) -> None:
 
 
 def fitted(text: str) -> str:
-    """A pattern of bounded width: what is furthest from the activating token is left out."""
+    """Return a pattern of bounded width: what is furthest from the activating token is left out."""
     return text if len(text) <= WIDTH else f"…{text[1 - WIDTH :]}"

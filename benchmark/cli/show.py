@@ -5,156 +5,155 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.trusting import take_trust
-from benchmark.errors import BenchmarkError, named, unknown
+from benchmark.cli.arguments import (
+    Parser,
+    add_run,
+    add_subject,
+    add_trust,
+    add_wide,
+    path_of,
+    subject_changes,
+    whole,
+)
+from benchmark.errors import BenchmarkError, named
 from benchmark.plugins.isolation import isolated
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     from benchmark.interface import Explanation
     from benchmark.results import Run, RunRecord
+    from benchmark.subject import Subject
 
-HELP = """\
-usage: python -m benchmark show <run>
-       python -m benchmark show <run> <layer>.<neuron> [direct=false]
-                                [--graph [<file or folder>]] [--dot]
-
-Shows a finished run: its table, a table per layer, its best and worst neurons; or, with
-a neuron, the explanation, its scores, and which next tokens the neuron makes likelier by
-itself. For the last the subject is loaded, if it is on this machine; direct=false leaves
-it out and answers at once. <run> is a folder under results/, or any folder above several
-runs, which are then listed in one table.
-
-  --graph           also draw the explanation as a graph, into <run>/graphs as SVG and PNG
-  --graph <folder>  the same into another folder, which is made if need be
-  --graph <file>    one file, by its ending: .svg, .png or .dot (Graphviz)
-  --dot             write DOT as well
-  --trust <class>   read explanations of this class, package.module.Class, although it is neither
-                    built in nor an installed plug-in: its code is imported and run; repeatable
+ABOUT = """\
+Shows a finished run: its table, a table per layer, its best and worst neurons; or, with a neuron,
+the explanation, contexts with the true and the predicted activations, its scores, and which next
+tokens the neuron makes likelier by itself. For contexts and next tokens the subject is loaded, if
+it is on this machine. Where several runs are meant, they are listed with their scores.
 
 docs/graphs.md says how to read a graph.
 """
-
-DIRECT = {"direct=true": True, "direct=false": False}
+EXAMPLES = """\
+python -m benchmark show results                        # all runs in one table
+python -m benchmark show results/solu-tiny/stdlib/n2g   # the only run below a folder
+python -m benchmark show results 3.400                  # every explanation of a neuron
+python -m benchmark show 0a5d9104 3.400 --graph         # a run by the first digits of its id
+"""
+OLD = {"direct": "--no-direct, to leave out the direct effect", "trust": "--trust CLASS"}
 
 EXTREMES = 5
+# What `--graph` without a path stands for.
+RUN_FOLDER = "<run>/graphs"
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("show", ABOUT, takes="a run and perhaps a neuron", examples=EXAMPLES, old=OLD)
+    add_run(made)
+    made.add_argument(
+        "more",
+        nargs="*",
+        metavar="layer.neuron",
+        help="a neuron, such as 3.400; or further runs, for one table of all of them",
+    )
+    made.add_argument(
+        "--graph",
+        metavar="PATH",
+        nargs="?",
+        const=RUN_FOLDER,
+        type=path_of("--graph"),
+        help="also draw the explanation as a graph: into a folder as SVG and PNG, <run>/graphs if "
+        "none is named, or into one file, by its ending: .svg, .png or .dot (Graphviz)",
+    )
+    made.add_argument("--dot", action="store_true", help="write the graph as DOT as well")
+    made.add_argument(
+        "--contexts",
+        metavar="N",
+        type=whole("--contexts", 0),
+        default=3,
+        help="contexts to show: so many top activating examples, and so many of the strongest "
+        "held-out contexts",
+    )
+    made.add_argument("--no-contexts", action="store_true", help="show no contexts")
+    made.add_argument(
+        "--no-direct", action="store_true", help="leave out the direct effect on the output"
+    )
+    add_wide(made)
+    add_subject(made)
+    add_trust(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Print a run or a neuron, and draw the neuron's graph if that is asked for."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    words, trust = take_trust(words, key=True)
-    direct = [DIRECT[word] for word in words if word in DIRECT]
-    places, drawing = parse_drawing([word for word in words if word not in DIRECT])
-    if not 1 <= len(places) <= 2 or len(direct) > 1:
+    given = parser().read(_graph_last(words))
+    from benchmark.cli.find import find_all, find_candidates, find_folders, parse_neuron
+
+    last = given.more[-1] if given.more else ""
+    name = last if last and not Path(last).exists() else ""
+    places = [given.run, *(given.more[:-1] if name else given.more)]
+    drawing = given.graph is not None or given.dot
+    if name and len(places) > 1:
         raise BenchmarkError("show takes a run and perhaps a neuron; see show --help.")
-    if drawing is not None and len(places) < 2:
+    if drawing and not name:
         raise BenchmarkError("a graph is of one neuron: show <run> <layer>.<neuron> --graph.")
-    from benchmark.results import find_runs, load_run
+    if not name:
+        several = len(places) > 1 or len(find_folders(places[0])) > 1
+        runs = find_all(places)
+        if several:
+            from benchmark.cli.finished import print_table
 
-    folder = Path(places[0])
-    if len(places) == 2:
-        layer, neuron = parse_neuron(places[1])
-        run = load_run(folder)
-        files = drawing.files(run, f"{layer}.{neuron}") if drawing is not None else []
-        explanation = show_neuron(run, layer, neuron, trust)
-        if all(direct):
-            from benchmark.cli.direct import print_direct
-
-            print_direct(run, layer, neuron)
-        if files:
-            draw_neuron(run, f"{layer}.{neuron}", explanation, files, trust)
+            print_table(runs)
+        else:
+            show_run(runs[0])
         return 0
-    folders = find_runs([folder]) if folder.is_dir() and not (folder / "run.json").exists() else []
-    if len(folders) > 1:
-        from benchmark.cli.finished import print_table
+    neuron = parse_neuron(name)
+    runs = find_candidates(given.run, neuron)
+    if len(runs) > 1:
+        from benchmark.cli.finished import print_candidates
 
-        print_table(_readable(folders))
+        print_candidates(runs, neuron)
+        if drawing:
+            raise BenchmarkError(
+                f"a graph is of one run: '{given.run}' means {len(runs)}, listed above."
+            )
         return 0
-    show_run(load_run(folders[0] if folders else folder))
+    _show_one(runs[0], neuron, given)
     return 0
 
 
-def _readable(folders: Sequence[Path]) -> list[Run]:
-    """The runs in some folders; one that cannot be read is named and stops no other.
+def _show_one(run: Run, neuron: tuple[int, int], given: Namespace) -> None:
+    """Show a neuron of one run as the options say."""
+    from benchmark.graphs.files import files_for
 
-    Raises:
-        BenchmarkError: none can be read.
-    """
-    from benchmark.results import load_run
+    layer, index = neuron
+    name = f"{layer}.{index}"
+    files: list[Path] = []
+    if given.graph is not None or given.dot:
+        target = given.graph if given.graph not in (None, Path(RUN_FOLDER)) else None
+        files = files_for(target or run.folder / "graphs", name, dot=given.dot)
+    explanation, subject = show_neuron(run, layer, index, given)
+    if not given.no_direct:
+        from benchmark.cli.direct import print_direct
 
-    runs: list[Run] = []
-    for folder in folders:
-        try:
-            runs.append(load_run(folder))
-        except BenchmarkError as error:
-            sys.stderr.write(f"left out: {one_line(error)}\n")
-    if not runs:
-        raise BenchmarkError("none of the runs there can be read.")
-    return runs
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Where a graph is to be drawn; None stands for the run's own folder."""
-
-    target: Path | None
-    dot: bool
-
-    def files(self, run: Run, neuron: str) -> list[Path]:
-        """The files to write."""
-        from benchmark.graphs.files import files_for
-
-        return files_for(self.target or run.folder / "graphs", neuron, dot=self.dot)
+        print_direct(run, layer, index, subject)
+    if files:
+        draw_neuron(run, name, explanation, files, given.trust)
 
 
-def parse_drawing(words: Sequence[str]) -> tuple[list[str], Drawing | None]:
-    """The words that are no options, and what is to be drawn.
-
-    A word after `--graph` is where to draw only if a run and a neuron are named besides.
-
-    Raises:
-        BenchmarkError: an option is not known.
-    """
-    places: list[str] = []
-    target: str | None = None
-    after: int | None = None
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name == "--graph":
-            after, target = len(places), value if equals else target
-        elif word.startswith("--") and word != "--dot":
-            raise unknown("option of show", word, ("--graph", "--dot", "--trust", "--help"))
-        elif word != "--dot":
-            places.append(word)
-    if after is not None and target is None and after < len(places) == 3:
-        target = places.pop(after)
-    if target == "":
-        raise BenchmarkError("--graph= names no file or folder.")
-    if after is None and "--dot" not in words:
-        return places, None
-    return places, Drawing(None if target is None else Path(target), "--dot" in words)
-
-
-def parse_neuron(word: str) -> tuple[int, int]:
-    """Read `3.400` as layer 3, neuron 400.
-
-    Raises:
-        BenchmarkError: the word is something else.
-    """
-    parts = word.split(".")
-    if len(parts) != 2 or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
-        raise BenchmarkError(
-            f"'{word:.60}' is no neuron; write <layer>.<neuron>, for example 3.400."
-        )
-    return int(parts[0]), int(parts[1])
+def _graph_last(words: Sequence[str]) -> list[str]:
+    """The words with a `--graph` that the run or a neuron follows at their end, without a value."""
+    written = list(words)
+    if "--graph" in written:
+        at = written.index("--graph")
+        after = "".join(written[at + 1 : at + 2])
+        if at == 0 or (re.fullmatch(r"[0-9]+\.[0-9]+", after) and not Path(after).exists()):
+            written.append(written.pop(at))
+    return written
 
 
 def show_run(run: Run) -> None:
@@ -168,10 +167,12 @@ def show_run(run: Run) -> None:
         has_support,
         support,
     )
-    from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.results.columns import HEADLINE, UNIFORM, own_text_sets, without_set
+    from benchmark.terminal.table import print_rows, say
+    from leaderboards.cells import marked, marks_legend
 
-    sys.stdout.write(_overview(run.record))
+    for line in _overview(run.record):
+        say(line, indent=10)
     print_table([run])
     print_calibration(run)
     _print_intervals(run)
@@ -209,21 +210,14 @@ def show_run(run: Run) -> None:
             cells[behind:behind] = support(every[i], UNIFORM) if supported else []
             rows.append([f"{columns['layer'][i]}.{columns['neuron'][i]}", *cells])
         print_rows(headings, rows, title=f"{title} neurons by {without_set(key)}")
-    sys.stdout.write(CORRELATION_LEGEND if supported else "")
+    say(CORRELATION_LEGEND if supported else "")
 
 
 def _print_intervals(run: Run) -> None:
     """The mean of every metric on the `uniform` set with its intervals."""
-    from benchmark.cli.table import (
-        ends,
-        interval,
-        intervals_legend,
-        marked,
-        neuron_interval,
-        number,
-        print_rows,
-    )
     from benchmark.results.columns import UNIFORM, of_set, without_set
+    from benchmark.terminal.table import print_rows
+    from leaderboards.cells import ends, interval, intervals_legend, marked, neuron_interval, number
 
     names = of_set(run.scores.metric_columns, UNIFORM)
     found = {name: run.record.metric(name) for name in names}
@@ -249,13 +243,20 @@ def _print_intervals(run: Run) -> None:
     sys.stdout.write(intervals_legend(summaries.values()))
 
 
-def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) -> Explanation | None:
-    """One explanation for a person, and its scores; returns it, None for a neuron that failed."""
+def show_neuron(
+    run: Run, layer: int, neuron: int, given: Namespace
+) -> tuple[Explanation | None, Subject | None]:
+    """Print one explanation, its contexts and its scores.
+
+    Returns:
+        The explanation, None for a neuron that failed; and the subject, if it was loaded.
+    """
     from benchmark.cli.scorer_tables import print_neuron_scorers
     from benchmark.cli.support import LEGEND, correlation_rows, positives_rows
-    from benchmark.cli.table import marked, marks_legend, print_rows
     from benchmark.evaluation.reopen import ReopenedRun
     from benchmark.results.columns import group_of, metric_of, score_column
+    from benchmark.terminal.table import print_rows, say
+    from leaderboards.cells import marked, marks_legend
 
     saved = run.explanation(layer, neuron)
     record = run.record
@@ -267,7 +268,7 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
         from benchmark.evidence import DEAD_MEANS
 
         sys.stdout.write(f"it is dead: {DEAD_MEANS}\n")
-    explanation = ReopenedRun(run, trust).explanation(saved)
+    explanation = ReopenedRun(run, given.trust).explanation(saved)
     if explanation is None:
         sys.stdout.write(f"failed: {one_line(saved.error)}\n")
     else:
@@ -281,7 +282,16 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
                 f"explainer {record.explainer.target} cannot describe neuron {layer}.{neuron}: "
                 f"{named(error)}"
             ) from error
-        sys.stdout.write(f"\n{description}\n")
+        sys.stdout.write("\n")
+        say(f"{description}\n", indent=4)
+    subject = None
+    if given.contexts and not given.no_contexts:
+        from benchmark.cli.contexts import print_contexts
+
+        sys.stdout.flush()
+        changes = subject_changes(given)
+        subject = print_contexts(run, saved, given.contexts, changes, given.trust)
+        sys.stdout.write("\n")
     row = next(row for row in run.scores.rows() if (row["layer"], row["neuron"]) == (layer, neuron))
     sets = run.scores.scoring_sets
     of_sets = [name for name in run.scores.metric_columns if group_of(name) in sets]
@@ -295,10 +305,10 @@ def show_neuron(run: Run, layer: int, neuron: int, trust: Sequence[str] = ()) ->
             rows += correlation_rows(row, sets)
     rows += positives_rows(row, sets)
     print_rows(["scores", *sets], rows)
-    sys.stdout.write(LEGEND if correlation_rows(row, sets) else "")
+    say(LEGEND if correlation_rows(row, sets) else "")
     sys.stdout.write(marks_legend(metrics))
     print_neuron_scorers(run, row)
-    return explanation
+    return explanation, subject
 
 
 def draw_neuron(
@@ -326,7 +336,7 @@ def draw_neuron(
         sys.stdout.write(f"graph  {path}\n")
 
 
-def _overview(record: RunRecord) -> str:
+def _overview(record: RunRecord) -> list[str]:
     subject, environment = record.subject, record.environment
     lines = [
         f"run {record.run_id}, finished {record.finished}, benchmark {record.benchmark_version}",
@@ -344,7 +354,7 @@ def _overview(record: RunRecord) -> str:
             if name in environment.packages
         ),
     ]
-    return "".join(f"{one_line(line)}\n" for line in lines)
+    return [f"{one_line(line)}\n" for line in lines]
 
 
 def _by_score(run: Run, column: str) -> list[int]:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.flags import Flags
+from benchmark.cli.arguments import Parser, add_trust, path_of, whole
 from benchmark.cli.imports import import_whole
-from benchmark.cli.trusting import take_trust
 from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
@@ -18,47 +17,71 @@ if TYPE_CHECKING:
     from benchmark.results import Run
     from leaderboards.resimulation import Resimulation
 
-HELP = """\
-usage: python -m benchmark submit <run> [<run> ...] [--to FOLDER] [--hub REPOSITORY] [...]
-       python -m benchmark submit --check FOLDER
-
+ABOUT = """\
 Checks finished runs and puts them among the submissions of a leaderboard: a run's record must fit
 the published schema and agree with itself, its files must fit each other, and a random part of its
 explanations is simulated again and must give the same scores. What does not is refused. Where the
 subject, the text or the explainer is not available here, the run is accepted as unverified: it is
 marked in every table and has no rank.
 
-  --to FOLDER         the folder of submissions; its tables are rebuilt
-  --hub REPOSITORY    a dataset repository on the Hugging Face hub, such as name/leaderboard; gets
-                      the explanations too
-  --pull-request      on the hub, open a pull request instead of writing to the main branch
-  --neurons N         how many neurons are simulated again, default 16
-  --seed N            what draws them, default: another one each time
-  --cache-dir FOLDER  where activations are kept, default: the user's cache folder
-  --trust CLASS       simulate explanations of this class, package.module.Class, although it is
-                      neither built in nor an installed plug-in: its code is run; repeatable
-  --check FOLDER      instead, check the submissions in a folder as far as their files allow
-
 docs/submitting.md tells what is checked and how exactly.
 """
+EXAMPLES = """\
+python -m benchmark submit results/<run> --to leaderboards/published
+python -m benchmark submit results/<run> --hub name/leaderboard --pull-request
+python -m benchmark submit --check leaderboards/published
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    made = Parser("submit", ABOUT, examples=EXAMPLES)
+    made.add_argument("run", nargs="*", help="folders of runs, or ids of runs below results/")
+    made.add_argument(
+        "--to",
+        metavar="FOLDER",
+        type=path_of("--to"),
+        help="the folder of submissions; its tables are rebuilt",
+    )
+    made.add_argument(
+        "--hub",
+        metavar="REPOSITORY",
+        help="a dataset repository on the Hugging Face hub, such as name/leaderboard; gets the "
+        "explanations too",
+    )
+    made.add_argument(
+        "--pull-request",
+        action="store_true",
+        help="on the hub, open a pull request instead of writing to the main branch",
+    )
+    made.add_argument(
+        "--neurons",
+        metavar="N",
+        type=whole("--neurons", 1),
+        default=16,
+        help="how many neurons are simulated again",
+    )
+    made.add_argument(
+        "--seed",
+        metavar="N",
+        type=whole("--seed", 0, digits=18),
+        help="what draws them (default: another one each time)",
+    )
+    made.add_argument("--cache-dir", metavar="FOLDER", help="where activations are kept")
+    made.add_argument(
+        "--check",
+        metavar="FOLDER",
+        type=path_of("--check"),
+        help="instead, check the submissions in a folder as far as their files allow",
+    )
+    add_trust(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Check runs and put them where they are asked to go."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP)
-        return 0
-    words, trust = take_trust(words)
-    flags = Flags("submit")
-    flags.add_argument("run", type=Path, nargs="*")
-    flags.add_argument("--to", type=Path)
-    flags.add_argument("--hub")
-    flags.add_argument("--pull-request", action="store_true")
-    flags.add_argument("--neurons", type=int, default=16)
-    flags.add_argument("--seed", type=int)
-    flags.add_argument("--cache-dir")
-    flags.add_argument("--check", type=Path)
-    given = flags.parse_intermixed_args(list(words))
+    given = parser().read(words)
+    trust = given.trust
     if given.check is not None:
         if given.run or given.to is not None or given.hub is not None:
             raise BenchmarkError("submit --check takes a folder of submissions and nothing else.")
@@ -69,20 +92,19 @@ def command(words: Sequence[str]) -> int:
         raise BenchmarkError(
             "submit needs a place: --to leaderboards/published, or --hub <name>/<repository>."
         )
-    if given.neurons < 1:
-        raise BenchmarkError(f"--neurons {given.neurons} is too few; the smallest is 1.")
     from benchmark.results import check_writable
 
     if given.to is not None:
         check_writable(given.to)
     import_whole("benchmark.subject.build", "leaderboards.resimulation")
+    from benchmark.cli.find import find_places
     from leaderboards.resimulation import resimulate
     from leaderboards.submitting import all_files, place, place_of_run, submission_files
     from leaderboards.validation import validated
 
     # All are checked before any is put anywhere; subject and text are loaded once for all of them.
     checked: list[tuple[Run, Resimulation]] = []
-    for folder in given.run:
+    for folder in map(Path, find_places(given.run)):
         run = validated(folder)
         record = run.record
         _say(

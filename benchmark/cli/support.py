@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.cli.table import count
 from benchmark.results.columns import (
     EFFECTIVE_TOKENS,
     PEARSON_HIGH,
@@ -13,6 +12,7 @@ from benchmark.results.columns import (
     POSITIVES,
     score_column,
 )
+from leaderboards.cells import count
 
 OVER_DOCUMENTS, EFFECTIVE = "over documents", "effective tokens"
 CORRELATION_LEGEND = """\

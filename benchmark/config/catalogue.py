@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from benchmark.files.reading import read_yaml
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-GROUPS = ("model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking")
 OF_CLASSES = ("explainer", "simulator")  # groups whose choices name a class by `_target_`
+ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "neuron_simulator_benchmark.explainers"
 SCORER_PLUGINS = "neuron_simulator_benchmark.scorers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+CUSTOM = "custom"  # the choice for any class, named by explainer._target_
 NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>
 
 
@@ -32,14 +34,31 @@ class Entry:
 
 
 def config_folder() -> Path:
-    """The folder of the Hydra config tree, in a checkout as in an installed wheel."""
-    import configs
+    """Return the folder of the config tree, in a checkout as in an installed wheel.
 
-    return Path(configs.__path__[0])
+    It is not imported, because a project that uses Hydra often has a package `configs` itself.
+    """
+    return ROOT / "configs"
+
+
+@functools.cache
+def default_names() -> dict[str, str]:
+    """Return the name that is chosen of each group where the user names none, in their order."""
+    config = read_yaml(config_folder() / "config.yaml")
+    chosen: dict[str, str] = {}
+    for entry in config["defaults"]:
+        if isinstance(entry, dict):
+            chosen |= {group: name for group, name in entry.items() if " " not in group}
+    return chosen
+
+
+def groups() -> tuple[str, ...]:
+    """Return the groups of the configuration that are chosen by name."""
+    return tuple(default_names())
 
 
 def entries(group: str) -> list[Entry]:
-    """The choices of a config group, by name; installed explainers and scorers are among them."""
+    """Return the choices of a group, sorted; installed explainers and scorers are among them."""
     paths = sorted((config_folder() / group).glob("[!_]*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
@@ -137,18 +156,8 @@ def write_configs(explainers: Iterable[Entry], folder: Path) -> None:
         path.write_text(yaml.safe_dump(dict(entry.config)), encoding="utf-8")
 
 
-def defaults() -> dict[str, str]:
-    """The name that is chosen of each group where the command line names none."""
-    config = read_yaml(config_folder() / "config.yaml")
-    chosen: dict[str, str] = {}
-    for entry in config["defaults"]:
-        if isinstance(entry, dict):
-            chosen |= {group: name for group, name in entry.items() if group in GROUPS}
-    return chosen
-
-
 def find(group: str, name: str) -> Entry:
-    """A choice by name.
+    """Return a choice by name.
 
     Raises:
         BenchmarkError: there is none of that name.
@@ -158,9 +167,52 @@ def find(group: str, name: str) -> Entry:
         return _entry(path)
     known = {entry.name: entry for entry in entries(group)}
     if name not in known:
-        shown = [other for other in known if group not in OF_CLASSES or other != "custom"]
+        shown = [other for other in known if group not in OF_CLASSES or other != CUSTOM]
+        if group == "metrics":
+            from metrics import METRICS
+
+            shown += METRICS
         raise unknown(group, name, shown, HINTS.get(group, ""))
     return known[name]
+
+
+def is_choice(group: str, name: str) -> bool:
+    """Return whether a group has a choice of this name."""
+    path = config_folder() / group / f"{name}.yaml"
+    if re.fullmatch(NAME, name) and path.is_file():
+        return True
+    return group == "explainer" and name in {entry.name for entry in plugins()}
+
+
+def takes_any_option(group: str, entry: Entry) -> bool:
+    """Return whether a choice is of a class whose options only the class knows."""
+    shipped = (config_folder() / group / f"{entry.name}.yaml").is_file()
+    return group in OF_CLASSES and (entry.name == CUSTOM or not shipped)
+
+
+def metric_names(value: str) -> list[str] | None:
+    """Return the metrics that `[pearson,f1]` or a single `pearson` names, None for a set's name.
+
+    Whether there are such metrics is checked with the rest of a configuration.
+    """
+    from metrics import METRICS
+
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [name.strip(" '\"") for name in text[1:-1].split(",") if name.strip()]
+    return [text] if text in METRICS and not is_choice("metrics", text) else None
+
+
+def metrics_config(value: str) -> dict[str, Any]:
+    """Return the config of a choice of metrics: a set's name, a metric, or `[pearson,f1]`.
+
+    Raises:
+        BenchmarkError: there is no such set.
+    """
+    names = metric_names(value)
+    if names is None:
+        return dict(find("metrics", value).config)
+    return {**find("metrics", default_names()["metrics"]).config, "metrics": names}
 
 
 HINTS = {
@@ -171,6 +223,6 @@ HINTS = {
     ),
     "explainer": "Your own: explainer._target_=package.module.Class.",
     "simulator": "Your own: simulator._target_=package.module.Class.",
-    "metrics": "Single ones: metrics.metrics=[pearson,f1].",
+    "metrics": "Single ones: metrics=[pearson,f1].",
     "scorer": "Your own: scorer=path/to/scorer.yaml, a file that names its class by _target_.",
 }

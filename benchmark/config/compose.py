@@ -1,69 +1,124 @@
-"""Lets Hydra compose a configuration from checked overrides; its complaints become one message."""
+"""Composition of configurations from overrides by Hydra, whose errors become one message."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
+import itertools
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from benchmark.config.catalogue import OF_CLASSES, config_folder, plugins, write_configs
-from benchmark.config.values import unreadable
+from benchmark.config.catalogue import config_folder, plugins, write_configs
+from benchmark.config.overrides import check_form, default_dataset, last_choice, prepare_overrides
+from benchmark.config.values import quoted, unreadable
 from benchmark.errors import BenchmarkError
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-def compose_and_call(job: Callable[[Any], None], overrides: list[str], *, sweep: bool) -> None:
-    """Call `job` with the configuration that the overrides compose; in a sweep with each.
+# Hydra keeps what it composes from in one place for the whole process.
+_LOCK = threading.RLock()
+
+
+def compose(words: Sequence[str]) -> DictConfig:
+    """Return the configuration that overrides such as `explainer=zero` compose.
+
+    What the program itself does with Hydra is left alone, and several threads may compose.
 
     Raises:
-        BenchmarkError: Hydra cannot read an override, or compose what they say.
+        BenchmarkError: an override cannot be read, or names something that is not known.
     """
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    # Without this Hydra prints a stack trace of its own and exits; with it, it raises.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")
-    arguments = sys.argv
-    found = plugins()
-    with (
-        tempfile.TemporaryDirectory(prefix="neuron-benchmark-")
-        if found or sweep
-        else contextlib.nullcontext("")
-    ) as folder:
-        flags = ["--config-dir", folder] if found else []
-        flags += ["--multirun", f"hydra.sweep.dir={folder}"] if sweep else []
-        write_configs(found, Path(folder))
-        words = [_of_every_job(word) for word in overrides] if sweep else overrides
-        sys.argv = [arguments[0], *flags, *words]
-        try:
-            main(job)()
-        except (HydraException, OmegaConfBaseException) as error:
-            raise unreadable(overrides, sweep) or BenchmarkError(_one_message(error)) from error
-        finally:
-            sys.argv = arguments
+    return _composed([prepare_overrides(words)])[0]
 
 
-def _of_every_job(override: str) -> str:
-    """An option of a class as a sweep over its one value.
+def compose_sweep(words: Sequence[str]) -> list[DictConfig]:
+    """Return the configuration of every combination of the values that overrides list.
 
-    Hydra first composes what is not swept with the default explainer, which may lack the option.
+    Values are separated by commas; those of the last override vary fastest.
+
+    Raises:
+        BenchmarkError: as `compose`; or models with different corpora are swept and none is named.
     """
+    jobs = _combinations(words)
+    if not any(last_choice(job, "dataset") for job in jobs):
+        default_dataset(dict.fromkeys(filter(None, (last_choice(job, "model") for job in jobs))))
+    return _composed([prepare_overrides(job) for job in jobs])
+
+
+def compose_all(words: Sequence[str], *, sweep: bool) -> list[DictConfig]:
+    """Return what `compose` or, for a sweep, `compose_sweep` gives.
+
+    Raises:
+        BenchmarkError: as they do.
+    """
+    return compose_sweep(words) if sweep else [compose(words)]
+
+
+def _combinations(words: Sequence[str]) -> list[list[str]]:
+    """The overrides of each run of a sweep; of a key that is given twice the last counts."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    key, _, value = override.partition("=")
-    if key.lstrip("+").partition(".")[0] not in OF_CLASSES or "." not in key or not value:
-        return override
+    check_form(words)
+    quoted_words = [quoted(word, sweep=True) for word in words]
+    parser = OverridesParser.create()
+    values: dict[str, list[str]] = {}
     try:
-        swept = OverridesParser.create().parse_override(override).is_sweep_override()
-    except HydraException:
-        return override  # Hydra says what is wrong with it
-    return override if swept else f"{key}=choice({value})"
+        for word in quoted_words:
+            override = parser.parse_override(word)
+            key = override.get_key_element()
+            if override.is_discrete_sweep():
+                values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            elif override.is_sweep_override():
+                raise BenchmarkError(f"{word} is an interval; name single values: {key}=1,2,3.")
+            else:
+                values[key] = [word]
+    except HydraException as error:
+        raise unreadable(quoted_words, True) or BenchmarkError(_one_message(error)) from error
+    return [list(job) for job in itertools.product(*values.values())]
+
+
+def _composed(jobs: Sequence[list[str]]) -> list[DictConfig]:
+    from hydra import compose as hydra_compose
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    composed = []
+    with _hydra() as further:
+        for words in jobs:
+            try:
+                composed.append(hydra_compose("config", [*further, *words]))
+            except (HydraException, OmegaConfBaseException) as error:
+                raise unreadable(words, False) or BenchmarkError(_one_message(error)) from error
+    return composed
+
+
+@contextlib.contextmanager
+def _hydra() -> Iterator[list[str]]:
+    """Let Hydra compose from our tree, with overrides that add plug-ins; then all is as before."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.version import VersionBase
+
+    with _LOCK, contextlib.ExitStack() as stack:
+        whole, version = GlobalHydra.instance(), VersionBase.instance()
+        before = whole.hydra, version.version_base
+        whole.clear()
+        try:
+            found, further = plugins(), []
+            if found:
+                folder = stack.enter_context(
+                    tempfile.TemporaryDirectory(prefix="neuron-benchmark-")
+                )
+                write_configs(found, Path(folder))
+                further = [f"hydra.searchpath=['file://{folder}']"]
+            with initialize_config_dir(str(config_folder()), version_base="1.3"):
+                yield further
+        finally:
+            GlobalHydra.set_instance(whole)
+            whole.hydra, version.version_base = before
 
 
 def _one_message(error: Exception) -> str:

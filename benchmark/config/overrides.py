@@ -1,23 +1,50 @@
-"""Checks the words after `run` before Hydra sees them, and fills in what follows from them."""
+"""Checks of overrides before Hydra sees them, and the overrides that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from benchmark.config.catalogue import GROUPS, OF_CLASSES, find
+from benchmark.config.catalogue import CUSTOM, OF_CLASSES, default_names, find, groups, metric_names
 from benchmark.config.keys import check_keys
 from benchmark.config.values import quoted
 from benchmark.errors import BenchmarkError
 
 
-def prepare_overrides(words: Sequence[str], *, sweep: bool) -> list[str]:
-    """Overrides that Hydra composes, from what the user wrote.
+def prepare_overrides(words: Sequence[str]) -> list[str]:
+    """Return the overrides of one run that Hydra composes, from those that the user wrote.
 
     Names of groups and keys are checked; a model brings its own default corpus; a bare
-    `explainer._target_=...` becomes the `custom` explainer, `simulator._target_=...` likewise.
+    `explainer._target_=...` becomes the `custom` explainer, and so for a simulator;
+    `metrics=[pearson,f1]` becomes the standard metrics with these names; an option of a class of
+    somebody's own needs no `+`.
 
     Raises:
         BenchmarkError: a word is no override, or names something that is not there.
+    """
+    check_form(words)
+    # Options of a scorer that was added, which Hydra does not know beforehand.
+    words = [f"++{word}" if word.startswith("scorers.") else word for word in words]
+    words = [word for given in words for word in _with_metrics(quoted(given, sweep=False))]
+    chosen = {group: _choice(words, group) for group in groups()}
+    for group, name in chosen.items():
+        if name is not None:
+            find(group, name)
+    for group in OF_CLASSES:
+        if chosen[group] is None and any(word.startswith(f"{group}._target_=") for word in words):
+            words.insert(0, f"{group}={CUSTOM}")
+            chosen[group] = CUSTOM
+    if chosen["dataset"] is None and chosen["model"] is not None:
+        chosen["dataset"] = default_dataset([chosen["model"]])
+        words.insert(0, f"dataset={chosen['dataset']}")
+    names = {group: name or default_names()[group] for group, name in chosen.items()}
+    return check_keys(words, names)
+
+
+def check_form(words: Iterable[str]) -> None:
+    """Check that every word is `key=value`, or `~key`.
+
+    Raises:
+        BenchmarkError: one is not.
     """
     for word in words:
         key, separator, _ = word.partition("=")
@@ -25,39 +52,20 @@ def prepare_overrides(words: Sequence[str], *, sweep: bool) -> list[str]:
             raise BenchmarkError(
                 f"'{word}' is not an override; write key=value, for example explainer=token_lookup."
             )
-    # Options of a scorer that was added, which Hydra does not know beforehand.
-    words = [f"++{word}" if word.startswith("scorers.") else word for word in words]
-    words = [quoted(word, sweep=sweep) for word in words]
-    chosen = {group: _choices(words, group, sweep) for group in GROUPS}
-    for group, names in chosen.items():
-        for name in names:
-            find(group, name)
-    for group in OF_CLASSES:
-        if not chosen[group] and any(word.startswith(f"{group}._target_=") for word in words):
-            words.insert(0, f"{group}=custom")
-            chosen[group] = ["custom"]
-    if not chosen["dataset"] and chosen["model"]:
-        dataset = _default_dataset(chosen["model"])
-        words.insert(0, f"dataset={dataset}")
-        chosen["dataset"] = [dataset]
-    check_keys(words, chosen)
-    return words
 
 
-def _choices(words: Sequence[str], group: str, sweep: bool) -> list[str]:
-    """The names a group is given, the last time it is; several only in a sweep."""
-    names: list[str] = []
-    for word in words:
-        key, _, value = word.partition("=")
-        if key != group:
-            continue
-        if not sweep and "," in value:
-            raise BenchmarkError(f"{group}={value} names several; add -m to run one after another.")
-        names = [name.strip(" '\"") for name in value.split(",")]
-    return names
+def last_choice(words: Iterable[str], group: str) -> str | None:
+    """Return the name that a group is given, the last time it is; None where it is given none."""
+    values = [word.partition("=")[2] for word in words if word.partition("=")[0] == group]
+    return values[-1].strip(" '\"") if values else None
 
 
-def _default_dataset(models: Sequence[str]) -> str:
+def default_dataset(models: Iterable[str]) -> str | None:
+    """Return the corpus that models have by default, None for no models.
+
+    Raises:
+        BenchmarkError: a model is not known or has none, or they have different ones.
+    """
     defaults = {name: find("model", name).config.get("dataset") for name in models}
     without = [name for name, dataset in defaults.items() if not dataset]
     if without:
@@ -70,4 +78,23 @@ def _default_dataset(models: Sequence[str]) -> str:
         raise BenchmarkError(
             f"these models have different corpora ({listed}); name one with dataset=..."
         )
-    return str(next(iter(defaults.values())))
+    return next((str(dataset) for dataset in defaults.values()), None)
+
+
+def _choice(words: Sequence[str], group: str) -> str | None:
+    name = last_choice(words, group)
+    if name is not None and "," in name:
+        hint = f", or write a list as {group}=[{name}]" if group == "metrics" else ""
+        raise BenchmarkError(
+            f"{group}={name} names several; add -m to run one after another{hint}."
+        )
+    return name
+
+
+def _with_metrics(word: str) -> list[str]:
+    """`metrics=[pearson,f1]` as the standard metrics with other names; other words as they are."""
+    key, _, value = word.partition("=")
+    names = metric_names(value) if key == "metrics" else None
+    if names is None:
+        return [word]
+    return [f"metrics={default_names()['metrics']}", f"metrics.metrics=[{','.join(names)}]"]

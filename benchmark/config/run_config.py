@@ -409,7 +409,9 @@ def _check_ranges(config: RunConfig) -> None:
 def _check_neurons(neurons: NeuronsConfig) -> None:
     if neurons.list is None:
         return
-    for layer, neuron in listed_neurons(neurons.list):
+    pairs = listed_neurons(neurons.list)
+    neurons.list = [[layer, neuron] for layer, neuron in pairs]
+    for layer, neuron in pairs:
         if neurons.layers is not None and layer not in neurons.layers:
             raise BenchmarkError(
                 f"neurons.list holds neuron {layer}.{neuron}, but neurons.layers={neurons.layers} "
@@ -424,7 +426,9 @@ def listed_neurons(values: Any) -> list[tuple[int, int]]:
         BenchmarkError: for an entry that is no pair; also for a bare number such as 3.400, which
             YAML reads as 3.4 and so means another neuron.
     """
-    example = "write pairs of layer and neuron: neurons.list=[[0,12],[3,400]]."
+    example = 'write neurons as layer.neuron: neurons.list=["0.12","3.400"].'
+    if isinstance(values, str):
+        values = [values]
     if not isinstance(values, list | tuple):
         raise BenchmarkError(f"neurons.list={values} is no list; {example}")
     pairs = set()
@@ -438,7 +442,7 @@ def listed_neurons(values: Any) -> list[tuple[int, int]]:
             raise BenchmarkError(f"neurons.list holds {value!r:.80}; {example}")
         pairs.add((int(parts[0]), int(parts[1])))
     if not pairs:
-        raise BenchmarkError("neurons.list is empty; leave it out or name neurons: [[0,12]].")
+        raise BenchmarkError("neurons.list is empty; leave it out or name neurons: [0.12].")
     return sorted(pairs)
 
 

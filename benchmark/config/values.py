@@ -13,6 +13,8 @@ from benchmark.errors import BenchmarkError
 MOST_DIGITS = 1000
 # Names of files and folders may hold anything, and stand for nothing but themselves.
 PATHS = ("dataset.path", "model.source", "scorer", "results_dir", "cache_dir", "tracking.dir")
+# A text in quotes, or a neuron outside of quotes.
+_NEURON = re.compile(r"""('[^']*'|"[^"]*")|(?<![\w.])(\d+[./]\d+)(?![\w.])""")
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -61,15 +63,18 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def quoted(word: str, *, sweep: bool) -> str:
-    """The override with a path in quotes: `~`, `=`, `(`, `${`, `ü` or a space are just letters.
+    """Return the override with a path in quotes: `~`, `=`, `${`, `ü` or a space are just letters.
 
     In a sweep a comma stands between paths. What is quoted already, a list, or null stays.
+    Neurons such as 3.400 are quoted too, because YAML reads a number and drops its last zeros.
     """
     key, _, value = word.partition("=")
+    if key == "neurons.list":
+        return f"{key}={_NEURON.sub(lambda found: found[1] or repr(found[2]), value)}"
     if key.lstrip("+") not in PATHS or value in ("", "null", "???") or value[0] in "'\"[":
         return word
     parts = value.split(",") if sweep else [value]
-    return f"{key}={','.join(_quote(literal(_here(part))) for part in parts)}"
+    return f"{key}={','.join(quote(literal(_here(part))) for part in parts)}"
 
 
 def _here(path: str) -> str:
@@ -77,7 +82,8 @@ def _here(path: str) -> str:
     return f"./{path}" if path[:1] == "~" and os.path.expanduser(path) == path else path
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Return text in the quotes of the grammar of overrides."""
     # A backslash means itself except before a quote.
     text = re.sub(r"(\\*)'", lambda found: f"{found[1] * 2}\\'", text)
     text = re.sub(r"(\\+)$", lambda found: found[1] * 2, text)
@@ -97,7 +103,7 @@ def unreadable(words: list[str], sweep: bool) -> BenchmarkError | None:
         except HydraException:
             return BenchmarkError(
                 f"the value of {word} cannot be read; put it in quotes of its own: "
-                f'"{key}={_quote(value)}"'
+                f'"{key}={quote(value)}"'
             )
         if parsed.is_sweep_override() and not sweep:
             return BenchmarkError(

@@ -31,6 +31,7 @@ from benchmark.interface import (
     SubjectModel,
 )
 from benchmark.plugins.isolation import SharedStateError, isolated
+from benchmark.results.columns import cost_column
 from benchmark.results.journal import Journal
 from benchmark.results.lines import explanation_line, parse_line
 
@@ -297,8 +298,8 @@ def cost_columns(answers: Sequence[Explained], spent: dict[str, float]) -> list[
         total = sum(own)
         factor = max(1.0, spent[name] / total) if total else 0.0
         for row, value in zip(columns, own, strict=True):
-            row[f"cost/{column}"] = value * factor if total else spent[name] / n
+            row[cost_column(column)] = value * factor if total else spent[name] / n
     names = sorted({name for answer in answers for name in answer.costs} - {TOKENS, SECONDS})
     for row, answer in zip(columns, answers, strict=True):
-        row.update({f"cost/{name}": float(answer.costs.get(name, 0)) for name in names})
+        row.update({cost_column(name): float(answer.costs.get(name, 0)) for name in names})
     return columns

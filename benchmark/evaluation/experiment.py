@@ -14,6 +14,7 @@ import torch
 from benchmark.config.run_config import RunConfig, listed_neurons
 from benchmark.corpus import Corpus, load_corpus
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.blocks import cut_blocks
 from benchmark.evidence import (
     DEAD_MEANS,
     Block,
@@ -22,6 +23,7 @@ from benchmark.evidence import (
     Selection,
     draw_neurons,
 )
+from benchmark.files.cache_folder import user_cache_folder
 from benchmark.files.tensor_cache import TensorCache
 from benchmark.interface import ExplainText, Scorer, SubjectModel
 from benchmark.plugins.handed import handed
@@ -96,11 +98,8 @@ class Experiment:
 
     def blocks(self) -> list[Block]:
         """The neurons in blocks of at most `neurons.block_size` of one layer."""
-        blocks: list[Block] = []
-        for selection in self.selections():
-            for part in selection.neurons.split(self.config.neurons.block_size):
-                if len(part):
-                    blocks.append(Block(len(blocks), selection.layer, part))
+        neurons = [(selection.layer, selection.neurons) for selection in self.selections()]
+        blocks = cut_blocks(neurons, self.config.neurons.block_size)
         if not blocks:
             raise BenchmarkError(
                 f"every neuron of layers {self.layers} is dead on corpus '{self.corpus.name}': "
@@ -163,12 +162,15 @@ def open_corpus(config: RunConfig, subject: Subject) -> Corpus:
 
 
 def cache_folder(config: RunConfig) -> Path:
-    """Where activations are kept."""
-    if config.cache_dir is not None:
-        return Path(config.cache_dir).expanduser()
-    from platformdirs import user_cache_dir
+    """Return the folder where the runs of a configuration keep activations."""
+    return cache_at(config.cache_dir)
 
-    return Path(user_cache_dir("neuron-simulator-benchmark", appauthor=False))
+
+def cache_at(folder: str | None) -> Path:
+    """Return a cache folder that was named; the user's own where none was."""
+    if folder is not None:
+        return Path(folder).expanduser()
+    return user_cache_folder()
 
 
 def _layers(config: RunConfig, subject: Subject) -> list[int]:

@@ -28,6 +28,7 @@ from benchmark.interface import (
 )
 from benchmark.plugins.handed import handed
 from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
+from benchmark.plugins.objects import class_of, object_of
 from benchmark.results import DESCRIPTIVE, SavedExplanation
 from benchmark.results.encoding import explanation_text
 
@@ -45,6 +46,8 @@ class OutageError(BenchmarkError):
 def build_explainer(config: Mapping[str, Any]) -> Explainer:
     """Make the explainer that a config names by `_target_`, its other keys being its options.
 
+    One that a program handed over as an object is that object.
+
     Raises:
         BenchmarkError: the class cannot be imported, refuses its options or is no explainer.
     """
@@ -56,6 +59,10 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
         raise BenchmarkError(
             "the explainer has no class; name one with explainer._target_=package.module.Class."
         )
+    given = object_of(config)
+    if given is not None:
+        check_explainer(given, target)
+        return cast(Explainer, given)
     label = f"'{target}'"
     if config.get("name") not in (None, target.rpartition(".")[2]):
         label = f"'{config['name']}' ({target})"
@@ -79,6 +86,9 @@ def imported_class(target: str, label: str, group: str = "explainer") -> Any:
     Raises:
         BenchmarkError: there is none, or its module cannot be imported.
     """
+    handed_over = class_of(target)
+    if handed_over is not None:
+        return handed_over
     module_name, _, class_name = target.rpartition(".")
     if not module_name:
         raise BenchmarkError(
@@ -211,6 +221,8 @@ def restore(
     """
     if saved.explanation is None:
         return Failure(saved.error or "failed")
+    if isinstance(explainer, NeedsSubject):  # its simulator may need the tokenizer
+        explainer.bind(handed(subject))
     explanation = load_explanation(explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
     if isinstance(explanation, NeedsSubject):
         explanation.bind(handed(subject))

@@ -12,6 +12,7 @@ from benchmark.evaluation.explain import check_explainer, imported_class, load_e
 from benchmark.evaluation.simulators import SimulatedExplainer, check_simulator
 from benchmark.files.reading import first_line
 from benchmark.interface import Explainer, Explanation, Failure, Simulator, SubjectModel
+from benchmark.plugins.objects import object_of
 from benchmark.plugins.trusted import TARGET, UntrustedError, canonical, check_options
 from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
 
@@ -70,7 +71,7 @@ class ReopenedRun:
         options = self.run.record.explainer.options
         check_options(options, f"the run in '{self.run.folder}'", self._trust)
         given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
-        explainer = _made(given)
+        explainer = object_of(options) or _made(given)
         check_explainer(explainer, str(options[TARGET]))
         return cast(Explainer, explainer)
 
@@ -190,16 +191,10 @@ def check_fingerprint(run: Run, what: str, then: str, now: str) -> None:
 
 def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
     """Return the neurons of a run in the blocks that they were explained in."""
-    import torch
+    from benchmark.evaluation.blocks import cut_blocks
 
-    from benchmark.evidence import Block
-
-    blocks: list[Block] = []
-    for layer, neurons in sorted(run.record.neurons.per_layer.items()):
-        for part in torch.tensor(neurons).split(experiment.config.neurons.block_size):
-            if len(part):
-                blocks.append(Block(len(blocks), layer, part))
-    return blocks
+    neurons = sorted(run.record.neurons.per_layer.items())
+    return cut_blocks(neurons, experiment.config.neurons.block_size)
 
 
 def _made_simulator(options: Mapping[str, Any]) -> Simulator:

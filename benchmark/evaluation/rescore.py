@@ -20,14 +20,12 @@ from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.files.atomic import storage_errors
 from benchmark.files.explanation_size import SIZE_MEASURE
 from benchmark.results import Run, RunWriter, Scores, load_run
-from benchmark.results.columns import cost_column
+from benchmark.results.columns import costs_of_explaining
 from benchmark.results.digests import digest_of
 from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
 from benchmark.results.reader import read_record_of
 from benchmark.scorers.chosen import added_columns, check_trusted
 from benchmark.terminal.progress import progress
-
-KEPT_COSTS = (cost_column("subject_tokens"), cost_column("explain_seconds"))
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,7 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
                 explanations = [reopened.restored(saved[key], experiment.subject) for key in keys]
                 costs = [
-                    {name: old[key][name] for name in KEPT_COSTS if name in old[key]}
-                    for key in keys
+                    {name: old[key][name] for name in costs_of_explaining(old[key])} for key in keys
                 ]
                 rows, lines = score_explanations(experiment, explainer, block, explanations, costs)
                 writer.write_block(block.index, rows, lines)

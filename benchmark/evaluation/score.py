@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,12 +48,10 @@ def score_explanations(
     began = time.perf_counter()
     simulated = simulate(explainer, answers, truth.tokens)
     if simulated.predicted is not None:
-        truth = dataclasses.replace(truth, predicted=simulated.predicted)
+        truth = replace(truth, predicted=simulated.predicted)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
-    columns = (
-        _scores(experiment, scored_block(experiment, explainer, block, truth, simulated))
-        | simulated.costs
-    )
+    columns = _scores(experiment, scored_block(experiment, explainer, block, truth, simulated))
+    columns |= simulated.costs
     rows, lines = [], []
     for i, (neuron, explanation, data) in enumerate(
         zip(block.neurons.tolist(), simulated.explanations, saved, strict=True)

@@ -26,6 +26,7 @@ from benchmark.interface import (
     Simulator,
 )
 from benchmark.plugins.isolation import contained, isolated, reason_of
+from benchmark.results.columns import SIMULATED_TOKENS, simulation_cost
 
 # Tokens that a joint simulation is asked for at once: it gives [batch, pos, n] and is copied to
 # [n, batch, pos], so this bounds what exists twice.
@@ -245,10 +246,8 @@ def _by_simulator(
     for row, one in enumerate(results):
         if isinstance(one, Failure):
             predicted[row] = union
-    columns = {
-        f"cost/simulate_{key}": [v / len(results)] * len(results) for key, v in spent.items()
-    }
-    columns["cost/simulated_tokens"] = [
+    columns = {simulation_cost(key): [v / len(results)] * len(results) for key, v in spent.items()}
+    columns[SIMULATED_TOKENS] = [
         0.0 if isinstance(one, Failure) else float(predicted[row].sum())
         for row, one in enumerate(results)
     ]

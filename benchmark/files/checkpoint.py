@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from benchmark.errors import BenchmarkError
 from benchmark.files import reading
 from benchmark.files.reading import check_regular
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+# Any one of these is a vocabulary. Without one the library may build an empty tokenizer silently.
+VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
+TOKENIZER_FILES = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    *VOCABULARIES,
+)
 
 
 class Files(Protocol):
@@ -97,3 +109,38 @@ def read_json(path: Path, source: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BenchmarkError(f"{path.name} of '{source}' is not a JSON object ({path}).")
     return value
+
+
+def fetch_weights(files: Files) -> None:
+    """Fetch a checkpoint's weights into its folder: safetensors if there are any.
+
+    Raises:
+        BenchmarkError: there are none, or a part is missing.
+    """
+    for name in WEIGHTS:
+        if files.optional(name) is not None:
+            return
+        index = files.optional(f"{name}.index.json")
+        if index is not None:
+            for part in _parts(read_json(index, files.source), index.name, files.source):
+                needed(files, part)
+            return
+    raise files.missing("weights (" + " or ".join(WEIGHTS) + ")")
+
+
+def _parts(index: Mapping[str, Any], name: str, source: str) -> list[str]:
+    """Return the files that an index of weights names.
+
+    Raises:
+        BenchmarkError: it names none, or something else than files beside it.
+    """
+    places = index.get("weight_map")
+    parts = list(places.values()) if isinstance(places, dict) else []
+    if not parts:
+        raise BenchmarkError(f"{name} of '{source}' names no files of weights in 'weight_map'.")
+    for part in parts:
+        if not isinstance(part, str) or not part or ".." in part.split("/") or part[0] in "/\\":
+            raise BenchmarkError(
+                f"{name} of '{source}' names {part!r:.60}, which is no file beside it."
+            )
+    return sorted(set(parts))

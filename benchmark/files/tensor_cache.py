@@ -27,6 +27,7 @@ from benchmark.files.atomic import (
     storage_errors,
     write_text,
 )
+from benchmark.files.cache_folder import LEFTOVER
 from benchmark.files.reading import opened, read_json, read_tensors
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 # Changed when the meaning of what is stored changes: older files are then never read again.
 FORMAT = 1
 CHUNK_BYTES = 2**22
-# A partial file of this cache: of a tensor file with the number of its process, or of a note.
-_LEFTOVER = re.compile(r"[0-9a-f]{32}(?:-(?:(\d{1,9})-)?[0-9a-f]{8}|\.json\.[0-9a-f]{8})\.partial")
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def remove_leftovers(folder: Path) -> None:
     are not of a process that is alive.
     """
     for path in folder.glob(f"*/??/*{TEMPORARY_SUFFIX}"):
-        found = _LEFTOVER.fullmatch(path.name)
+        found = LEFTOVER.fullmatch(path.name)
         if found is None or (found[1] and is_alive(int(found[1]))):
             continue
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from benchmark.errors import BenchmarkError
 
-PACKAGES = ("configs", "explainers", "leaderboards", "metrics")
+PACKAGES = ("explainers", "leaderboards", "metrics")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import inspect
 import sys
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmark.plugins.objects import class_of
 
 
 def source_digest(config: Mapping[str, Any]) -> str:
@@ -18,9 +22,60 @@ def source_digest(config: Mapping[str, Any]) -> str:
     """
     digest = hashlib.sha256()
     for target in _targets(config):
+        kind = class_of(target)
+        if kind is not None and not _is_in_a_file(kind):
+            digest.update(class_source(kind).encode())
+            continue
         for path in _source_files(target):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def class_source(kind: type) -> str:
+    """Return the source of a class that is in no file, such as one of a notebook.
+
+    Functions, classes and plain values of its module count too if its methods name them.
+    """
+    parts: dict[str, str] = {}
+    waiting: list[tuple[str, Any]] = [(kind.__qualname__, kind)]
+    while waiting:
+        name, thing = waiting.pop()
+        if name in parts:
+            continue
+        thing = getattr(thing, "fget", None) or inspect.unwrap(getattr(thing, "__func__", thing))
+        if isinstance(thing, type) and thing.__module__ == kind.__module__:
+            parts[name] = f"class {[base.__name__ for base in thing.__mro__]}"
+            members = [item for base in thing.__mro__ for item in vars(base).items()]
+            waiting += [(f"{name}.{key}", member) for key, member in members if key != "__doc__"]
+        elif isinstance(thing, types.FunctionType) and thing.__module__ == kind.__module__:
+            parts[name] = _function_source(thing)
+            known = thing.__globals__
+            waiting += [(key, known[key]) for key in _names(thing.__code__) if key in known]
+        elif isinstance(thing, str | int | float | bool | tuple | list | dict):
+            parts[name] = repr(thing)
+    return "\n".join(f"{name}: {parts[name]}" for name in sorted(parts))
+
+
+def _is_in_a_file(kind: type) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return file is not None and Path(file).is_file()
+
+
+def _function_source(function: types.FunctionType) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):  # typed at a prompt: what it was compiled to
+        return _compiled(function.__code__)
+
+
+def _compiled(code: types.CodeType) -> str:
+    constants = [_compiled(c) if isinstance(c, types.CodeType) else c for c in code.co_consts]
+    return repr((code.co_code.hex(), code.co_names, constants))
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inside = [_names(each) for each in code.co_consts if isinstance(each, types.CodeType)]
+    return set(code.co_names).union(*inside)
 
 
 def _targets(config: Mapping[str, Any]) -> Iterator[str]:
@@ -39,8 +94,12 @@ def _source_files(target: str) -> list[Path]:
     and so does what any of them imports from the same top-level package, as deep as it goes.
     """
     module_name, _, class_name = target.rpartition(".")
-    module = importlib.import_module(module_name)
-    home = sys.modules.get(getattr(getattr(module, class_name), "__module__", ""), module)
+    handed_over = class_of(target)
+    if handed_over is None:
+        module = importlib.import_module(module_name)
+        home = sys.modules.get(getattr(getattr(module, class_name), "__module__", ""), module)
+    else:  # it may be inside of a function or of another class
+        module = home = sys.modules[handed_over.__module__]
     files: set[Path] = set()
     for each in (module, home):
         file = getattr(each, "__file__", None)

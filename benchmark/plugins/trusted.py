@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.plugins.objects import is_handed_over, is_importable
 
 BUILT_IN = "explainers"
 TARGET = "_target_"
@@ -126,8 +127,14 @@ def _at(config: Any, key: str) -> Any:
 
 
 def _check_class(target: str, place: str, where: str, trust: Collection[str]) -> None:
-    if target in trust or is_known(target):
+    if target in trust or is_known(target) or is_handed_over(target):
         return
+    if not is_importable(target):
+        raise UntrustedError(
+            f"{where} was made by an object of the class '{target.rpartition('.')[2]}', which was "
+            "defined in a notebook, a script or a function, so no other program can read its "
+            "explanations; do it there, or move the class into a module and run it again."
+        )
     raise UntrustedError(
         f"{where} names the class '{target}' ({place}.{TARGET} of run.json), which is neither an "
         "explainer of the benchmark nor an installed plug-in, so it is not imported. If you know "

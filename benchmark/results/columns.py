@@ -30,6 +30,8 @@ from benchmark.column import (
     Column,
 )
 from benchmark.config.run_config import FIRING_REFERENCES
+from metrics import catalogue
+from metrics.catalogue import Metric
 
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 
@@ -82,6 +84,22 @@ HEADLINE = score_column(UNIFORM, "pearson")
 def cost_column(name: str) -> str:
     """Return the column of a cost such as `subject_tokens`."""
     return f"cost/{name}"
+
+
+def simulation_cost(name: str) -> str:
+    """Return the column of what a simulator spent, such as `cost/simulate_llm_tokens`."""
+    return cost_column(f"simulate_{name}")
+
+
+SIMULATED_TOKENS = cost_column("simulated_tokens")
+"""The column of how many tokens a simulator predicted of a neuron."""
+
+
+def costs_of_explaining(names: Iterable[str]) -> list[str]:
+    """Return the costs that stay what they are when explanations are scored again."""
+    measured_again = (cost_column("bytes"), cost_column("simulate"))
+    costs = [name for name in names if name.startswith(cost_column(""))]
+    return [name for name in costs if not name.startswith(measured_again)]
 
 
 def causal_column(contexts: str, ablation: str) -> str:
@@ -235,9 +253,13 @@ def _is_own(group: str) -> bool:
     return base_set(group) in _RESERVED
 
 
-@functools.cache
 def _own(name: str) -> Column:
     """A column of the benchmark's own scorers, or one of which nothing but the name is known."""
+    return _known(name, catalogue.METRICS.get(metric_of(name)))
+
+
+@functools.cache
+def _known(name: str, metric: Metric | None) -> Column:
     group, what = group_of(name), name.partition("/")[2]
     if group == "cost":
         return _cost(name, what)
@@ -247,14 +269,11 @@ def _own(name: str) -> Column:
         return _causal(name, what)
     if what in _ABOUT_A_SET:
         return _about_a_set(name, what)
-    return _score(name, group, what)
+    return _score(name, group, metric)
 
 
-def _score(name: str, scoring_set: str, metric: str) -> Column:
+def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
     """A metric on a scoring set; of a set or a metric of a later version, what can be said."""
-    from metrics import METRICS
-
-    known = METRICS.get(metric)
     keys: tuple[str, ...] = ()
     if known is not None and known.needs_threshold:
         keys += FIRING_KEYS

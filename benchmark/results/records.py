@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.explanation_size import SIZE_MEASURE
-from benchmark.results.columns import UNDEFINED, problem_of, score_column
+from benchmark.results.columns import UNDEFINED, cost_column, problem_of, score_column
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 # What an interval is over.
 OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
 
-SIZE_COLUMN = "cost/bytes"
+SIZE_COLUMN = cost_column("bytes")
 
 # Options of an explainer that are for people and the results, not for its class.
 DESCRIPTIVE = ("name", "description", "control")
@@ -200,11 +200,10 @@ class RunRecord:
 
     `summary` has a `MetricSummary` under `<scoring set>/<metric>` and a count of neurons under
     `<scoring set>/undefined`; under `<scoring set>/positives` that of how many tokens the neurons
-    fire on. `simulator` is None where explanations simulated themselves.
-    `columns` are what scorers that were added declared of theirs; those of the
-    benchmark's own scorers follow from their names. `together` holds what replacing many neurons
-    at once does; it is empty without `metrics=causal`. `started` and `finished` are ISO 8601 in
-    UTC, `timings` seconds.
+    fire on. `simulator` is None where explanations simulated themselves. `columns` are what scorers
+    that were added declared of theirs; those of the benchmark's own scorers follow from their
+    names. `together` holds what replacing many neurons at once does; it is empty without
+    `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
     `size_measure` says how `cost/bytes` was measured. A run of an earlier version, which counted
     bytes of JSON text, has none; its sizes are not read, because they cannot be compared.
     """

@@ -39,8 +39,7 @@ def replicate_entries(
 
     Returns:
         One entry per neuron; none where nothing can be resampled: without such a metric or draw,
-        with a single document, or where a simulator
-        predicts other tokens of each neuron.
+        with a single document, or where a simulator predicts other tokens of each neuron.
     """
     chosen = [name for name in REPLICATED if name in names]
     tokens = truth.tokens[truth.uniform]

@@ -136,7 +136,8 @@ def score_block(
                 )
                 column[members] = values
         for name in (*names, UNDEFINED) if empty else ():
-            scores[score_column(group, name)][empty] = False if name == UNDEFINED else torch.nan
+            column = scores[score_column(group, name)]
+            column[empty] = False if name == UNDEFINED else torch.nan
     return scores
 
 

@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 from benchmark.errors import BenchmarkError
-from benchmark.files.checkpoint import Files, LocalFiles, needed, read_json
+from benchmark.files.checkpoint import (
+    TOKENIZER_FILES,
+    Files,
+    LocalFiles,
+    fetch_weights,
+    needed,
+    read_json,
+)
 from benchmark.files.hub import HubFiles
 from benchmark.files.reading import first_line
 from benchmark.subject import huggingface, native, tl_legacy
@@ -21,18 +28,17 @@ from benchmark.subject.fast_paths import mlps_of, with_fast_paths
 from benchmark.subject.fingerprint import tokenizer_fingerprint, weights_fingerprint
 from benchmark.subject.mlp_units import MlpUnits, site_of
 from benchmark.subject.output_path import output_path_of
-from benchmark.subject.quiet import quiet
 from benchmark.subject.site_reader import SiteReader
 from benchmark.subject.subject import Subject
 from benchmark.subject.tokenizer import (
     BUILTIN_BOS,
-    TOKENIZER_FILES,
     bos_of,
     builtin_tokenizer,
     for_bridge,
     load_tokenizer,
 )
 from benchmark.subject.units import LoadedModel, layers_with_units, units_of
+from benchmark.terminal.quiet import quiet
 
 NATIVE = "TransformerLensNative"
 
@@ -306,7 +312,7 @@ def _load_tl_legacy(
 def _load_transformers(
     files: Files, config: dict[str, Any], device: torch.device, dtype: torch.dtype
 ) -> Loaded:
-    huggingface.fetch_weights(files)
+    fetch_weights(files)
     _fetch_tokenizer(files)
     with quiet():
         model, complete = huggingface.load_plain(files.folder, files.source, device, dtype)

@@ -13,46 +13,8 @@ from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from benchmark.errors import BenchmarkError
-from benchmark.files.checkpoint import Files, needed, read_json
 from benchmark.files.reading import first_line
 from benchmark.subject.prefix_cache import KeysValues
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-
-
-def fetch_weights(files: Files) -> None:
-    """Fetch the checkpoint's weights into its folder: safetensors if there are any.
-
-    Raises:
-        BenchmarkError: there are none, or a part is missing.
-    """
-    for name in WEIGHTS:
-        if files.optional(name) is not None:
-            return
-        index = files.optional(f"{name}.index.json")
-        if index is not None:
-            for part in _parts(read_json(index, files.source), index.name, files.source):
-                needed(files, part)
-            return
-    raise files.missing("weights (" + " or ".join(WEIGHTS) + ")")
-
-
-def _parts(index: Mapping[str, Any], name: str, source: str) -> list[str]:
-    """Return the files that an index of weights names.
-
-    Raises:
-        BenchmarkError: it names none, or something else than files beside it.
-    """
-    places = index.get("weight_map")
-    parts = list(places.values()) if isinstance(places, dict) else []
-    if not parts:
-        raise BenchmarkError(f"{name} of '{source}' names no files of weights in 'weight_map'.")
-    for part in parts:
-        if not isinstance(part, str) or not part or ".." in part.split("/") or part[0] in "/\\":
-            raise BenchmarkError(
-                f"{name} of '{source}' names {part!r:.60}, which is no file beside it."
-            )
-    return sorted(set(parts))
 
 
 def load_plain(

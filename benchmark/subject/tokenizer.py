@@ -9,19 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.checkpoint import VOCABULARIES
 from benchmark.files.reading import first_line
 
 # The BOS token of the built-in subjects.
 BUILTIN_BOS = "<|bos|>"
-# Any one of these is a vocabulary. Without one the library may build an empty tokenizer silently.
-VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
-TOKENIZER_FILES = (
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "merges.txt",
-    *VOCABULARIES,
-)
 
 
 def load_tokenizer(folder: Path, source: str) -> Any:

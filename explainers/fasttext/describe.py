@@ -1,15 +1,12 @@
-"""Words and what stands around them, as a person, or whoever writes a summary, would read them."""
+"""Description of a neuron's words: each in its context, and the neighbours that were tried."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from benchmark.token_text import visible
-
-if TYPE_CHECKING:
-    from explainers.fasttext.explanation import FastTextExplanation, Neighbour, Word
 
 WORDS = 14
 LINES_OF_NEIGHBOURS = 3
@@ -19,10 +16,56 @@ LEFT = 32  # of a window, before the word
 UNBOUNDED = 10_000
 
 
-def describe(explanation: FastTextExplanation) -> str:
-    """Coherence, the words with the tokens around each, neighbours that were kept and rejected."""
-    words = explanation.words
-    lines = [_headline(explanation), f"{'peak':>5} {'mean':>5} {'seen':>4}  where it peaks"]
+@dataclass(frozen=True)
+class Word:
+    """An activating word, for a person.
+
+    Attributes:
+        name: the word.
+        activation: the largest in the exemplars, as a part of the neuron's largest.
+        value: what is predicted of it: its mean over all its occurrences there, such a part.
+        count: its occurrences in the exemplars.
+        before, inside, after: the text of its tokens where it activates most, and of three on
+            either side.
+    """
+
+    name: str
+    activation: float
+    value: float
+    count: int
+    before: str
+    inside: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A word that was tried instead of an activating one; its activation as a part."""
+
+    original: str
+    name: str
+    activation: float
+    kept: bool
+
+
+def is_semantic(coherence: float | None, threshold: float) -> bool | None:
+    """Return whether words are alike enough; None where there are no two to compare."""
+    return None if coherence is None else coherence >= threshold
+
+
+def describe(
+    words: Sequence[Word],
+    neighbours: Sequence[Neighbour],
+    *,
+    coherence: float | None,
+    threshold: float,
+    floor: float,
+) -> str:
+    """Describe coherence, the words in their context, neighbours that were kept and rejected."""
+    lines = [
+        _headline(len(words), coherence, threshold),
+        f"{'peak':>5} {'mean':>5} {'seen':>4}  where it peaks",
+    ]
     for word, window in zip(words, _windows(words[:WORDS]), strict=False):
         lines.append(f"{word.activation:5.2f} {word.value:5.2f} {word.count:4d}  {window}")
     if len(words) > WORDS:
@@ -30,29 +73,28 @@ def describe(explanation: FastTextExplanation) -> str:
         plural = "s" * (len(words) - WORDS > 1)
         lines.append(visible_line(f"and {len(words) - WORDS} weaker word{plural}: {rest}"))
     for kept, title in ((True, "nearest words that also activate"), (False, "and that do not")):
-        lines += _neighbours(explanation.neighbours, kept, title)
-    lines.append(_generalises(explanation))
+        lines += _neighbours(neighbours, kept, title)
+    lines.append(_generalises(floor))
     return "\n".join(lines)
 
 
 def visible_line(line: str) -> str:
-    """A line of bounded width."""
+    """Return a line of bounded width."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
-def _headline(explanation: FastTextExplanation) -> str:
-    n = len(explanation.words)
-    if explanation.coherence is None:
+def _headline(n: int, coherence: float | None, threshold: float) -> str:
+    if coherence is None:
         return f"{n} activating word{'s' * (n != 1)}: no two to compare, so no coherence"
-    verdict = "semantic" if explanation.semantic else "not semantic"
+    verdict = "semantic" if is_semantic(coherence, threshold) else "not semantic"
     return (
-        f"{n} activating words, coherence {explanation.coherence:.2f} "
-        f"({verdict}: the threshold is {explanation.threshold:.2f})"
+        f"{n} activating words, coherence {coherence:.2f} "
+        f"({verdict}: the threshold is {threshold:.2f})"
     )
 
 
 def _windows(words: Sequence[Word]) -> list[str]:
-    """Each word between ‹ and ›, and three tokens on either side, one below the other."""
+    """Write each word between ‹ and ›, with three tokens on either side, one below the other."""
     lefts = [visible(word.before, UNBOUNDED) for word in words]
     column = min(max(map(len, lefts), default=0), LEFT)
     lines = []
@@ -65,7 +107,7 @@ def _windows(words: Sequence[Word]) -> list[str]:
     return lines
 
 
-def _neighbours(neighbours: tuple[Neighbour, ...], kept: bool, title: str) -> list[str]:
+def _neighbours(neighbours: Sequence[Neighbour], kept: bool, title: str) -> list[str]:
     of_original: dict[str, list[str]] = {}
     for one in neighbours:
         if one.kept == kept:
@@ -84,10 +126,10 @@ def _neighbours(neighbours: tuple[Neighbour, ...], kept: bool, title: str) -> li
     return lines
 
 
-def _generalises(explanation: FastTextExplanation) -> str:
-    if explanation.floor >= 1:
+def _generalises(floor: float) -> str:
+    if floor >= 1:
         return "similar words are predicted to rest: no word of the exemplars told of the others"
     return (
-        f"words at least {explanation.floor:.2f} similar to these are predicted to activate too, "
+        f"words at least {floor:.2f} similar to these are predicted to activate too, "
         "the more the closer"
     )

@@ -1,4 +1,4 @@
-"""What the explainer says about a neuron: its words, how alike they are, and what is like them."""
+"""FastText explanation: a neuron's words, how alike they are, and a table of predictions."""
 
 from __future__ import annotations
 
@@ -14,43 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.files.explanation_size import SHOWN
-from explainers.fasttext.describe import describe
+from explainers.fasttext.describe import Neighbour, Word, describe, is_semantic
 from explainers.fasttext.joints import Joints, old_text
 from explainers.fasttext.pieces import TOKENS_OF_A_PIECE
 from explainers.fasttext.table import Table, simulate_tables
 from explainers.fasttext.words import NOTHING, Keys, keys_of, number_rows, tokens_of_key
-
-
-@dataclass(frozen=True)
-class Word:
-    """An activating word, for a person.
-
-    Attributes:
-        name: the word.
-        activation: the largest in the exemplars, as a part of the neuron's largest.
-        value: what is predicted of it: its mean over all its occurrences there, such a part.
-        count: its occurrences in the exemplars.
-        before, inside, after: the text of its tokens where it activates most, and of three on
-            either side.
-    """
-
-    name: str
-    activation: float
-    value: float
-    count: int
-    before: str
-    inside: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A word that was tried in the place of an activating one; activation as a part."""
-
-    original: str
-    name: str
-    activation: float
-    kept: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +50,22 @@ class FastTextExplanation:
 
     @property
     def semantic(self) -> bool | None:
-        """Whether the words are alike enough; None where there are no two words to compare."""
-        return None if self.coherence is None else self.coherence >= self.threshold
+        """Return whether the words are alike enough; None where there are no two to compare."""
+        return is_semantic(self.coherence, self.threshold)
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Look up the word of every token, `[batch, pos]`, raw units, on the tokens' device."""
         return simulate_together([self], tokens)[..., 0]
 
     def describe(self) -> str:
-        """Words with the tokens around them, coherence, and what was tried; at most a screen."""
-        return describe(self)
+        """Show words with the tokens around them, coherence, and what was tried."""
+        return describe(
+            self.words,
+            self.neighbours,
+            coherence=self.coherence,
+            threshold=self.threshold,
+            floor=self.floor,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table and how tokens join into words, and under `shown` the words."""
@@ -192,7 +166,7 @@ def _joints(text: str) -> Joints:
 
 
 def _entries(keys: Keys, values: Int[np.ndarray, " w"]) -> list[list[int]]:
-    """A value and the token ids that it belongs to, as one list each."""
+    """Return a value and the token ids that it belongs to, as one list each."""
     return [[value, *tokens_of_key(key)] for key, value in zip(keys, values.tolist(), strict=True)]
 
 

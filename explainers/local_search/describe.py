@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from explainers.local_search.examples import Example, Slot, Trial
 from explainers.local_search.pattern import share_elsewhere
-
-if TYPE_CHECKING:
-    from explainers.local_search.explanation import LocalSearchExplanation
+from explainers.shown_texts import TextOf
 
 ROWS = 18
 WIDTH = 98
@@ -20,38 +17,26 @@ START = "[start]"
 SHOWN, FEW_EXAMPLES = 2, 4
 _NUMBERS = len("positive  activation  ")
 
-TextOf = Callable[[int], str]
 
-
-def describe(explanation: LocalSearchExplanation) -> str:
-    """The table on at most a screen, and how it simulates."""
-    texts = explanation.texts
-    return written(explanation, lambda token: texts.get(token, f"#{token}"))
-
-
-def shown_texts(explanation: LocalSearchExplanation, text_of: TextOf) -> Mapping[int, str]:
-    """The text of every token that the description looks at, by ascending id."""
-    texts: dict[int, str] = {}
-
-    def recorded(token: int) -> str:
-        return texts.setdefault(token, text_of(token))
-
-    written(explanation, recorded)
-    return dict(sorted(texts.items()))
-
-
-def written(explanation: LocalSearchExplanation, text_of: TextOf) -> str:
-    """The description, with whatever says how a token reads."""
-    examples = explanation.examples
+def describe(
+    examples: Sequence[Example],
+    text_of: TextOf,
+    *,
+    n_exemplars: int,
+    maximum: float,
+    resting: float,
+    bos: int,
+) -> str:
+    """Describe a neuron on at most a screen: the table of prompts, and how it simulates."""
     slots = [slot for one in examples for slot in one.slots]
     kept = sum(trial.positive for slot in slots for trial in slot.trials)
     broke = sum(len(slot.trials) for slot in slots) - kept
     lines = [
         f"{len(examples)} minimal activating example{'s' * (len(examples) != 1)} (MAE) of "
-        f"{explanation.n_exemplars} exemplars; largest activation {explanation.max_activation:.4g}",
+        f"{n_exemplars} exemplars; largest activation {maximum:.4g}",
         f"{kept} positive and {broke} negative substitutes, "
         f"{sum(slot.unused for slot in slots)} between them; "
-        f"{explanation.resting:.4g} where nothing matches",
+        f"{resting:.4g} where nothing matches",
         "‹token› activates; ~words~ may vary: most substitutes of each kept the activation; "
         "[substitute]",
         *_fallback(examples),
@@ -59,7 +44,7 @@ def written(explanation: LocalSearchExplanation, text_of: TextOf) -> str:
     rows: list[str] = []
     shown = 0
     for one in examples:
-        own = _rows(one, SHOWN if len(examples) <= FEW_EXAMPLES else 1, explanation.bos, text_of)
+        own = _rows(one, SHOWN if len(examples) <= FEW_EXAMPLES else 1, bos, text_of)
         if len(rows) + len(own) > ROWS and rows:
             break
         rows += own
@@ -72,7 +57,7 @@ def written(explanation: LocalSearchExplanation, text_of: TextOf) -> str:
 
 
 def _fallback(examples: Sequence[Example]) -> list[str]:
-    """How what was never tried is predicted."""
+    """Say how what was never tried is predicted."""
     if not any(slot.trials for one in examples for slot in one.slots):
         return ["no substitute decided anything, so a match needs every word as it is"] * bool(
             examples
@@ -84,7 +69,7 @@ def _fallback(examples: Sequence[Example]) -> list[str]:
 
 
 def _rows(example: Example, wanted: int, bos: int, text_of: TextOf) -> list[str]:
-    """An example, and its most telling substitutes, those in different places before others."""
+    """Write an example and its most telling substitutes, those in different places first."""
     again = f" ×{example.count}" if example.count > 1 else ""
     rows = [_row("MAE", example.activation, _prompt(example, None, bos, text_of), again)]
     for kind, positive in (("positive", True), ("negative", False)):
@@ -113,7 +98,7 @@ def _row(kind: str, activation: float, prompt: str, after: str = "") -> str:
 def _prompt(
     example: Example, substituted: tuple[Slot, Trial] | None, bos: int, text_of: TextOf
 ) -> str:
-    """An example in reading order, perhaps with a substitute; what does not fit is left out."""
+    """Write an example in reading order, perhaps with a substitute, as much as fits."""
     slot, trial = substituted or (None, None)
     pieces: list[str] = []
     focus = 0
@@ -141,7 +126,7 @@ def _prompt(
 
 
 def _fitted(pieces: Sequence[str], anchor: int, focus: int, room: int) -> str:
-    """The pieces from both sides of the activating one and of the substituted one that fit."""
+    """Return the pieces on both sides of the activating and the substituted one that fit."""
     chosen = {anchor, focus}
     order = [anchor + step for step in range(1, len(pieces) - anchor)][:3]
     for step in range(1, len(pieces)):
@@ -169,7 +154,7 @@ def _text(tokens: Sequence[int], bos: int, text_of: TextOf) -> str:
 
 
 def _wrapped(text: str, left: str, right: str) -> str:
-    """Marks around a word, the space before it left outside."""
+    """Write marks around a word, the space before it left outside."""
     word = text.lstrip("·")
     if not word:
         return f"{left}{text}{right}"
@@ -177,6 +162,6 @@ def _wrapped(text: str, left: str, right: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Running text: spaces as spaces, no more than two where there were many, few marks."""
+    """Write running text: spaces as spaces, no more than two where there were many, few marks."""
     text = re.sub("~(·?)~", r"\1", text).removeprefix("·")
     return re.sub("·+", lambda found: " " if len(found.group()) == 1 else "··", text)

@@ -1,4 +1,4 @@
-"""What local search says about a neuron: minimal examples, and what may stand in their words."""
+"""Local search explanation: minimal examples, and what may replace their words."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from explainers.local_search.describe import describe
 from explainers.local_search.examples import Example, Slot, Trial
 from explainers.local_search.pattern import patterns_of
 from explainers.local_search.simulate import simulate_patterns
+from explainers.shown_texts import TextOf
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class LocalSearchExplanation:
 
     @functools.cached_property
     def patterns(self) -> Compiled:
-        """What the examples predict by."""
+        """Return the patterns that the examples predict by."""
         return compile_patterns(patterns_of(self.examples))
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
@@ -55,8 +56,19 @@ class LocalSearchExplanation:
         return torch.from_numpy(found[..., 0]).to(tokens.device)
 
     def describe(self) -> str:
-        """The table of prompts: minimal examples, positive and negative substitutes."""
-        return describe(self)
+        """Show the table of prompts: minimal examples, positive and negative substitutes."""
+        return self.describe_with(lambda token: self.texts.get(token, f"#{token}"))
+
+    def describe_with(self, text_of: TextOf) -> str:
+        """Describe it with the texts of tokens from somewhere else."""
+        return describe(
+            self.examples,
+            text_of,
+            n_exemplars=self.n_exemplars,
+            maximum=self.max_activation,
+            resting=self.resting,
+            bos=self.bos,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the examples predict by, and under `shown` all that is known besides.

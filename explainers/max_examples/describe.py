@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
 
 from explainers.max_examples.matching import Remembered
-
-if TYPE_CHECKING:
-    from explainers.max_examples.explanation import MaxExamplesExplanation
+from explainers.shown_texts import TextOf
 
 LINES = 16
 WIDTH = 98
@@ -31,32 +27,8 @@ _DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NUMBERS = 9  # columns before an exemplar's text
 
 
-def describe(explanation: MaxExamplesExplanation) -> str:
-    """The exemplars on at most a screen."""
-    texts = explanation.texts
-    return written(
-        explanation.remembered,
-        explanation.matching.bos,
-        explanation.max_activation,
-        lambda token: texts.get(token, f"#{token}"),
-    )
-
-
-def shown_texts(
-    remembered: Remembered, bos: int, maximum: float, text_of: Callable[[int], str]
-) -> Mapping[int, str]:
-    """The text of every token that the description looks at, by ascending id."""
-    texts: dict[int, str] = {}
-
-    def recorded(token: int) -> str:
-        return texts.setdefault(token, text_of(token))
-
-    written(remembered, bos, maximum, recorded)
-    return dict(sorted(texts.items()))
-
-
-def written(remembered: Remembered, bos: int, maximum: float, text_of: Callable[[int], str]) -> str:
-    """The description, with whatever says how a token reads."""
+def describe(remembered: Remembered, bos: int, maximum: float, text_of: TextOf) -> str:
+    """Describe the exemplars on at most a screen; `text_of` gives a token's text."""
     tokens, activations = remembered.tokens, remembered.activations
     if not len(tokens):
         return f"no exemplars; {remembered.resting:.4g} everywhere"
@@ -85,7 +57,7 @@ def written(remembered: Remembered, bos: int, maximum: float, text_of: Callable[
 
 
 def tenths(remembered: Remembered, bos: int, maximum: float) -> Int[np.ndarray, "k ctx"]:
-    """Activations as whole tenths of the largest one, 0 on BOS."""
+    """Return activations as whole tenths of the largest one, 0 on BOS."""
     if not maximum > 0:
         return np.zeros(remembered.tokens.shape, dtype=np.int64)
     share = remembered.activations.astype(np.float64) / maximum
@@ -96,9 +68,9 @@ def tenths(remembered: Remembered, bos: int, maximum: float) -> Int[np.ndarray, 
 def _peaks(
     tokens: Int[np.ndarray, "k ctx"],
     levels: Int[np.ndarray, "k ctx"],
-    text_of: Callable[[int], str],
+    text_of: TextOf,
 ) -> list[str]:
-    """Which tokens it fires on, and in how many of the exemplars."""
+    """Return which tokens it fires on, and in how many of the exemplars."""
     firing = [set(row[level >= FIRING].tolist()) for row, level in zip(tokens, levels, strict=True)]
     counts = Counter(token for found in firing for token in found)
     if not counts:
@@ -123,9 +95,9 @@ def _window(
     peak: int,
     marked: int,
     bos: int,
-    text_of: Callable[[int], str],
+    text_of: TextOf,
 ) -> str:
-    """A context around its peak: two tokens of the left for one of the right, as many as fit."""
+    """Write a context around its peak: two tokens of the left for one of the right that fit."""
 
     def piece(at: int) -> str:
         token = int(tokens[at])
@@ -158,5 +130,5 @@ def _window(
 
 
 def _readable(text: str) -> str:
-    """Running text: spaces as spaces, and no more than two where there were many."""
+    """Write running text: spaces as spaces, and no more than two where there were many."""
     return re.sub("·+", lambda found: " " if len(found.group()) == 1 else "··", text)

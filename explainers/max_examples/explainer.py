@@ -1,9 +1,10 @@
-"""The explainer: what is remembered of the exemplars."""
+"""Max-examples explainer: exemplars, remembered as they are."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,10 +17,10 @@ from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.token_text import visible_within
 from explainers.evidence_option import checked_evidence
 from explainers.float32 import shortest as shortest_decimal
-from explainers.max_examples.describe import shown_texts
 from explainers.max_examples.explanation import MaxExamplesExplanation
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
 from explainers.sample_contexts import learnt_contexts
+from explainers.shown_texts import shown_texts
 
 RESTING = ("mean", "zero")
 
@@ -91,7 +92,7 @@ class MaxExamples:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[MaxExamplesExplanation | Failure]:
-        """The exemplars of each neuron; one whose activations are not finite fails.
+        """Return the exemplars of each neuron; one whose activations are not finite fails.
 
         Raises:
             BenchmarkError: the sample was asked for and the evidence has none.
@@ -113,14 +114,14 @@ class MaxExamples:
                 continue
             # Copies: an explanation does not keep the whole block alive.
             remembered = Remembered(tokens[row].copy(), activations[row].copy(), value)
-            texts = shown_texts(remembered, evidence.bos, maxima[row], text_of)
-            results.append(MaxExamplesExplanation(remembered, matching, maxima[row], texts))
+            one = MaxExamplesExplanation(remembered, matching, maxima[row])
+            results.append(replace(one, texts=shown_texts(one.describe_with, text_of)))
         return results
 
     def simulate_block(
         self, explanations: Sequence[MaxExamplesExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All neurons' matches together; equal to simulating one by one."""
+        """Simulate all neurons' matches together, equal to one by one."""
         result = torch.empty(*tokens.shape, len(explanations), device=tokens.device)
         matchings = [one.matching for one in explanations]
         for matching in set(matchings):  # one, unless explanations of several runs are mixed

@@ -1,4 +1,4 @@
-"""What the max-activating examples say about a neuron: the exemplars and what it did there."""
+"""Max-examples explanation: the exemplars and the activations there."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmark.files.explanation_size import SHOWN
 from explainers.float32 import decimals
 from explainers.max_examples.describe import describe
 from explainers.max_examples.matching import COMBINE, Matching, Remembered, predict
+from explainers.shown_texts import TextOf
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,12 @@ class MaxExamplesExplanation:
         return torch.from_numpy(found[..., 0]).to(tokens.device)
 
     def describe(self) -> str:
-        """The strongest exemplars around their peaks, tokens marked by activation."""
-        return describe(self)
+        """Show the strongest exemplars around their peaks, tokens marked by activation."""
+        return self.describe_with(lambda token: self.texts.get(token, f"#{token}"))
+
+    def describe_with(self, text_of: TextOf) -> str:
+        """Describe it with the texts of tokens from somewhere else."""
+        return describe(self.remembered, self.matching.bos, self.max_activation, text_of)
 
     def to_dict(self) -> dict[str, Any]:
         """Return options, exemplars and activations, and under `shown` the texts of tokens."""

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from benchmark.graphs.merge import ALIKE
 from benchmark.graphs.writing import GAP, START_TEXT, write_pattern
 from benchmark.token_text import counted
-from explainers.n2g.counts import DROPPED
+from explainers.n2g.counts import DROPPED, Counts
+from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import ANY, Path
-
-if TYPE_CHECKING:
-    from explainers.n2g.explanation import N2GExplanation
-    from explainers.n2g.substitutes import Substitute
 
 LINES = 15
 WIDTH = 96
@@ -30,14 +26,21 @@ class Line:
     count: int
 
 
-def describe(explanation: N2GExplanation) -> str:
-    """The patterns, what became of the exemplars, and what substitutes did; at most a screen."""
-    counts = explanation.counts
+def describe(
+    paths: Sequence[Path],
+    counts: Counts,
+    substitutes: Sequence[Substitute],
+    texts: Mapping[int, str],
+    *,
+    maximum: float,
+    bos: int,
+) -> str:
+    """Describe the patterns, what became of the exemplars, and what substitutes did."""
     learnt_from = f"{counts.used} firing" if counts.reached is None else str(counts.reached)
     lines = [
-        f"{counted(len(explanation.paths), 'pattern')} from {learnt_from} of "
+        f"{counted(len(paths), 'pattern')} from {learnt_from} of "
         f"{counted(counts.exemplars, 'exemplar')}; "
-        f"largest activation {explanation.max_activation:.4g}"
+        f"largest activation {maximum:.4g}"
     ]
     if counts.dropped:
         reasons = [f"{number} {DROPPED.get(name, name)}" for name, number in counts.dropped.items()]
@@ -47,16 +50,16 @@ def describe(explanation: N2GExplanation) -> str:
             f"{counts.whole} kept the whole context: no shorter one that was tried kept the "
             "activation"
         )
-    written = _written(explanation)
+    written = _written(paths, texts, bos)
     lines += [_end(f"{text}  {_number(value)}") for text, value in written[:LINES]]
     if len(written) > LINES:
         lines.append(f"and {counted(len(written) - LINES, 'weaker one')}")
-    lines += _substitutes(explanation.substitutes, explanation.texts)
+    lines += _substitutes(substitutes, texts)
     return "\n".join(lines)
 
 
 def merged(paths: Sequence[Path]) -> list[Line]:
-    """Paths that differ in one token only become one line with alternatives, strongest first.
+    """Merge paths that differ in one token into lines with alternatives, strongest first.
 
     Places are tried from the one furthest from the activating token on. The activation of a line
     is the mean of its paths, weighted by count.
@@ -84,7 +87,7 @@ def merged(paths: Sequence[Path]) -> list[Line]:
 
 
 def _joined(lines: list[Line], place: int) -> list[Line]:
-    """Lines that differ at one place, those with like activations as one."""
+    """Join lines that differ at one place and have like activations."""
     lines = sorted(lines, key=lambda line: (-line.activation, line.places))
     joined: list[Line] = []
     while lines:
@@ -98,17 +101,17 @@ def _joined(lines: list[Line], place: int) -> list[Line]:
     return joined
 
 
-def _written(explanation: N2GExplanation) -> list[tuple[str, float]]:
-    """Each distinct text with the strongest activation that is written so."""
-    texts: dict[str, float] = {}
-    for line in merged(explanation.paths):
-        text = write(line.places, explanation.texts, explanation.bos)
-        texts[text] = max(texts.get(text, line.activation), line.activation)
-    return sorted(texts.items(), key=lambda entry: -entry[1])
+def _written(paths: Sequence[Path], texts: Mapping[int, str], bos: int) -> list[tuple[str, float]]:
+    """Return each distinct text of a pattern with the strongest activation that it has."""
+    strongest: dict[str, float] = {}
+    for line in merged(paths):
+        text = write(line.places, texts, bos)
+        strongest[text] = max(strongest.get(text, line.activation), line.activation)
+    return sorted(strongest.items(), key=lambda entry: -entry[1])
 
 
 def write(places: Sequence[Sequence[int]], texts: Mapping[int, str], bos: int) -> str:
-    """A pattern in reading order: `[was | were] … on the ‹List›`."""
+    """Return a pattern in reading order: `[was | were] … on the ‹List›`."""
     return write_pattern(
         [
             [START_TEXT if token == bos else texts.get(token, f"#{token}") for token in options]
@@ -139,15 +142,15 @@ def _substitutes(substitutes: Sequence[Substitute], texts: Mapping[int, str]) ->
 
 
 def _number(value: float) -> str:
-    """Two digits, and no minus before what they round to zero."""
+    """Write two digits, and no minus before what they round to zero."""
     return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _beginning(line: str) -> str:
-    """A line of bounded width that loses its end."""
+    """Return a line of bounded width that loses its end."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}{GAP}"
 
 
 def _end(line: str) -> str:
-    """A line of bounded width; a pattern loses what is furthest from its activating token."""
+    """Return a line of bounded width, cut at the end far from its activating token."""
     return line if len(line) <= WIDTH else f"{GAP}{line[1 - WIDTH :]}"

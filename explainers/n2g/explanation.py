@@ -1,4 +1,4 @@
-"""What N2G says about a neuron: the patterns of tokens that it fires on, and how strongly."""
+"""N2G explanation: the patterns of tokens that a neuron fires on, and how strongly."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class N2GExplanation:
         paths: what the trie holds, strongest first.
         default: prediction where no path matches, as a part of the largest activation.
         counts: what became of the exemplars.
-        substitutes: tokens put in the place of others, and what the neuron then did.
+        substitutes: tokens that replaced others, and what the neuron then did.
         bos: the id that a path ends with where it needs the start of a context.
         texts: tokens as a person can read them.
         match: which of several matching paths decides, as in the settings.
@@ -58,12 +58,19 @@ class N2GExplanation:
         return torch.from_numpy(found[0]).to(tokens.device)
 
     def describe(self) -> str:
-        """The patterns as a person would write them, strongest first."""
-        return describe(self)
+        """Write the patterns as a person would, strongest first."""
+        return describe(
+            self.paths,
+            self.counts,
+            self.substitutes,
+            self.texts,
+            maximum=self.max_activation,
+            bos=self.bos,
+        )
 
     def graph(self) -> NeuronGraph:
-        """The paths as a neuron graph, to be drawn and searched."""
-        return graph_of(self)
+        """Return the paths as a neuron graph, which can be drawn and searched."""
+        return graph_of(self.paths, self.texts, self.bos)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the paths match and predict, and under `shown` all that is known besides."""

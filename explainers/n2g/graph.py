@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from benchmark.graphs import NeuronGraph, TokenPattern, build_graph
-from explainers.n2g.trie import ANY
-
-if TYPE_CHECKING:
-    from explainers.n2g.explanation import N2GExplanation
+from explainers.n2g.trie import ANY, Path
 
 
-def graph_of(explanation: N2GExplanation) -> NeuronGraph:
-    """The graph of all paths (Foote et al. 2023, arXiv 2305.19911).
+def graph_of(paths: Sequence[Path], texts: Mapping[int, str], bos: int) -> NeuronGraph:
+    """Return the graph of all paths (Foote et al. 2023, arXiv 2305.19911).
 
     Read backwards the paths are a trie; drawn, they run in reading order to the activating token
     at the right. Alternatives share a node where `describe` writes them in brackets.
@@ -26,9 +23,9 @@ def graph_of(explanation: N2GExplanation) -> NeuronGraph:
                 path.activation,
                 max(1, path.count),
             )
-            for path in explanation.paths
+            for path in paths
             if math.isfinite(path.activation)
         ],
-        lambda token: explanation.texts.get(token, f"#{token}"),
-        explanation.bos,
+        lambda token: texts.get(token, f"#{token}"),
+        bos,
     )

@@ -9,11 +9,15 @@ from typing import Any
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.files.checkpoint import Files, LocalFiles, needed
+from benchmark.files.checkpoint import (
+    TOKENIZER_FILES,
+    Files,
+    LocalFiles,
+    fetch_weights,
+    needed,
+)
 from benchmark.files.hub import HubFiles
-from benchmark.subject.huggingface import fetch_weights
-from benchmark.subject.quiet import quiet
-from benchmark.subject.tokenizer import TOKENIZER_FILES
+from benchmark.terminal.quiet import quiet
 from explainers.proposers.words import WORD
 
 SENTENCES_AT_ONCE = 64
@@ -65,7 +69,7 @@ class MaskedWords:
         self.gap = str(self._tokenizer.mask_token)
 
     def likely(self, sentences: Sequence[str], k: int) -> list[list[str]]:
-        """The `k` likeliest whole words for the first gap of each sentence, likeliest first.
+        """Return the `k` likeliest whole words for each sentence's first gap, likeliest first.
 
         A sentence that is too long is shown around its gap.
         """
@@ -105,5 +109,5 @@ class MaskedWords:
 
 
 def _is_word(piece: str) -> bool:
-    """A whole word: no part of one, no number, no sign, nothing special."""
+    """Return a whole word: no part of one, no number, no sign, nothing special."""
     return not piece.startswith(CONTINUES) and WORD.fullmatch(piece) is not None

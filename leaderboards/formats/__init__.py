@@ -21,7 +21,7 @@ _MODULES = {
 
 
 def render(page: Page, form: str) -> str:
-    """A page in one of `FORMATS`, ending in a line break.
+    """Return a page in one of `FORMATS`, ending in a line break.
 
     Raises:
         BenchmarkError: the format is not known.

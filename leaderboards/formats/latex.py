@@ -29,7 +29,7 @@ _SPECIAL = {
 
 
 def render(page: Page) -> str:
-    """The tables as LaTeX; the packages they need stand in the first lines."""
+    """Return the tables as LaTeX; the packages they need stand in the first lines."""
     lines = [r"% needs \usepackage{booktabs} and \usepackage{graphicx}"]
     for section in page.sections():
         for table in section.tables:
@@ -39,7 +39,7 @@ def render(page: Page) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text that LaTeX prints as it is, in one line."""
+    """Return a text that LaTeX prints as it is, in one line."""
     return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
 
 

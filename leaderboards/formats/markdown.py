@@ -12,7 +12,7 @@ WIDTH = 100
 
 
 def render(page: Page) -> str:
-    """The page as GitHub's Markdown."""
+    """Return the page as GitHub's Markdown."""
     lines = ["# Leaderboards", ""]
     for section in page.sections():
         if section.title:
@@ -23,7 +23,7 @@ def render(page: Page) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text that Markdown shows as it is, in one line."""
+    """Return a text that Markdown shows as it is, in one line."""
     return re.sub(r"([\\|*`<]|(?<=\])\()", r"\\\1", _one_line(text)).replace("\0", "")
 
 

@@ -6,7 +6,7 @@ DIGITS = 6
 
 
 def rounded(value: float | None) -> float | None:
-    """Six significant digits, whole numbers as they are, and no minus before a zero.
+    """Return six significant digits, whole numbers as they are, and no minus before a zero.
 
     The last digits of a mean depend on the order in which a processor adds.
     """

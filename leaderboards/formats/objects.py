@@ -35,7 +35,7 @@ PLAIN = (
 
 
 def render(page: Page) -> str:
-    """The page as one JSON object; see `docs/leaderboards.md` for its keys."""
+    """Return the page as one JSON object; see `docs/leaderboards.md` for its keys."""
     data = {
         "format_version": VERSION,
         "leaderboards": [_board(board) for board in page.boards],
@@ -122,7 +122,9 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
 
 
 def _of(board: Leaderboard, column: str) -> bool:
-    """Whether a column belongs to the board's scoring set, or to none and so to the first."""
+    """Return whether a column belongs to the board's scoring set, or to none and so to the
+    first.
+    """
     if column in (score_column(TOP, "f1"), score_column(NOVEL, "pearson"), board.ranked_by):
         return True
     about = board.about(column)

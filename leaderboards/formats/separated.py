@@ -23,7 +23,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def render(page: Page) -> str:
-    """One table as CSV with a line of headings; null is empty, true and false are words.
+    """Return one table as CSV with a line of headings; null is empty, true and false are words.
 
     Raises:
         BenchmarkError: several tables are asked for, which one CSV file cannot hold.
@@ -44,7 +44,7 @@ def render(page: Page) -> str:
 
 
 def records_of(page: Page, part: str) -> Iterator[Record]:
-    """The rows of one of the page's tables, values by the names of their columns."""
+    """Return the rows of one of the page's tables, values by the names of their columns."""
     return _RECORDS[part](page)
 
 
@@ -59,7 +59,9 @@ def _cell(value: Any) -> str:
 
 
 def _text(name: str) -> str:
-    """A name in one line that no spreadsheet takes for a formula: those begin with = + - or @."""
+    """Return a name in one line that no spreadsheet takes for a formula: those begin with = + -
+    or @.
+    """
     text = one_line(name)
     return f"'{text}" if text.startswith(FORMULA) else text
 
@@ -84,7 +86,7 @@ def _leaderboard(page: Page) -> Iterator[Record]:
 
 
 def _beside(page: Page) -> list[str]:
-    """The scores of any row that are on no scoring set."""
+    """Return the scores of any row that are on no scoring set."""
     names = [
         name for board in page.boards for name in board.columns if not on_a_set(board.about(name))
     ]
@@ -138,6 +140,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], beside: list[str]) -> R
 
 
 def _layers(page: Page) -> Iterator[Record]:
+    beside = _beside(page)
     for board in page.boards:
         for row in board.rows:
             for layer in board.layers:
@@ -155,6 +158,7 @@ def _layers(page: Page) -> Iterator[Record]:
                         name: found.get(score_column(board.scoring_set, name))
                         for name in (*METRICS, *page.metrics)
                     },
+                    **{name: found[name] for name in beside if name in found},
                 }
 
 

@@ -24,7 +24,7 @@ LONG = 60
 
 
 def render(page: Page) -> str:
-    """The page as one HTML document."""
+    """Return the page as one HTML document."""
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',

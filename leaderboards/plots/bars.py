@@ -23,7 +23,8 @@ INCHES_A_BAR, INCHES_AROUND = 0.19, 0.75
 
 
 def bars(board: Leaderboard) -> Figure:
-    """One bar a row, best at the top, with the 95 % interval and the number; controls are grey.
+    """Return one bar a row, best at the top, with the 95 % interval and the number; controls are
+    grey.
 
     Raises:
         BenchmarkError: no row has a score.

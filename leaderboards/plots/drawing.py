@@ -32,7 +32,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """The plots' style, whatever the user's own settings of matplotlib are."""
+    """Set the plots' style, independent of the user's own settings of matplotlib."""
     from matplotlib import style as styles
 
     with styles.context(["default", str(STYLE)]):
@@ -40,7 +40,8 @@ def style() -> Iterator[None]:
 
 
 def figure(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure and its axes, by `Figure.subplots`; it needs no display and is known to no other.
+    """Return a figure and its axes, by `Figure.subplots`; it needs no display and is known to no
+    other.
 
     Args:
         width: in inches.
@@ -62,7 +63,7 @@ def finish(drawn: Figure, axes: Any, title: str, *, legend_columns: int = 3) -> 
 
 
 def encoded(drawn: Figure, form: str) -> bytes:
-    """A figure as the bytes of a file, the same bytes each time.
+    """Return a figure as the bytes of a file, the same bytes each time.
 
     Raises:
         BenchmarkError: the format is not known.
@@ -76,20 +77,22 @@ def encoded(drawn: Figure, form: str) -> bytes:
 
 
 def colours(rows: Sequence[Row]) -> dict[str, str]:
-    """A colour for each explainer that is no control, by name, so that plots agree."""
+    """Return a colour for each explainer that is no control, by name, so that plots agree."""
     cycle = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#000000"]
     names = sorted({row.explainer for row in rows if not row.control})
     return {name: cycle[place % len(cycle)] for place, name in enumerate(names)}
 
 
 def markers(rows: Sequence[Row]) -> dict[str, str]:
-    """A marker for each explainer that is no control, so that colour is not all that tells."""
+    """Return a marker for each explainer that is no control, so that colour is not all that
+    tells.
+    """
     names = sorted({row.explainer for row in rows if not row.control})
     return {name: MARKERS[place % len(MARKERS)] for place, name in enumerate(names)}
 
 
 def measured(rows: Sequence[Row]) -> list[Row]:
-    """The rows that have a score which may be compared: what is unverified is not drawn.
+    """Return the rows that have a score which may be compared: what is unverified is not drawn.
 
     Raises:
         BenchmarkError: none has.

@@ -21,7 +21,7 @@ AXES = {
 
 
 def quality_against(board: Leaderboard, cost: str = BYTES) -> Figure:
-    """One point a run that is no control; runs of one explainer are joined by a line.
+    """Return one point a run that is no control; runs of one explainer are joined by a line.
 
     Points on the Pareto front are filled and the front is drawn as steps. A cost of nothing stands
     at the left edge of the logarithmic axis.
@@ -76,7 +76,7 @@ def quality_against(board: Leaderboard, cost: str = BYTES) -> Figure:
 def _draw_runs(
     axes: Any, rows: Sequence[Row], at: Any, cost: str, colour: str, marker: str, name: str
 ) -> None:
-    """The runs of one explainer: a line, and for each a point with its interval."""
+    """Draw the runs of one explainer: a line, and for each a point with its interval."""
     axes.plot(
         [at(row) for row in rows], [row.key.mean for row in rows], color=colour, linewidth=1.1
     )
@@ -102,7 +102,7 @@ def _draw_runs(
 
 
 def _draw_front(axes: Any, rows: Sequence[Row], at: Any) -> None:
-    """The best quality to be obtained for at most so much, as steps to the right."""
+    """Draw the best quality for at most that cost, as steps to the right."""
     ordered = sorted(rows, key=at)
     if len(ordered) > 1:
         axes.step(

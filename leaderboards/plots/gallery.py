@@ -23,7 +23,7 @@ _COSTS = {"size": BYTES, "tokens": SUBJECT_TOKENS, "seconds": SECONDS}
 def plots_of(
     boards: Sequence[Leaderboard], names: Sequence[str] = PLOTS
 ) -> Iterator[tuple[str, Figure]]:
-    """Each plot of each subject and corpus, with the name of its file without suffix.
+    """Yield each plot of each subject and corpus, with the name of its file without suffix.
 
     A plot for which there is nothing to show, such as quality against size of controls alone, is
     left out.

@@ -26,7 +26,7 @@ RESAMPLES = 2_000
 
 
 def score_against_layer(board: Leaderboard, column: str | None = None) -> Figure:
-    """One line an explainer, with the 95 % interval of a layer's mean as a band.
+    """Return one line an explainer, with the 95 % interval of a layer's mean as a band.
 
     The interval is over the layer's neurons and the held-out documents; over neurons alone where
     the documents were not resampled.

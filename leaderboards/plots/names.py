@@ -1,4 +1,4 @@
-"""What plots call columns, boards and files."""
+"""Names of columns, boards and files in plots."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _NAMES = {
 
 
 def plain(text: str) -> str:
-    """A text in which matplotlib reads no formula, and nothing that a file of SVG cannot hold."""
+    """Return a text in which matplotlib reads no formula, and nothing that a file of SVG cannot
+    hold.
+    """
     return one_line(text).replace("$", r"\$")
 
 
 def axis_name(column: str) -> str:
-    """A column in words: `uniform/pearson` is `mean Pearson r, uniform text`."""
+    """Return a column in words: `uniform/pearson` is `mean Pearson r, uniform text`."""
     scoring_set, name = group_of(column), metric_of(column)
     if base_set(scoring_set) not in SCORING_SETS:
         return plain(f"mean {column}")
@@ -31,11 +33,11 @@ def axis_name(column: str) -> str:
 
 
 def title_of(board: Leaderboard) -> str:
-    """Subject and corpus, and which group of them where there are several."""
+    """Return the subject and corpus, and which group of them where there are several."""
     number = f" ({board.group})" if board.group > 1 else ""
     return plain(f"{board.subject} on {board.corpus}{number}")
 
 
 def file_name(*parts: str) -> str:
-    """A name of a file without suffix."""
+    """Return a name of a file without suffix."""
     return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._") or "_" for part in parts)

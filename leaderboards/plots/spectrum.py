@@ -41,14 +41,15 @@ class Spectrum:
     threshold: float
 
     def histogram(self, edges: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Counts of tokens by true activation: predicted quiet, and predicted to fire."""
+        """Return counts of tokens by true activation: predicted quiet, and predicted to fire."""
         fires = self.predicted >= self.threshold
         quiet = np.histogram(self.true[~fires], edges)[0]
         return quiet, np.histogram(self.true[fires], edges)[0]
 
 
 def spectrum(neuron: str, spectra: Sequence[Spectrum]) -> Figure:
-    """A panel an explanation: log counts of tokens by true activation, split by the prediction.
+    """Return a panel an explanation: log counts of tokens by true activation, split by the
+    prediction.
 
     What is predicted to fire left of the threshold is a false positive, which the neuron's top
     contexts do not show; what is not, right of it, is a false negative.
@@ -127,7 +128,8 @@ def _panel(axis: Any, found: Spectrum, edges: NDArray[np.float64]) -> None:
 def measure(
     runs: Sequence[tuple[str, Run]], layer: int, neuron: int, trust: Collection[str] = ()
 ) -> list[Spectrum]:
-    """Truth and simulations of one neuron on the `uniform` set, by runs of one experiment.
+    """Return the truth and simulations of one neuron on the `uniform` set, by runs of one
+    experiment.
 
     Args:
         runs: labels and runs that can be compared with each other.
@@ -160,8 +162,10 @@ def measure(
         threshold = float(experiment.store.firing_thresholds(block)[row])
         explanation = reopened.restored(saved, experiment.subject)
         tokens = truth.tokens[truth.uniform]
-        predicted = simulate(explainer, [explanation], tokens).predictions[0]
-        text = tokens != truth.bos
+        simulated = simulate(explainer, [explanation], tokens)
+        predicted, text = simulated.predictions[0], tokens != truth.bos
+        if simulated.predicted is not None:
+            text &= simulated.predicted[0]
         spectra.append(
             Spectrum(
                 label=label,

@@ -155,7 +155,7 @@ class _Pages:
         return found
 
     def _row(self, data: NeuronData) -> list[Any]:
-        """A neuron's row in the table of its layer."""
+        """Return a neuron's row in the table of its layer."""
         statistics = data.statistics
         scores: list[float | None] = []
         for method in self.group.shown:
@@ -202,7 +202,7 @@ def _write_group(
 
 
 def _drawn(explanation: Explanation | None) -> str | None:
-    """The graph of an explanation as SVG, None where it has none or cannot draw it."""
+    """Return the graph of an explanation as SVG, None where it has none or cannot draw it."""
     if not isinstance(explanation, OffersGraph):
         return None
     try:

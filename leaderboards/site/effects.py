@@ -1,4 +1,4 @@
-"""What neurons do to the logits directly, as their pages show it."""
+"""Direct effects of neurons on the logits, as their pages show them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class Effects:
 
 
 def effects_of(subject: Subject, block: Block) -> list[Effects] | None:
-    """The direct effects of a block's neurons; None where the subject has none that are known."""
+    """Return the direct effects of a block's neurons; None where the subject has none that are
+    known.
+    """
     try:
         found = direct_effects(subject, block.layer, block.neurons, k=TOKENS)
     except BenchmarkError as error:

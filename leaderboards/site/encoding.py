@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _ESCAPES = str.maketrans(
 
 
 def letters(values: NDArray[np.floating[Any]], scale: float) -> str:
-    """One letter a value: 0 for nothing or less, else a step of a fiftieth of `scale`."""
+    """Return one letter a value: 0 for nothing or less, else a step of a fiftieth of `scale`."""
     share = np.nan_to_num(np.asarray(values, dtype=np.float64).ravel() / max(scale, 1e-30))
     level = np.rint(share / TOP_OF_LETTER * _LEVELS).clip(0, _LEVELS).astype(np.int64)
     # What is not nothing is to be told from nothing.
@@ -37,7 +36,7 @@ def letters(values: NDArray[np.floating[Any]], scale: float) -> str:
 
 
 def numbers(values: NDArray[np.integer[Any]], width: int) -> str:
-    """`width` letters a whole number that is below 64 to the power of `width`.
+    """Return `width` letters a whole number that is below 64 to the power of `width`.
 
     Raises:
         ValueError: a number is out of range.
@@ -50,29 +49,28 @@ def numbers(values: NDArray[np.integer[Any]], width: int) -> str:
 
 
 def positions(values: NDArray[np.floating[Any]], low: float, high: float) -> str:
-    """Two letters a value between `low` and `high`."""
+    """Return two letters a value between `low` and `high`."""
     share = (np.asarray(values, dtype=np.float64) - low) / max(high - low, 1e-30)
     return numbers(np.rint(share.clip(0, 1) * _LARGEST_PAIR).astype(np.int64), 2)
 
 
 def json_text(value: Any) -> str:
-    """JSON that can stand anywhere in a script or in a page: it holds no `<`, `>` or `&`."""
+    """Return the JSON that can stand anywhere in a script or in a page: it holds no `<`, `>` or
+    `&`.
+    """
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
 
 
 def data_script(kind: str, value: Any) -> str:
-    """A file that hands a value to the page: from a disk pages may load scripts, not JSON."""
+    """Return a file that hands a value to the page: from a disk pages may load scripts, not
+    JSON.
+    """
     return f"report.receive({json_text(kind)},{json_text(value)});\n"
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:
-    """A number with few significant digits, for data that is drawn."""
+    """Return a number with few significant digits, for data that is drawn."""
     if value is None or not np.isfinite(value):
         return None
     return float(f"{value:.{digits}g}")
-
-
-def all_rounded(values: Sequence[float | None], digits: int = 4) -> list[float | None]:
-    """Several numbers with few significant digits."""
-    return [rounded(value, digits) for value in values]

@@ -21,7 +21,7 @@ RESAMPLES = 2000
 
 
 def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
-    """The HTML of a layer's page; its table of neurons is in the layer's data."""
+    """Return the HTML of a layer's page; its table of neurons is in the layer's data."""
     layers = list(group.neurons)
     place = layers.index(layer)
     every = all_columns(method.run for method in group.methods)
@@ -63,7 +63,7 @@ def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
 
 
 def explainer_page(renderer: Renderer, group: Group, method: Method) -> str:
-    """The HTML of an explainer's page."""
+    """Return the HTML of an explainer's page."""
     run = method.run
     record, scores = run.record, run.scores
     columns = list(scores.metric_columns)
@@ -110,7 +110,7 @@ def explainer_page(renderer: Renderer, group: Group, method: Method) -> str:
 
 
 def _mean(run: Run, column: str, layer: int | None = None) -> MetricSummary | None:
-    """The mean of a column over the neurons of a layer, or of all, with its interval."""
+    """Return the mean of a column over the neurons of a layer, or of all, with its interval."""
     if column not in run.scores.metric_columns:
         return None
     if layer is None and (known := run.record.metric(column)) is not None:
@@ -159,7 +159,7 @@ def _facts(run: Run) -> list[tuple[str, str, str]]:
 
 
 def _extremes(run: Run, columns: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The best and the worst neurons by correlation, with the first scores beside it."""
+    """Return the best and the worst neurons by correlation, with the first scores beside it."""
     if HEADLINE not in columns:
         return []
     values = run.scores.column(HEADLINE)

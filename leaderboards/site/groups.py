@@ -20,7 +20,7 @@ class Method:
     """One run of a group under the name and the file name that the report gives it.
 
     Attributes:
-        label: the explainer's name, and what sets it apart from others of that name.
+        label: the explainer's name, and what distinguishes it from others of that name.
         slug: the same as a part of a file name.
         run: the run.
         colour: number of its colour, the same on every page.
@@ -33,7 +33,7 @@ class Method:
 
     @property
     def control(self) -> bool:
-        """Whether it only bounds the scale."""
+        """Return whether it only bounds the scale."""
         return self.run.record.explainer.control
 
 
@@ -53,17 +53,17 @@ class Group:
 
     @property
     def first(self) -> Run:
-        """Any of the runs: what the group has in common can be read there."""
+        """Return any of the runs: what the group has in common can be read there."""
         return self.methods[0].run
 
     @property
     def shown(self) -> list[Method]:
-        """The methods whose predictions stand on pages of neurons: all but controls."""
+        """Return the methods whose predictions stand on pages of neurons: all but controls."""
         return [method for method in self.methods if not method.control]
 
     @cached_property
     def neurons(self) -> dict[int, list[int]]:
-        """The neurons that any run asked about, by layer, both ascending."""
+        """Return the neurons that any run is about, by layer, both ascending."""
         found: dict[int, set[int]] = {}
         for method in self.methods:
             for layer, neurons in method.run.record.neurons.per_layer.items():
@@ -77,7 +77,7 @@ class Group:
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """Groups in the order in which their first run is given.
+    """Return groups in the order in which their first run is given.
 
     Raises:
         BenchmarkError: there is no run, or one is named twice.
@@ -105,12 +105,12 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def slugged(name: str) -> str:
-    """A name as a part of a file name and of an address."""
+    """Return a name as a part of a file name and of an address."""
     return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-") or "x"
 
 
 def _identity(run: Run) -> tuple[str, ...]:
-    """What must agree for two runs to be measured against the same truth."""
+    """Return what must agree for two runs to be measured against the same truth."""
     record = run.record
     keys = (*TRUTH_KEYS, *FIRING_KEYS, "contexts.exemplars", "contexts.sample")
     settings = [str(setting(record.config, key)) for key in dict.fromkeys(keys)]
@@ -125,7 +125,7 @@ def _identity(run: Run) -> tuple[str, ...]:
 
 
 def _methods(runs: Sequence[Run]) -> list[Method]:
-    """Runs with their names, in the order of every table."""
+    """Name the runs, in the order of every table."""
     ordered = sorted(
         runs,
         key=lambda run: (run.record.explainer.control, bool(run.unverified), -headline(run)),
@@ -138,7 +138,7 @@ def _methods(runs: Sequence[Run]) -> list[Method]:
 
 
 def headline(run: Run) -> float:
-    """The mean correlation on the `uniform` set; below all others where there is none."""
+    """Return the mean correlation on the `uniform` set; below all others where there is none."""
     found = run.record.metric(HEADLINE)
     return found.mean if found is not None and found.mean is not None else -2.0
 

@@ -1,4 +1,4 @@
-"""From the runs of a group to what the page of each neuron shows."""
+"""Measurements of a group's runs for the page of each neuron."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 import metrics
 from benchmark.config.run_config import RunConfig
+from benchmark.evaluation.blocks import cut_blocks
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.reopen import ReopenedRun, check_same
 from benchmark.evidence import NEVER_FIRES, Block, Truth
@@ -50,7 +51,7 @@ class Shown:
     """What a neuron's page shows of one method.
 
     Attributes:
-        explanation: the explanation; None for a failure or a neuron that was not asked about.
+        explanation: the explanation; None for a failure or a neuron that the run is not about.
         error: why there is none; None where there is one.
         scores: by column, such as `uniform/pearson`.
         undefined: scoring sets on which the prediction is constant.
@@ -117,7 +118,7 @@ class Measured:
         for method in group.methods:
             check_same(method.run, self.experiment)
         self.subject = self.experiment.subject
-        self.blocks = self._blocks(config.neurons.block_size)
+        self.blocks = cut_blocks(self.group.neurons.items(), config.neurons.block_size)
         self.experiment.store.prepare(self.blocks)
         self._predictors = [Predictor(method, self.subject, trust) for method in group.shown]
         self._rows = {
@@ -125,15 +126,8 @@ class Measured:
             for method in group.shown
         }
 
-    def _blocks(self, size: int) -> list[Block]:
-        blocks: list[Block] = []
-        for layer, neurons in self.group.neurons.items():
-            for part in torch.tensor(neurons).split(size):
-                blocks.append(Block(len(blocks), layer, part))
-        return blocks
-
     def neighbours(self) -> dict[Key, list[Neighbour]]:
-        """The neurons that resemble each neuron most."""
+        """Return the neurons that resemble each neuron most."""
         store = self.experiment.store
 
         def activations(block: int) -> Float[Tensor, "n tokens"]:
@@ -144,7 +138,7 @@ class Measured:
         return similar_neurons(keys, activations)
 
     def neurons(self, block: Block) -> Iterator[NeuronData]:
-        """What the pages of a block's neurons show, in the order of the block."""
+        """Yield what the pages of a block's neurons show, in the order of the block."""
         store = self.experiment.store
         evidence, truth = store.evidence(block), store.truth(block)
         for rows in torch.arange(len(block.neurons)).split(NEURONS_AT_ONCE):
@@ -158,7 +152,7 @@ class Measured:
             yield from self._part(part, evidence.select(rows), of_part)
 
     def _part(self, block: Block, evidence: Evidence, truth: Truth) -> Iterator[NeuronData]:
-        """The same for a few neurons of a block."""
+        """Yield what the pages of a few neurons of a block show."""
         profile = self.experiment.store.profiles([block.layer])[block.layer]
         text = uniform_text(truth)
         threshold = evidence.firing_threshold

@@ -1,4 +1,4 @@
-"""What the script of a neuron's page draws: its contexts and plots, as compact values."""
+"""Data of a neuron's page: its contexts and plots, as compact values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Tokens:
 
 
 def neuron_file(data: NeuronData, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The contexts and plots of a neuron for `assets/neuron.js`."""
+    """Return the contexts and plots of a neuron for `assets/neuron.js`."""
     tokens = _Tokens(vocabulary)
     scale = max(data.statistics.maximum, data.statistics.maximum_held_out, 1e-30)
     value: dict[str, Any] = {

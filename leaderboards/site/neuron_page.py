@@ -59,7 +59,9 @@ def neuron_page(
     vocabulary: Vocabulary,
     graphs: Mapping[str, str],
 ) -> str:
-    """The HTML of a neuron's page; `graphs` are addresses of drawings by the methods' slugs."""
+    """Return the HTML of a neuron's page; `graphs` are addresses of drawings by the methods'
+    slugs.
+    """
     layer, neuron = data.key
     methods = [method for method in group.shown if method.slug in data.methods]
     views = [_view(method, data.methods[method.slug], graphs) for method in methods]
@@ -97,7 +99,9 @@ def neuron_page(
 
 
 def _effects(group: Group, data: NeuronData, vocabulary: Vocabulary) -> dict[str, Any] | None:
-    """The direct effect on the logits; the partner is a link where the report has its page."""
+    """Return the direct effect on the logits; the partner is a link where the report has its
+    page.
+    """
     of = data.effects
     if of is None:
         return None
@@ -132,7 +136,7 @@ def _view(method: Method, shown: Shown, graphs: Mapping[str, str]) -> _MethodVie
 
 
 def _described(explanation: Explanation | None) -> str:
-    """What an explanation says of itself; one that cannot say it says why."""
+    """Return the description of an explanation, or why it has none."""
     if explanation is None:
         return ""
     try:
@@ -143,7 +147,7 @@ def _described(explanation: Explanation | None) -> str:
 
 
 def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
-    """Terms, values and what the terms mean."""
+    """Return terms, values and what the terms mean."""
     tokens, held_out = f"{of.n_tokens:,}", f"{of.n_tokens_held_out:,}"
     rate = f"{percent(of.firing_rate)} of tokens ({of.n_firing:,})"
     return [

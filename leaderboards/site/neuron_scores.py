@@ -58,7 +58,8 @@ def score_cells(
     rows: Sequence[Mapping[str, Any]],
     intervals: Mapping[str, Ends],
 ) -> list[dict[str, ScoreCell]]:
-    """Every score of every neuron, given its row of the run's scores, empty where it has none.
+    """Return every score of every neuron, given its row of the run's scores, empty where it has
+    none.
 
     The interval is that over contexts; of the correlation on the `uniform` set it is that over
     documents, where the run has it.
@@ -80,7 +81,7 @@ def _cell(column: str, row: Mapping[str, Any], ends: Ends | None, at: int) -> Sc
 
 
 def constant_sets(scores: Mapping[str, Any]) -> list[str]:
-    """The scoring sets on which a neuron's prediction is constant."""
+    """Return the scoring sets on which a neuron's prediction is constant."""
     return [
         group_of(name) for name, value in scores.items() if value and metric_of(name) == UNDEFINED
     ]
@@ -94,7 +95,7 @@ def set_intervals(
     truth: Truth,
     own: OwnContexts,
 ) -> dict[str, Ends]:
-    """Low and high end of every column of the scoring sets, `[n]`.
+    """Return the low and high end of every column of the scoring sets, `[n]`.
 
     Linearly calibrated sets have them too, by the slope and intercept that the rows hold; what is
     calibrated in another way, and causal scores, have none.
@@ -139,7 +140,7 @@ def set_intervals(
 
 
 def _ends(names: Sequence[str], units: Units) -> dict[str, Ends]:
-    """The intervals of some metrics, a few neurons at a time."""
+    """Return the intervals of some metrics, a few neurons at a time."""
     if not names:
         return {}
     weights = draw_weights(units.n_units, RESAMPLES, seed=0)
@@ -163,7 +164,9 @@ def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _calibrated(
     prediction: Float[Tensor, "n tokens"], rows: Sequence[Mapping[str, Any]]
 ) -> Float[Tensor, "n tokens"]:
-    """The predictions on the scale of the truth; those of failed neurons stay as they are."""
+    """Return the predictions on the scale of the truth; those of failed neurons stay as they
+    are.
+    """
     maps = [(1.0, 0.0) if row.get(SLOPE) is None else (row[SLOPE], row[INTERCEPT]) for row in rows]
     slope, intercept = torch.tensor(maps, dtype=prediction.dtype).T
     mapped: Tensor = prediction * slope[:, None] + intercept[:, None]

@@ -46,7 +46,7 @@ def check_output(folder: Path) -> None:
 
 @contextlib.contextmanager
 def new_report(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
-    """A new folder to write to; when the block ends without an error it takes the old one's place.
+    """Make a new folder to write to, which replaces the old one if the block ends without an error.
 
     Args:
         folder: where the report goes.
@@ -98,7 +98,7 @@ def remove_leftovers(target: Path) -> None:
 
 
 def copy_assets(folder: Path) -> None:
-    """The styles, scripts and libraries that every page loads, with their licences."""
+    """Copy the styles, scripts and libraries that every page loads, with their licences."""
     source = Path(__file__).parent / "assets"
     for path in sorted(source.rglob("*")):  # one by one: a full disk is then one error, not a list
         if path.is_file():

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
-from benchmark.cli.table import NEURONS_ONLY, count, neuron_interval
 from benchmark.column import Column
 from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR, setting
 from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, NOVEL, TOP, UNIFORM, on_a_set, score_column
 from leaderboards.building import build
+from leaderboards.cells import NEURONS_ONLY, count, neuron_interval
 from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method

@@ -1,4 +1,4 @@
-"""What a page shows of millions of tokens: counts, chosen tokens and windows, per neuron.
+"""Reduction of millions of tokens to what a page shows: counts, chosen tokens and windows.
 
 Everything works on many neurons at once: activations `[n, m, ctx]`, `text` the tokens that count.
 """
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 BINS = 32
-# Parts of either axis of the scatter plot that are told apart when its tokens are drawn.
+# Parts of either axis of the scatter plot that are distinguished when its tokens are drawn.
 CELLS = 16
 WINDOW = 64
 # Tokens of a window that come after its anchor.
@@ -21,7 +21,7 @@ AFTER = 15
 
 @dataclass(frozen=True)
 class Spectrum:
-    """How true activations are distributed, apart for tokens predicted to be quiet and to fire.
+    """Distribution of true activations, separately for tokens predicted to be quiet and to fire.
 
     Attributes:
         low: where the first bin begins, raw units, `[n]`.
@@ -41,7 +41,7 @@ def spectrum(
     threshold: Float[Tensor, " n"],
     bins: int = BINS,
 ) -> Spectrum:
-    """Histogram of the true activations split by whether the prediction fires."""
+    """Return the histogram of the true activations split by whether the prediction fires."""
     true, predicted = truth[:, text], prediction[:, text]
     low = true.amin(1).clamp_max(0)
     # The threshold is always within, so that both sides of it are to be seen.
@@ -72,7 +72,8 @@ def scatter_points(
     points: int = 300,
     seed: int = 0,
 ) -> Points:
-    """Tokens from everywhere in the plane of truth and prediction, whatever their number there.
+    """Return tokens from everywhere in the plane of truth and prediction, whatever their number
+    there.
 
     Nearly all tokens lie at zero, and drawn in proportion they would hide all others. The plane
     is parted into cells; a token's chance is one over the number of tokens in its cell.
@@ -114,7 +115,9 @@ def worst_misses(
     threshold: Float[Tensor, " n"],
     k: int,
 ) -> tuple[Misses, Misses]:
-    """False positives and false negatives with the largest gap, at most one of each context."""
+    """Return false positives and false negatives with the largest gap, at most one of each
+    context.
+    """
     limit = threshold[:, None, None]
     fires, predicted = truth >= limit, prediction >= limit
     gap = prediction - truth
@@ -137,7 +140,8 @@ def _largest(gap: Float[Tensor, "n m ctx"], where: Bool[Tensor, "n m ctx"], k: i
 def window_starts(
     anchor: Int[Tensor, "*shape"], length: int, window: int = WINDOW
 ) -> Int[Tensor, "*shape"]:
-    """Where a window of at most `window` tokens begins that shows an anchor and what precedes it.
+    """Return where a window of at most `window` tokens begins that shows an anchor and what
+    precedes it.
 
     The window lies within the `length` tokens of its context and never begins with the BOS.
     """
@@ -146,7 +150,7 @@ def window_starts(
 
 
 def take_windows(values: Tensor, starts: Int[Tensor, "*shape"], window: int = WINDOW) -> Tensor:
-    """The windows of `values` `[*shape, ctx]`, `[*shape, window]`."""
+    """Return the windows of `values` `[*shape, ctx]`, `[*shape, window]`."""
     window = min(window, values.shape[-1] - 1)
     return values.gather(-1, starts[..., None] + torch.arange(window))
 
@@ -162,7 +166,7 @@ class Moments:
 
 
 def moments(truth: Float[Tensor, "n tokens"]) -> Moments:
-    """The first four moments, computed in double precision about the mean."""
+    """Return the first four moments, computed in double precision about the mean."""
     values = truth.double()
     mean = values.mean(1)
     about = values - mean[:, None]

@@ -89,14 +89,18 @@ class Renderer:
         self._version = benchmark_version()
 
     def page(self, template: str, depth: int, page: dict[str, Any], **values: Any) -> str:
-        """A page that lies `depth` folders below the report's; `page` is what its script reads."""
+        """Return a page that lies `depth` folders below the report's; `page` is what its script
+        reads.
+        """
         return self._environment.get_template(template).render(
             root="../" * depth, page=page, version=self._version, **values
         )
 
 
 def score_sets(columns: Iterable[Column]) -> list[ScoreSet]:
-    """Columns by scoring set or scorer: first those on text that no neuron's activation chose."""
+    """Return columns by scoring set or scorer: first those on text that no neuron's activation
+    chose.
+    """
     sets: dict[str, list[Heading]] = {}
     added: dict[str, str] = {}
     for column in columns:
@@ -123,13 +127,13 @@ def heading_of(column: Column) -> Heading:
 
 
 def all_columns(runs: Iterable[Run]) -> list[Column]:
-    """The scores of several runs, each once, in the order in which they are met."""
+    """Return the scores of several runs, each once, in the order in which they are met."""
     scores = (one for run in runs for one in run.scores.described if one.kind == SCORE)
     return list(declared_columns(scores).values())
 
 
 def fixed(value: float | None, digits: int = 2) -> str:
-    """A number with a fixed count of decimals, a dash for none."""
+    """Return a number with a fixed count of decimals, a dash for none."""
     if value is None or math.isnan(value):
         return "–"
     if abs(value) >= 1000:
@@ -138,7 +142,7 @@ def fixed(value: float | None, digits: int = 2) -> str:
 
 
 def short(value: float | None, digits: int = 3) -> str:
-    """A number of any size with few significant digits."""
+    """Return a number of any size with few significant digits."""
     if value is None or math.isnan(value):
         return "–"
     if value and not 1e-3 <= abs(value) < 1e6:
@@ -148,7 +152,7 @@ def short(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None, digits: int = 2) -> str:
-    """A share in percent."""
+    """Return a share in percent."""
     if value is None:
         return "–"
     if value == 0:
@@ -158,5 +162,5 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def typed(text: str) -> str:
-    """What a person would type to find a token."""
+    """Return what a person would type to find a token."""
     return text.replace("·", " ")

@@ -31,7 +31,7 @@ def similar_neurons(
     activations: Callable[[int], Float[Tensor, "n tokens"]],
     k: int = NEIGHBOURS,
 ) -> dict[Key, list[Neighbour]]:
-    """The most correlated other neurons of each neuron, strongest first.
+    """Return the most correlated other neurons of each neuron, strongest first.
 
     Every pair of neurons is compared on every token; at most two blocks are held at once, so that
     memory does not grow with the number of neurons.
@@ -73,7 +73,7 @@ def similar_neurons(
 
 
 def _standardised(values: Float[Tensor, "n tokens"]) -> Float[Tensor, "n tokens"]:
-    """About their mean and of length one, so that a product is a correlation; flat ones are 0."""
+    """Centre and scale to length one, so that a product is a correlation; flat ones are 0."""
     values = values - values.mean(1, keepdim=True)
     length = values.norm(dim=1, keepdim=True)
     return torch.where(length > 0, values / length.clamp_min(1e-30), 0.0)

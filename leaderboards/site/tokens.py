@@ -1,4 +1,4 @@
-"""The tokens on which neurons fire: what a search by token looks through."""
+"""Tokens on which neurons fire, the index of a search by token."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fired_tokens(
     tokens: Int[Tensor, " tokens"],
     kept: int = KEPT,
 ) -> list[list[FiredToken]]:
-    """Each neuron's tokens, the one with the largest sum of firing activations first."""
+    """Return each neuron's tokens, the one with the largest sum of firing activations first."""
     ids, which = np.unique(tokens.numpy(), return_inverse=True)
     occurrences = np.bincount(which, minlength=len(ids))
     neuron, place = np.nonzero(fires.numpy())

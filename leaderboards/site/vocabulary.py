@@ -15,7 +15,7 @@ class Vocabulary:
         self._texts: dict[int, str] = {}
 
     def text(self, token: int) -> str:
-        """A token on one line, its spaces as `·`, its line ends as `↵`."""
+        """Return a token on one line, its spaces as `·`, its line ends as `↵`."""
         if token not in self._texts:
             self._texts[token] = visible_token(self._tokenizer, token)
         return self._texts[token]

@@ -60,7 +60,9 @@ class OwnContexts:
         self.top = slice(n_exemplars, self.tokens.shape[1])
 
     def windows(self, row: int, which: slice, predicted: dict[str, Tensor]) -> Windows:
-        """The windows of one neuron's exemplars or top contexts, with predictions by method."""
+        """Return the windows of one neuron's exemplars or top contexts, with predictions by
+        method.
+        """
         starts = self.starts[row, which]
         peaks = self.truth[row, which].gather(1, self.anchors[row, which][:, None])[:, 0]
         return Windows(
@@ -79,7 +81,7 @@ def miss_windows(
     truth: Float[Tensor, "n m ctx"],
     prediction: Float[Tensor, "n m ctx"],
 ) -> list[Miss]:
-    """The windows of each neuron's worst misses of one kind by one method."""
+    """Return the windows of each neuron's worst misses of one kind by one method."""
     found = []
     for row, count in enumerate(misses.count.tolist()):
         there = misses.context[row] >= 0
@@ -97,5 +99,5 @@ def miss_windows(
 
 
 def uniform_text(truth: Truth) -> Bool[Tensor, "m ctx"]:
-    """Which tokens of the `uniform` set count."""
+    """Return which tokens of the `uniform` set count."""
     return truth.tokens[truth.uniform] != truth.bos

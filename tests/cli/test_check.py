@@ -70,7 +70,7 @@ def test_on_a_subject_of_ones_own(command: Command, monkeypatch: pytest.MonkeyPa
         (("n2g",), "check takes an explainer"),
         (("explainer=n2h",), "explainer 'n2h' is not known; did you mean 'n2g'?"),
         (("explainer=n2g,zero",), "explainer=n2g,zero names several"),
-        (("explainer=n2g", "--dry-run"), "option '--dry-run' is not known"),
+        (("explainer=n2g", "--dry-run"), "option of check '--dry-run' is not known"),
         (("explainer=n2g", "zero"), "'zero' is not an override"),
         (("explainer=zero", "neurons.per_layr=3"), "did you mean 'neurons.per_layer'?"),
         (("explainer._target_=nowhere.Class",), "module 'nowhere' could not be imported"),

@@ -25,7 +25,7 @@ def folders(runs: dict[str, Run]) -> list[str]:
 
 
 def test_it_ranks_the_runs_and_tests_every_pair(runs: dict[str, Run]) -> None:
-    answer = call("compare", *folders(runs), "resamples=200")
+    answer = call("compare", *folders(runs), "--resamples", "200")
     assert answer.status == 0, answer.err
     lines = [line.split() for line in answer.out.splitlines() if line.strip()]
     starts = [line[0] for line in lines]
@@ -38,14 +38,14 @@ def test_it_ranks_the_runs_and_tests_every_pair(runs: dict[str, Run]) -> None:
 
 @pytest.mark.parametrize("number", ["1000001", "1000000000"])
 def test_more_resamples_than_fit_into_memory_are_refused(runs: dict[str, Run], number: str) -> None:
-    message = call("compare", *folders(runs), f"resamples={number}").message
-    assert message == f"resamples={number} is too large; the largest is 1000000."
+    message = call("compare", *folders(runs), "--resamples", number).message
+    assert message == f"--resamples {number} is too large; the largest is 1000000."
 
 
 def test_it_prints_what_holds_over_documents_beside_what_holds_over_neurons(
     runs: dict[str, Run],
 ) -> None:
-    answer = call("compare", *folders(runs), "metrics=pearson", "resamples=200")
+    answer = call("compare", *folders(runs), "--metrics", "pearson", "--resamples", "200")
     comparison = compare_runs(list(runs.values()), ["pearson"], resamples=200)
     heading = next(line for line in answer.out.splitlines() if "difference" in line)
     places = [heading.index(name) for name in ("95 % interval", "over neurons", "over layers")]
@@ -81,12 +81,12 @@ def test_runs_of_which_one_resampled_no_documents_are_compared_over_neurons(
     assert whole.over == "neurons and documents"
     assert whole.mean == summary.mean
     assert whole.over_neurons() == (summary.low, summary.high)
-    answer = call("compare", str(bare.folder), str(runs["zero"].folder), "metrics=pearson")
+    answer = call("compare", str(bare.folder), str(runs["zero"].folder), "--metrics", "pearson")
     assert answer.status == 0, answer.err
 
 
 def test_the_mean_is_that_of_the_run(runs: dict[str, Run]) -> None:
-    answer = call("compare", *folders(runs), "metrics=pearson", "resamples=50")
+    answer = call("compare", *folders(runs), "--metrics", "pearson", "--resamples", "50")
     summary = runs["token_lookup"].record.metric("uniform/pearson")
     assert f"{summary.mean:.3f}" in answer.out
     zero = f"{summary.mean:+.3f}"  # against a correlation of 0
@@ -95,17 +95,19 @@ def test_the_mean_is_that_of_the_run(runs: dict[str, Run]) -> None:
 
 def test_a_folder_above_several_runs_stands_for_all_of_them(runs: dict[str, Run]) -> None:
     above = runs["zero"].folder.parents[1]
-    both = [call("compare", *words, "resamples=50").out for words in ([str(above)], folders(runs))]
+    both = [
+        call("compare", *words, "--resamples", "50").out for words in ([str(above)], folders(runs))
+    ]
     assert sorted(both[0].splitlines()) == sorted(both[1].splitlines())
 
 
 def test_a_metric_that_fails_the_sanity_tests_is_marked_and_ranks_nothing(
     runs: dict[str, Run],
 ) -> None:
-    answer = call("compare", *folders(runs), "metrics=recall", "resamples=50")
+    answer = call("compare", *folders(runs), "--metrics", "recall", "--resamples", "50")
     assert "uniform/recall †" in answer.out
     assert "† fails the sanity tests" in answer.out
-    refused = call("compare", *folders(runs), "rank_by=recall")
+    refused = call("compare", *folders(runs), "--rank-by", "recall")
     assert refused.message.startswith("metric 'recall' cannot be a ranking key")
 
 
@@ -120,9 +122,13 @@ def test_the_summary_of_a_run_has_the_interval_over_layers(runs: dict[str, Run])
     [
         (["results/none", "results/nothing"], "there is no run in 'results/none'"),
         (["rank=f1"], "key 'rank' is not known; did you mean 'rank_by'"),
-        (["resamples=many"], "resamples=many must be a whole number"),
-        (["resamples=0"], "resamples=0 is too small"),
-        (["confidence=95"], "confidence=95.0 is not between 0 and 1"),
+        (["rank_by=f1"], "'rank_by=f1' is written --rank-by NAME; see compare --help."),
+        (["--rank", "f1"], "option of compare '--rank' is not known; did you mean '--rank-by'?"),
+        (["--resamples", "many"], "--resamples many must be a whole number, at least 1."),
+        (["--resamples=0"], "--resamples 0 must be a whole number, at least 1."),
+        (["--resamples"], "--resamples needs a value"),
+        (["--confidence", "95"], "--confidence 95 must be a number from above 0 to below 1."),
+        (["--metrics", "[]"], "metrics is empty"),
         (["metrics="], "metrics is empty"),
         (["metrics=f2"], "metric 'f2' is not known"),
     ],
@@ -149,5 +155,5 @@ def test_runs_of_other_neurons_are_refused(
 def test_help_names_the_options() -> None:
     answer = call("compare", "--help")
     assert answer.status == 0
-    assert "rank_by" in answer.out
+    assert "--rank-by" in answer.out
     assert call("compare").status == 1

@@ -55,7 +55,7 @@ def _next(found: re.Match[str]) -> str:
     "words",
     [
         ["show", "{run}"],
-        ["show", "{run}", "{neuron}", "direct=false"],
+        ["show", "{run}", "{neuron}", "--no-direct", "--no-contexts"],
         ["search", "{run}", "word2"],
         ["similar", "{run}"],
         ["score", "{run}"],
@@ -64,7 +64,7 @@ def _next(found: re.Match[str]) -> str:
         ["plot", "{run}"],
         ["plot", "{run}", "--neuron", "{neuron}"],
         ["compare", "{run}", "{run}"],
-        ["publish", "{run}", "tracking.mode=offline"],
+        ["publish", "{run}", "--mode", "offline"],
         ["leaderboard", "{run}"],
         ["submit", "{run}", "--to", "published"],
     ],

@@ -190,7 +190,7 @@ def test_lists_of_repeats_and_of_parts(run: Run) -> None:
     ("words", "part"),
     [
         ((), "nothing to search for: name a token, --repeats or --parts."),
-        (("the", "--as"), "--as needs a value."),
+        (("the", "--as"), "--as needs a value: activating, context or any."),
         (("--as", "context", "the"), "--as follows a token"),
         (
             ("the", "--as", "centre"),
@@ -236,9 +236,9 @@ def test_similar_finds_the_nested_rules(run: Run) -> None:
     [
         (("--threshold", "0"), "--threshold 0 must be a number from above 0 to 1."),
         (("--threshold", "nan"), "--threshold nan must be a number"),
-        (("--threshold",), "--threshold needs a value."),
+        (("--threshold",), "--threshold needs a value; see similar --help."),
         (("--treshold=1",), "did you mean '--threshold'?"),
-        (("another",), "similar takes the folder of one run"),
+        (("another",), "similar takes no 'another'; see similar --help."),
     ],
 )
 def test_a_comparison_that_cannot_be_is_refused(

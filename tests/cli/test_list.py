@@ -7,7 +7,7 @@ import json
 import pytest
 
 import metrics
-from benchmark.config.catalogue import config_folder, defaults, entries, find
+from benchmark.config.catalogue import config_folder, default_names, entries, find
 from benchmark.errors import BenchmarkError
 from tests.command import call
 
@@ -64,16 +64,9 @@ def test_what_a_metric_is() -> None:
 
 
 def test_defaults_are_choices() -> None:
-    chosen = defaults()
-    assert set(chosen) == {
-        "model",
-        "dataset",
-        "unit",
-        "explainer",
-        "simulator",
-        "metrics",
-        "tracking",
-    }
+    chosen = default_names()
+    groups = {"model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking"}
+    assert set(chosen) == groups
     for group, name in chosen.items():
         assert name in {entry.name for entry in entries(group)}
 

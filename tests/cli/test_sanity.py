@@ -64,7 +64,7 @@ def test_what_theory_says_holds_on_any_neuron(table: str, name: str, blind_to: s
 
 
 def test_the_same_seed_gives_the_same_table(run: Run, table: str) -> None:
-    assert call("sanity", str(run.folder), "seed=0").out == table
+    assert call("sanity", str(run.folder), "--seed", "0").out == table
 
 
 def test_the_size_of_blocks_does_not_matter(
@@ -113,7 +113,8 @@ def test_another_subject_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -
         (["metrics=everything"], "metrics 'everything' is not known"),
         (["metrics=[f2]"], "metric 'f2' is not known"),
         (["metrics=[]"], "metrics is empty"),
-        (["seed=-1"], "seed=-1 must be a whole number"),
+        (["--seed", "-1"], "--seed -1 must be a whole number"),
+        (["seed=1"], "'seed=1' is written --seed N"),
         (["sed=1"], "key 'sed' is not known; did you mean 'seed'"),
         (["quick"], "'quick' is not key=value"),
     ],
@@ -123,7 +124,7 @@ def test_bad_input_ends_in_one_message(run: Run, words: list[str], message: str)
 
 
 def test_the_run_comes_first() -> None:
-    assert "sanity takes the folder of a run first" in call("sanity", "seed=1").message
+    assert "sanity takes the folder of a run first" in call("sanity", "device=cpu").message
     assert call("sanity").status == 1
     assert call("sanity", "--help").status == 0
 

@@ -130,8 +130,6 @@ def test_places_without_a_run(shared: Command, run: Run, tmp_path: Path) -> None
     file = tmp_path / "file.txt"
     file.write_text("mine")
     assert "there is no run in" in call("show", str(file)).message
-    message = call("show", str(run.folder.parents[1]), "0.1").message
-    assert "runs below it, such as" in message
 
 
 def test_an_explanation_whose_class_is_gone_or_cannot_speak(command: Command) -> None:

@@ -62,13 +62,13 @@ def test_left_out_on_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(benchmark.subject, "load_subject", refused)
     layer, neuron = run.scores.neurons()[0]
-    answer = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false")
+    answer = call("show", str(run.folder), f"{layer}.{neuron}", "--no-direct", "--no-contexts")
     assert answer.status == 0
     assert "pearson" in answer.out
     assert "direct effect" not in answer.out
-    assert call("show", str(run.folder), "direct=false").status == 0
-    message = call("show", str(run.folder), f"{layer}.{neuron}", "direct=no").message
-    assert "show takes a run and perhaps a neuron" in message
+    assert call("show", str(run.folder), "--no-direct", "--no-contexts").status == 0
+    message = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false").message
+    assert message.startswith("'direct=false' is written --no-direct")
 
 
 @pytest.mark.parametrize(

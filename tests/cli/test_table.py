@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmark.analysis.labels import labels
-from benchmark.cli.table import print_rows, score_table
 from benchmark.results import CorpusRecord, ExplainerRecord, RunRecord, SubjectRecord
+from benchmark.terminal.table import print_rows
+from leaderboards.cells import score_table
 
 
 def record(name: str, run_id: str = "r", subject: str = "small", **options: object) -> RunRecord:

@@ -64,11 +64,11 @@ def verbs(small: Command, neuron: str) -> dict[str, list[str]]:
     """Every verb that reads explanations, with what it needs besides the run."""
     cache = f"cache_dir={small.folder / 'cache'}"
     return {
-        "show": [neuron, "direct=false"],
+        "show": [neuron, "--no-direct", "--no-contexts"],
         "search": ["word2"],
         "similar": [],
         "score": [cache],
-        "report": [cache, "-o", "site"],
+        "report": [f"--{cache.replace('_dir', '-dir')}", "-o", "site"],
         "plot": ["--neuron", neuron],
         "submit": ["--to", "published", "--cache-dir", str(small.folder / "cache")],
     }
@@ -138,11 +138,12 @@ def test_the_reader_may_trust_a_class(foreign: Path, honest: Run, tmp_path: Path
     target = "results.run.payload.E"
     change(foreign, explainer__options___target_=target)
     layer, neuron = honest.scores.neurons()[0]
-    words = ("show", str(foreign), f"{layer}.{neuron}", "direct=false")
+    words = ("show", str(foreign), f"{layer}.{neuron}", "--no-direct", "--no-contexts")
     assert f"If you know that code and trust it: --trust {target}" in call(*words).message
     assert "names the class" in call(*words, "--trust", "results.run.payload.F").message
-    for trusted in (("--trust", target), (f"--trust={target}",), (f"trust={target}",)):
+    for trusted in (("--trust", target), (f"--trust={target}",)):
         assert call(*words, *trusted).status == 0
+    assert "is written --trust CLASS" in call(*words, f"trust={target}").message
     assert (tmp_path / "ran").exists()
 
 
@@ -156,7 +157,7 @@ def test_a_run_of_ones_own_is_read_as_it_was_made(small: Command) -> None:
     run = small.finished(own)
     assert "nothing was computed" in small.run(own).out
     layer, neuron = run.scores.neurons()[0]
-    words = ("show", str(run.folder), f"{layer}.{neuron}", "direct=false")
+    words = ("show", str(run.folder), f"{layer}.{neuron}", "--no-direct", "--no-contexts")
     assert "--trust tests.runs.methods.Method" in call(*words).message
     assert call(*words, "--trust", "tests.runs.methods.Method").status == 0
     assert call("show", str(run.folder)).status == 0
@@ -250,6 +251,6 @@ def test_one_foreign_run_leaves_the_report_of_the_others(
 ) -> None:
     shutil.copytree(honest.folder, foreign.parent / "mine")
     change(foreign, explainer__options___target_="results.run.payload.E", run_id="feed")
-    answer = call("report", "results", "-o", "site", f"cache_dir={small.folder / 'cache'}")
+    answer = call("report", "results", "-o", "site", f"--cache-dir={small.folder / 'cache'}")
     assert answer.status == 0, answer.err
     assert "left out: the run in 'results/run' names the class" in answer.err

@@ -135,6 +135,7 @@ def test_a_group_that_was_taken_away_is_asked_for() -> None:
     [
         ([[3, 400], [0, 12]], [(0, 12), (3, 400)]),
         (["3.400", "0/12"], [(0, 12), (3, 400)]),
+        ("3.400", [(3, 400)]),
         ([[0, 1], "0.1", ["0", "1"]], [(0, 1)]),
     ],
 )
@@ -146,7 +147,6 @@ def test_neurons_are_listed_as_pairs(given: Any, pairs: list[tuple[int, int]]) -
     "given",
     [
         5,
-        "0.12",
         "abc",
         [],
         [5],
@@ -163,7 +163,7 @@ def test_neurons_are_listed_as_pairs(given: Any, pairs: list[tuple[int, int]]) -
     ],
 )
 def test_neurons_that_are_no_pairs_are_refused(given: Any) -> None:
-    with pytest.raises(BenchmarkError, match=r"neurons\.list.*\[\[0,12\]"):
+    with pytest.raises(BenchmarkError, match=r'neurons\.list.*(\["0\.12"|\[0\.12\])'):
         listed_neurons(given)
 
 

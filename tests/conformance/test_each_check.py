@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.check import quick_setting
-from benchmark.config.compose import compose_and_call
-from benchmark.config.overrides import prepare_overrides
+from benchmark.config.compose import compose
 from benchmark.config.run_config import check_config
 from benchmark.conformance import FAILED, NOT_CHECKED, OK, Result, check_explainer
 from benchmark.conformance.process import OtherProcess
@@ -37,15 +36,10 @@ class NoProcess:
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     words = ["explainer._target_=tests.conformance.broken.Sound", "model=planted"]
     words = [*quick_setting(words, str(tmp_path_factory.mktemp("cache"))), *words]
-    made: list[Setting] = []
-    compose_and_call(
-        lambda composed: made.append(make_setting(check_config(composed))),
-        prepare_overrides(words, sweep=False),
-        sweep=False,
-    )
-    broken.HELD_OUT[:] = [made[0].store.held_out.tokens]
-    broken.WHOLE[:] = [made[0].subject]
-    return made[0]
+    made = make_setting(check_config(compose(words)))
+    broken.HELD_OUT[:] = [made.store.held_out.tokens]
+    broken.WHOLE[:] = [made.subject]
+    return made
 
 
 @pytest.fixture

@@ -36,27 +36,43 @@ Verb = Callable[[Path, Path, Path], list[str]]
 # Of a damaged run, a sound one beside it, and a folder for output; single runs, then folders.
 SINGLE: dict[str, Verb] = {
     "show": lambda bad, _good, _out: ["show", str(bad)],
-    "show a neuron": lambda bad, _good, _out: ["show", str(bad), neuron_of(_good), "direct=false"],
-    "show directly": lambda bad, _good, _out: ["show", str(bad), neuron_of(_good)],
+    "show a neuron": lambda bad, _good, _out: [
+        "show",
+        str(bad),
+        neuron_of(_good),
+        "--no-direct",
+        "--no-contexts",
+    ],
+    "show directly": lambda bad, _good, out: (
+        ["show", str(bad), neuron_of(_good), f"--cache-dir={out / 'cache'}"]
+    ),
     "draw": lambda bad, _good, out: (
-        ["show", str(bad), neuron_of(_good), "direct=false", "--graph", str(out / "g.svg")]
+        [
+            "show",
+            str(bad),
+            neuron_of(_good),
+            "--no-direct",
+            "--no-contexts",
+            "--graph",
+            str(out / "g.svg"),
+        ]
     ),
     "search": lambda bad, _good, _out: ["search", str(bad), "--repeats"],
     "similar": lambda bad, _good, _out: ["similar", str(bad)],
     "score": lambda bad, _good, out: ["score", str(bad), f"cache_dir={out / 'cache'}"],
     "sanity": lambda bad, _good, out: ["sanity", str(bad), f"cache_dir={out / 'cache'}"],
-    "compare": lambda bad, good, _out: ["compare", str(bad), str(good), "resamples=50"],
+    "compare": lambda bad, good, _out: ["compare", str(bad), str(good), "--resamples=50"],
     "submit": lambda bad, _good, out: (
         ["submit", str(bad), "--to", str(out / "to"), "--cache-dir", str(out / "cache")]
     ),
     "publish": lambda bad, _good, _out: ["publish", str(bad)],
     "report": lambda bad, _good, out: (
-        ["report", str(bad), "-o", str(out / "site"), f"cache_dir={out / 'cache'}"]
+        ["report", str(bad), "-o", str(out / "site"), f"--cache-dir={out / 'cache'}"]
     ),
 }
 FOLDERS: dict[str, Verb] = {
     "show all": lambda bad, _good, _out: ["show", str(bad.parent)],
-    "compare all": lambda bad, _good, _out: ["compare", str(bad.parent), "resamples=50"],
+    "compare all": lambda bad, _good, _out: ["compare", str(bad.parent), "--resamples=50"],
     **{
         f"leaderboard {form}": (
             lambda bad, _good, _out, form=form: ["leaderboard", str(bad.parent), "--format", form]
@@ -200,10 +216,10 @@ def test_odd_values_on_the_command_line(key: str, tmp_path: Path) -> None:
         value = generator.choice([*(text for text in ODD if len(text) < 10_000), *TEXTS])
         asked(["run", "--dry-run", "model=planted", f"cache_dir={tmp_path}", f"{key}={value}"])
         digits = generator.choice(["9" * 5000, "1e999", "-1", "²", *TEXTS[:4]])
-        for words in (["show", str(tmp_path), digits], ["sanity", str(tmp_path), f"seed={digits}"]):
+        for words in (["show", str(tmp_path), digits], ["sanity", str(tmp_path), "--seed", digits]):
             assert asked(words).status == 1
         assert asked(["similar", str(tmp_path), "--top", digits]).status == 1
-        assert asked(["compare", str(tmp_path), f"resamples={digits}"]).status == 1
+        assert asked(["compare", str(tmp_path), "--resamples", digits]).status == 1
 
 
 def test_odd_corpora(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_publish_logs_a_finished_run_with_its_leaderboard(
     sweep: list[Path], tmp_path: Path
 ) -> None:
     lookup = next(folder for folder in sweep if folder.parent.name == "token_lookup")
-    answer = call("publish", str(lookup), f"tracking.dir={tmp_path}", "tracking.project=p")
+    answer = call("publish", str(lookup), f"--dir={tmp_path}", "--project=p")
     assert answer.status == 0, answer.err
     run = load_run(lookup)
     name = f"token_lookup-small-{run.record.run_id}"
@@ -97,7 +97,7 @@ def test_every_key_of_the_summary_is_documented(
     sweep: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leaderboards.tracked.extras_of", lambda *_: Extras())
-    assert call("publish", str(sweep[0]), f"tracking.dir={tmp_path}").status == 0
+    assert call("publish", str(sweep[0]), f"--dir={tmp_path}").status == 0
     ((logged, _),) = written(tmp_path).values()
     text = DOCUMENT.read_text(encoding="utf-8")
     section = text.partition("## Keys of the summary")[2].partition("\n## ")[0]
@@ -134,7 +134,7 @@ def test_the_runs_of_a_sweep_land_in_one_group(
     # The group is kept with the run, for `publish`; a group of one's own stands.
     (folder, _) = sorted((tmp_path / "results").rglob("run.json"))
     assert json.loads(folder.read_text())["config"]["tracking"]["group"] == group
-    again = ("publish", str(folder.parent), f"tracking.dir={tmp_path / 'later'}")
+    again = ("publish", str(folder.parent), f"--dir={tmp_path / 'later'}")
     assert call(*again).status == 0
     ((later, _),) = written(tmp_path / "later").values()
     assert later.run.run_group == group
@@ -164,7 +164,7 @@ def test_a_run_that_cannot_be_read_stops_no_other(
     bad = Path(shutil.copytree(sweep[0], folder / "bad"))
     (bad / "scores.parquet").write_bytes(b"PAR1")
     shutil.copytree(sweep[1], folder / "good")
-    answer = call("publish", str(folder), f"tracking.dir={tmp_path / 'wandb'}")
+    answer = call("publish", str(folder), f"--dir={tmp_path / 'wandb'}")
     assert answer.status == 0, answer.err
     assert f"left out: '{bad / 'scores.parquet'}' is not the file" in answer.err
     assert len(written(tmp_path / "wandb")) == 1
@@ -180,15 +180,16 @@ def test_a_run_that_cannot_be_read_stops_no_other(
     ("words", "message"),
     [
         ((), "publish takes the folder of a run first"),
-        (("tracking.mode=offline",), "publish takes the folder of a run first"),
-        (("nowhere",), "the folder 'nowhere' does not exist"),
+        (("--mode", "offline"), "publish takes the folder of a run first"),
+        (("RUN", "tracking.mode=offline"), "'tracking.mode=offline' is written --mode ..."),
+        (("nowhere",), "there is no run in 'nowhere': the folder does not exist"),
         (
-            ("RUN", "tracking.grup=x"),
-            "key 'tracking.grup' is not known; did you mean 'tracking.group'",
+            ("RUN", "--grup=x"),
+            "option of publish '--grup' is not known; did you mean '--group'?",
         ),
-        (("RUN", "seed=1"), "key 'seed' is not known"),
-        (("RUN", "tracking.mode=of"), "tracking.mode 'of' is not known"),
-        (("RUN", "tracking.links=x/{x}"), "tracking.links=x/{x} cannot be filled in"),
+        (("RUN", "seed=1"), "there is no run in 'seed=1'"),
+        (("RUN", "--mode=of"), "tracking.mode 'of' is not known"),
+        (("RUN", "--links=x/{x}"), "tracking.links=x/{x} cannot be filled in"),
     ],
 )
 def test_bad_input_ends_in_one_message(

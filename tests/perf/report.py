@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from datetime import date
 
-from benchmark.cli.table import print_rows
 from benchmark.results import collect_environment
+from benchmark.terminal.table import print_rows
 from tests.perf.comparison import Figures
 from tests.perf.item import Item
 

@@ -174,16 +174,16 @@ def test_other_held_out_text_leaves_the_fit_as_it_was(shared: Command, linear: R
 def test_maps_are_fitted_on_contexts_of_the_calibrate_split_alone(
     shared: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.scorers.calibration
 
     seen = []
-    fit = benchmark.evaluation.run.fit_block
+    fit = benchmark.scorers.calibration.fit_block
 
-    def watched(method, truth, explainer, answers):
-        seen.append(truth.tokens)
-        return fit(method, truth, explainer, answers)
+    def watched(method, block):
+        seen.append(block.calibration().tokens)
+        return fit(method, block)
 
-    monkeypatch.setattr(benchmark.evaluation.run, "fit_block", watched)
+    monkeypatch.setattr(benchmark.scorers.calibration, "fit_block", watched)
     run = shared.finished("explainer=mean", METRICS, "calibration=linear")
     from omegaconf import OmegaConf
 
@@ -277,10 +277,12 @@ def test_calibrated_scores_are_compared_only_where_they_are_the_same_and_rank_no
 ) -> None:
     control = shared.finished("explainer=shuffled", METRICS, "calibration=linear", "fresh=true")
     both = [str(linear.folder), str(control.folder)]
-    assert call("compare", *both, "metrics=uniform_calibrated/r2").status == 0
-    message = call("compare", *both, "rank_by=uniform_calibrated/r2").message
+    assert call("compare", *both, "--metrics=uniform_calibrated/r2").status == 0
+    message = call("compare", *both, "--rank-by=uniform_calibrated/r2").message
     assert "cannot be a ranking key: calibrated predictions" in message
-    message = call("compare", *both[1:], str(plain.folder), "metrics=uniform_calibrated/r2").message
+    message = call(
+        "compare", *both[1:], str(plain.folder), "--metrics=uniform_calibrated/r2"
+    ).message
     assert "calibration is none instead of linear, so that predictions are calibrated" in message
 
 

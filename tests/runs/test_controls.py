@@ -110,9 +110,11 @@ def test_dead_neurons_that_are_named_are_said_to_be_dead(
     run = load_run(command.folders()[0])
     assert run.record.neurons.named_dead == {layer: [neuron]}
     assert says in call("show", str(run.folder)).out
-    lines = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false").out.splitlines()
+    lines = call(
+        "show", str(run.folder), f"{layer}.{neuron}", "--no-direct", "--no-contexts"
+    ).out.splitlines()
     assert lines[1].startswith("it is dead: never above zero on the explain split, or its largest")
-    other = call("show", str(run.folder), f"{layer}.{living}", "direct=false").out
+    other = call("show", str(run.folder), f"{layer}.{living}", "--no-direct", "--no-contexts").out
     assert "it is dead" not in other
 
 

@@ -95,9 +95,9 @@ def test_a_table_never_holds_both(median: Run, maximum: Run) -> None:
     assert len(board.rows) == 1
     assert board.apart[0].reason.startswith("firing_reference is")
     assert len(group_runs([median, maximum])) == 2
-    answer = call("compare", str(median.folder), str(maximum.folder), "metrics=f1")
+    answer = call("compare", str(median.folder), str(maximum.folder), "--metrics=f1")
     assert "firing_reference is maximum instead of median_exemplar" in answer.message
-    answer = call("compare", str(median.folder), str(maximum.folder), "metrics=pearson")
+    answer = call("compare", str(median.folder), str(maximum.folder), "--metrics=pearson")
     assert answer.status == 0
 
 
@@ -126,7 +126,7 @@ def test_an_old_run_without_the_new_columns_is_valid_and_has_blanks(old: Run) ->
     shown = dict(zip(lines[head], lines[head + 2], strict=True))
     assert (shown["novel r"], shown["positives"]) == ("-", "-")
     layer, neuron = run.scores.neurons()[0]
-    answer = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false")
+    answer = call("show", str(run.folder), f"{layer}.{neuron}", "--no-direct", "--no-contexts")
     assert answer.status == 0, answer.err
     assert "effective tokens" not in answer.out
     call("score", str(run.folder))
@@ -207,7 +207,13 @@ def _cache(shared: Command) -> list[str]:
 def test_show_prints_what_a_correlation_rests_on(median: Run) -> None:
     rows = median.scores.rows()
     row = max(rows, key=lambda one: one["uniform/pearson"])
-    answer = call("show", str(median.folder), f"{row['layer']}.{row['neuron']}", "direct=false")
+    answer = call(
+        "show",
+        str(median.folder),
+        f"{row['layer']}.{row['neuron']}",
+        "--no-direct",
+        "--no-contexts",
+    )
     assert answer.status == 0, answer.err
     lines = [line.split() for line in answer.out.splitlines()]
     place = next(number for number, line in enumerate(lines) if line[:1] == ["pearson"])

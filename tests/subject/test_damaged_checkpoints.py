@@ -13,9 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmark.errors import BenchmarkError
-from benchmark.files.checkpoint import LocalFiles
+from benchmark.files.checkpoint import LocalFiles, fetch_weights
 from benchmark.subject import load_subject
-from benchmark.subject.huggingface import fetch_weights
 from tests.subject import checkpoints
 
 

@@ -63,7 +63,7 @@ class CausalScorer:
         """Score a block's neurons, each replaced alone; see `score_alone`.
 
         Raises:
-            BenchmarkError: the simulator predicts only a part of the tokens.
+            BenchmarkError: a simulator predicted only a part of the tokens.
         """
         if block.truth.predicted is not None:
             raise BenchmarkError(

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainers.local_search import LocalSearch, LocalSearchExplanation
-from explainers.local_search.describe import shown_texts
 from explainers.local_search.examples import Example, Slot, Trial, saved
+from explainers.shown_texts import shown_texts
 
 BOS = 0
 WORDS = ["", " the", " cat", "s", ".", "\n", " verylongword" * 3, "~", "    "]
@@ -68,7 +68,9 @@ def test_together_loaded_and_one_by_one_are_the_same_to_the_last_bit(seed):
 @given(st.integers(0, 1 << 32))
 def test_any_description_fits_a_screen_and_names_every_token(seed):
     one = random_explanation(random.Random(seed))
-    texts = shown_texts(one, lambda token: WORDS[token].replace(" ", "·").replace("\n", "↵"))
+    texts = shown_texts(
+        one.describe_with, lambda token: WORDS[token].replace(" ", "·").replace("\n", "↵")
+    )
     lines = replace(one, texts=texts).describe().splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100

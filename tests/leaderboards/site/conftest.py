@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         answer = command.run(*words, *NEURONS)
         assert answer.status == 0, answer.err
     results, cache = folder / "results", folder / "cache"
-    words = ("-o", str(folder / "site"), f"cache_dir={cache}", "--trust", SAYS_SCRIPT)
+    words = ("-o", str(folder / "site"), f"--cache-dir={cache}", "--trust", SAYS_SCRIPT)
     answer = call("report", str(results), *words)
     assert answer.status == 0, answer.err
     return Site(folder / "site", results, cache, answer.out)

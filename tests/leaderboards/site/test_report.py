@@ -139,7 +139,7 @@ def test_scores_on_a_neuron_page_are_those_of_the_run(
 
 def test_the_same_runs_give_the_same_report(site: Site, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    words = ("report", str(site.results), f"--out={again}", f"cache_dir={site.cache}", *TRUST)
+    words = ("report", str(site.results), f"--output={again}", f"--cache-dir={site.cache}", *TRUST)
     assert call(*words).status == 0
     first = {p.relative_to(site.folder): p.read_bytes() for p in _files(site.folder)}
     second = {p.relative_to(again): p.read_bytes() for p in _files(again)}
@@ -149,7 +149,7 @@ def test_the_same_runs_give_the_same_report(site: Site, tmp_path: Path) -> None:
 def test_a_report_of_one_control_alone(site: Site, tmp_path: Path) -> None:
     folders = find_runs([site.results])
     zero = next(folder for folder in folders if "zero" in folder.parts)
-    answer = call("report", str(zero), "-o", str(tmp_path / "one"), f"cache_dir={site.cache}")
+    answer = call("report", str(zero), "-o", str(tmp_path / "one"), f"--cache-dir={site.cache}")
     assert answer.status == 0, answer.err
     layer, neuron = site.neurons()[0]
     page = Parsed(tmp_path / "one" / site.group / "neurons" / f"{layer}.{neuron}.html")
@@ -177,7 +177,7 @@ def test_a_report_that_breaks_leaves_the_old_one(
 
     monkeypatch.setattr("leaderboards.site.building.overview_page", broken)
     assert call(
-        "report", str(site.results), "-o", str(old), f"cache_dir={site.cache}", *TRUST
+        "report", str(site.results), "-o", str(old), f"--cache-dir={site.cache}", *TRUST
     ).status
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert len(_files(old)) == len(_files(site.folder))
@@ -219,7 +219,11 @@ def test_dead_neurons_calibrated_scores_and_other_neurons(site: Site, tmp_path: 
     other = command.finished("explainer=n2g", f"neurons.list=[[0,{two}]]")
     out = tmp_path / "site"
     answer = call(
-        "report", str(command.folder / "results"), "-o", str(out), f"cache_dir={tmp_path / 'cache'}"
+        "report",
+        str(command.folder / "results"),
+        "-o",
+        str(out),
+        f"--cache-dir={tmp_path / 'cache'}",
     )
     assert answer.status == 0, answer.err
     group = out / site.group

@@ -1,8 +1,7 @@
-"""Tables for a person, drawn by rich."""
+"""Cells of tables: scores, intervals and counts as text, and the table that ends a run."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Sequence
 
 from benchmark.analysis.labels import labels, marked_label
@@ -21,50 +20,10 @@ from benchmark.results.columns import (
     metric_of,
     score_column,
 )
-from benchmark.terminal.visible_output import write_styled
-from benchmark.token_text import one_line
 
-WIDEST_TABLE = 100_000
 MARK = "†"
 # Stands behind an interval over neurons alone, where one over documents as well is the rule.
 NEURONS_ONLY = "ⁿ"
-
-
-def print_rows(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    title: str = "",
-    *,
-    text_columns: int = 1,
-) -> None:
-    """Print a table; the first columns are text, the others are numbers."""
-    from rich import box
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=one_line(title) or None,
-        title_justify="left",
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    for number, column in enumerate(columns):
-        table.add_column(
-            one_line(column), justify="left" if number < text_columns else "right", no_wrap=True
-        )
-    for row in rows:
-        table.add_row(*map(one_line, row))
-    # Nothing in a cell means anything but itself, be it [bold] or :smile:.
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    # Never narrower than the table: a number cut short would be worse than a wrapped line.
-    console.width = WIDEST_TABLE
-    console.width = Measurement.get(console, console.options, table).maximum
-    with console.capture() as drawn:
-        console.print(table, soft_wrap=True)
-    for line in drawn.get().splitlines():
-        write_styled(f"{line.rstrip()}\n")
 
 
 def score_table(

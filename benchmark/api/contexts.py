@@ -1,0 +1,88 @@
+"""An explanation in a notebook: its text, and contexts with truth and prediction as shades."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from benchmark.api.tables import text
+from benchmark.errors import BenchmarkError
+from benchmark.token_text import printable, visible_within
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+    from benchmark.api.runs import NeuronExplanation
+
+N_CONTEXTS = 3
+BEFORE, AFTER = 24, 8
+# Readable on a light and on a dark page: shades are laid over whatever is behind them.
+TRUTH, PREDICTION = "230,120,20", "40,120,220"
+STYLE = "font-family:monospace;white-space:pre-wrap;word-break:break-word;line-height:1.7"
+
+
+def explanation_html(explanation: NeuronExplanation) -> str:
+    """Return an explanation as HTML: its text, and its top activating examples in two shades.
+
+    Contexts are shown where the run's subject can be loaded and its activations are in the cache;
+    a line says why they are missing elsewhere. Text of others is never markup.
+    """
+    record = explanation.run.record
+    title = f"neuron {explanation.name} of {record.subject.name}, {record.explainer.name}"
+    parts = [f"<b>{text(title)}</b>"]
+    try:
+        described = explanation.describe()
+    except BenchmarkError as error:
+        described = str(error)
+    parts.append(f'<pre style="white-space:pre-wrap">{escape(printable(described))}</pre>')
+    try:
+        parts += _contexts(explanation)
+    except BenchmarkError as error:
+        parts.append(f"<p>No contexts: {text(error)}</p>")
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _contexts(explanation: NeuronExplanation) -> list[str]:
+    """The strongest contexts of the `explain` split, each with what is true and predicted."""
+    experiment = explanation.run.experiment
+    evidence = experiment.evidence_in_cache(explanation.name)
+    if evidence is None:
+        place = f'run.experiment.evidence("{explanation.name}")'
+        return [f"<p>No contexts: they are not in the cache; {text(place)} measures them.</p>"]
+    tokens = evidence.exemplars.tokens[0][:N_CONTEXTS]
+    truth = evidence.exemplars.activations[0][:N_CONTEXTS]
+    predicted = None if explanation.error else explanation.simulate(tokens)
+    largest = float(evidence.max_activation[0])
+    shown = [
+        f"<p>Top activating examples: {_shaded('true activation', 0.6, TRUTH)} "
+        + ("" if predicted is None else f"and {_shaded('prediction', 0.6, PREDICTION)}")
+        + "; the strongest shade is the neuron's maximum.</p>"
+    ]
+    tokenizer = experiment.subject.tokenizer
+    for row, anchor in enumerate(evidence.exemplars.anchors[0][:N_CONTEXTS].tolist()):
+        window = slice(max(1, anchor - BEFORE), anchor + AFTER + 1)
+        shown.append(_line(tokenizer, tokens[row][window], truth[row][window], largest, TRUTH))
+        if predicted is not None:
+            values = predicted[row][window]
+            shown.append(_line(tokenizer, tokens[row][window], values, largest, PREDICTION))
+    return shown
+
+
+def _line(
+    tokenizer: Any,
+    tokens: Int[Tensor, " pos"],
+    values: Float[Tensor, " pos"],
+    largest: float,
+    colour: str,
+) -> str:
+    shaded = (
+        _shaded(visible_within(tokenizer, token), value / largest if largest > 0 else 0, colour)
+        for token, value in zip(tokens.tolist(), values.tolist(), strict=True)
+    )
+    return f'<div style="{STYLE}">{"".join(shaded)}</div>'
+
+
+def _shaded(token: str, strength: float, colour: str) -> str:
+    alpha = min(max(strength, 0.0), 1.0)
+    return f'<span style="background:rgba({colour},{alpha:.2f})">{text(token)}</span>'

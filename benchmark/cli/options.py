@@ -1,0 +1,76 @@
+"""Options of a choice: from the config tree with its comments, of a plug-in from its class."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from dataclasses import dataclass
+
+from benchmark.config.catalogue import Entry, config_folder
+from benchmark.plugins.isolation import isolated
+from benchmark.results.records import DESCRIPTIVE
+
+_LINE = re.compile(r"(?P<key>\w+):(?P<value>[^#]*?|\s*\"[^\"]*\"\s*)(?:\s#\s*(?P<comment>.*))?")
+REQUIRED = "(required)"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a choice.
+
+    Attributes:
+        name: as in `explainer.<name>=...`.
+        default: as it is typed.
+        description: what it is, empty where nobody says.
+    """
+
+    name: str
+    default: str
+    description: str
+
+
+def options_of(group: str, entry: Entry) -> list[Option]:
+    """Return the options of a choice of a config group, in the order in which they are written."""
+    path = config_folder() / group / f"{entry.name}.yaml"
+    if not path.is_file():
+        return _of_class(str(entry.config.get("_target_", "")))
+    options: list[Option] = []
+    above = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        nested = re.match(r"\s+\S", line)
+        found = _LINE.fullmatch(line.strip()) if not line.startswith("#") else None
+        if found is None or found["key"] in (*DESCRIPTIVE, "_target_"):
+            continue
+        name = f"{above}.{found['key']}" if nested else found["key"]
+        value = found["value"].strip()
+        if not nested and not value:
+            above = found["key"]
+            continue
+        if value == "???":
+            value = REQUIRED
+        options.append(Option(name, value, (found["comment"] or "").strip()))
+    return options
+
+
+def _of_class(target: str) -> list[Option]:
+    """The arguments of a class; none where it cannot be imported or does not say."""
+    module, _, name = target.rpartition(".")
+    try:
+        with isolated(target, "while it is imported"):
+            signature = inspect.signature(getattr(importlib.import_module(module), name))
+    except Exception:  # a plug-in may raise anything when it is imported
+        return []
+    return [
+        Option(one.name, REQUIRED if one.default is one.empty else str(one.default), _kind(one))
+        for one in signature.parameters.values()
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+
+
+def _kind(parameter: inspect.Parameter) -> str:
+    """The annotation of an argument as text."""
+    kind = parameter.annotation
+    if kind is parameter.empty:
+        return ""
+    return kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))

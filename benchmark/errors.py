@@ -13,6 +13,14 @@ class BenchmarkError(Exception):
     """Something the user can fix. The message names the thing, the value and the way out.
 
     The command line prints it as it is, without a stack trace, and exits with status 1.
+
+    Example:
+        >>> import benchmark
+        >>> try:
+        ...     benchmark.run("n2h")
+        ... except benchmark.BenchmarkError as error:
+        ...     print(str(error).partition(" known:")[0])
+        explainer 'n2h' is not known; did you mean 'n2g'?
     """
 
 

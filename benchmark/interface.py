@@ -51,6 +51,14 @@ class Exemplars:
         tokens: token ids, `[n, k, ctx]`, BOS first.
         activations: true activations there in raw units, `[n, k, ctx]`.
         anchors: position of each context's largest activation (never a BOS), `[n, k]`.
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1"], **quick)
+        >>> exemplars = experiment.evidence("0.1").exemplars
+        >>> tuple(exemplars.tokens.shape), tuple(exemplars.anchors.shape)
+        ((1, 20, 32), (1, 20))
     """
 
     tokens: Int[Tensor, "n k ctx"]
@@ -65,6 +73,14 @@ class Sample:
     Attributes:
         tokens: token ids, `[m, ctx]`, BOS first.
         activations: true activations there in raw units, `[m, ctx, n]`.
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1"], **quick)
+        >>> sample = experiment.evidence("0.1").sample
+        >>> tuple(sample.tokens.shape), tuple(sample.activations.shape)
+        ((2048, 32), (2048, 32, 1))
     """
 
     tokens: Int[Tensor, "m ctx"]
@@ -85,6 +101,16 @@ class Evidence:
             units, `[n]`; the largest float32 for a neuron that never fires.
         exemplars: the strongest contexts.
         sample: uniformly drawn contexts, or None for an explainer that does not ask for them.
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1"], **quick)
+        >>> evidence = experiment.evidence("0.1")
+        >>> evidence.layer, evidence.neurons.tolist(), evidence.n_neurons
+        (0, [1], 1)
+        >>> evidence.without_sample().sample is None
+        True
     """
 
     layer: int
@@ -153,6 +179,12 @@ class SubjectModel(Protocol):
 
     Every query is counted in `tokens_run`: a forward pass counts the tokens that it runs, batch
     times positions. The mean per neuron is the column `cost/subject_tokens` of a run.
+
+    Example:
+        >>> import benchmark
+        >>> subject = benchmark.load_subject("planted", device="cpu")
+        >>> isinstance(subject, benchmark.SubjectModel)
+        True
     """
 
     @property
@@ -333,6 +365,11 @@ class Failure:
         error: why, for a person.
         transient: whether the reason passes, such as an endpoint that is down. Such a failure is
             no result: the run stops, keeps what is explained, and the same command tries again.
+
+    Example:
+        >>> import benchmark
+        >>> benchmark.Failure("no exemplar is strong enough").error
+        'no exemplar is strong enough'
     """
 
     error: str
@@ -344,7 +381,25 @@ class Explanation(Protocol):
     """What an explainer says about one neuron; `BaseExplanation` is a base class for it.
 
     One that is a program also has `simulate` (see `Program`); one that is text is simulated by a
-    `Simulator`.
+    `Simulator`. What it raises makes the neuron a failure and ends no run.
+
+    Example:
+        >>> import torch
+        >>> class Constant:
+        ...     def __init__(self, value):
+        ...         self.value = value
+        ...     def simulate(self, tokens):  # [batch, pos] -> [batch, pos], raw units
+        ...         return torch.full(tokens.shape, self.value)
+        ...     def describe(self):
+        ...         return f"always {self.value}"
+        ...     def to_dict(self):
+        ...         return {"value": self.value}
+        ...     @classmethod
+        ...     def from_dict(cls, data):
+        ...         return cls(data["value"])
+        >>> import benchmark
+        >>> isinstance(Constant(0.5), benchmark.Explanation)
+        True
     """
 
     def describe(self) -> str:
@@ -405,6 +460,17 @@ class Explainer(Protocol):
     includes `text`, `prepare` (see `ReadsExplainText`). One whose explanations depend on the other
     neurons of the block, which only a control may want, says so by `needs_block = True`;
     `python -m benchmark check` checks what else every explainer keeps to.
+
+    Example:
+        >>> import benchmark
+        >>> from explainers.token_lookup import TokenLookup, TokenLookupExplanation
+        >>> class Mine:
+        ...     evidence = "exemplars"
+        ...     explanation_class = TokenLookupExplanation
+        ...     def explain(self, evidence, subject):  # one answer per neuron of the block
+        ...         return TokenLookup(evidence="exemplars").explain(evidence, subject)
+        >>> isinstance(Mine(), benchmark.Explainer)
+        True
     """
 
     evidence: str
@@ -439,12 +505,22 @@ class Prediction:
 
 
 @runtime_checkable
+class NeedsTokenizer(Protocol):
+    """A simulator that reads token ids as text."""
+
+    def use_tokenizer(self, tokenizer: Any) -> None:
+        """Take a copy of the subject's tokenizer; called once, before anything is simulated."""
+        ...
+
+
+@runtime_checkable
 class Simulator(Protocol):
     """Who predicts from explanations that do not simulate themselves, such as text.
 
     It is chosen by the config group `simulator` and may hold a client or a model: it is made from
     its options, and nothing of it is saved with the explanations. Its predictions depend on the
-    explanations and the tokens alone.
+    explanations and the tokens alone. One that reads text takes the tokenizer; see
+    `NeedsTokenizer`.
     """
 
     def simulate(
@@ -464,6 +540,19 @@ class ExplainText:
         bos: the id of the BOS token, at the start of every context and between documents.
         tokenizer: the subject's tokenizer, to read the ids as text.
         d_vocab: number of token ids of the subject.
+
+    Example:
+        >>> import benchmark
+        >>> class Counts:  # an explainer whose evidence includes text is given it before all else
+        ...     evidence = "exemplars+text"
+        ...     def prepare(self, text: benchmark.ExplainText, storage: benchmark.Storage):
+        ...         self.counts = text.tokens.flatten().bincount(minlength=text.d_vocab)
+        >>> import torch
+        >>> counts = Counts()
+        >>> text = benchmark.ExplainText(torch.tensor([[0, 2, 2]]), 0, None, d_vocab=4)
+        >>> counts.prepare(text, storage=None)
+        >>> counts.counts.tolist()
+        [1, 0, 2, 0]
     """
 
     tokens: Int[Tensor, "n ctx"]
@@ -473,7 +562,22 @@ class ExplainText:
 
 
 class Storage(Protocol):
-    """Tensors kept on disk under a kind and everything that determines them (JSON-able)."""
+    """Tensors kept on disk under a kind and everything that determines them (JSON-able).
+
+    Raises:
+        BenchmarkError: the kind is one that runs keep their own measurements under.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from pathlib import Path
+        >>> from benchmark.files.tensor_cache import TensorCache
+        >>> storage = TensorCache(Path(tempfile.mkdtemp()))
+        >>> storage.read("my_table", {"size": 2}) is None
+        True
+        >>> storage.write("my_table", {"size": 2}, {"table": torch.ones(2)})
+        >>> storage.read("my_table", {"size": 2})["table"].tolist()
+        [1.0, 1.0]
+    """
 
     def read(self, kind: str, determinants: Mapping[str, Any]) -> dict[str, Tensor] | None:
         """The tensors, or None if there are none."""

@@ -1,4 +1,4 @@
-"""The exemplars of a block as one list: a context, and where in it a neuron fires strongest."""
+"""Anchored exemplars of a block: contexts, and the position where a neuron fires strongest."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Anchored:
     activations: Float[np.ndarray, " e"]
 
     def select(self, rows: Int[np.ndarray, " r"]) -> Anchored:
-        """Some of the exemplars."""
+        """Return some of the exemplars."""
         return Anchored(
             self.owners[rows], self.tokens[rows], self.anchors[rows], self.activations[rows]
         )
 
 
 def anchored(exemplars: Exemplars) -> Anchored:
-    """A block's exemplars, one row for each, neuron by neuron."""
+    """Return a block's exemplars, one row for each, neuron by neuron."""
     n, k, ctx = exemplars.tokens.shape
     tokens = exemplars.tokens.cpu().numpy().reshape(n * k, ctx)
     anchors = exemplars.anchors.cpu().numpy().reshape(-1)
@@ -44,7 +44,7 @@ def anchored(exemplars: Exemplars) -> Anchored:
 
 
 def firing(exemplars: Anchored, maxima: Float[np.ndarray, " n"], threshold: float) -> Anchored:
-    """The exemplars above the threshold; others could not enter the trie.
+    """Return the exemplars above the threshold; others could not enter the trie.
 
     Pruning an exemplar below it costs the most and would give nothing.
     """
@@ -56,7 +56,7 @@ def firing(exemplars: Anchored, maxima: Float[np.ndarray, " n"], threshold: floa
 def suffixes(
     tokens: Int[np.ndarray, "e ctx"], anchors: Int[np.ndarray, " e"], length: int, bos: int
 ) -> Int[np.ndarray, "e pos"]:
-    """BOS and the last `length` tokens up to each anchor, `[e, length + 1]`."""
+    """Return BOS and the last `length` tokens up to each anchor, `[e, length + 1]`."""
     places = anchors[:, None] + np.arange(1 - length, 1)
     taken = np.take_along_axis(tokens, places, axis=1)
     start = np.full((len(tokens), 1), bos, dtype=taken.dtype)

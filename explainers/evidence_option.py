@@ -1,4 +1,4 @@
-"""The option `evidence` of explainers: which kind of evidence one learns from."""
+"""Option `evidence` of explainers: which kind of evidence one learns from."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Asking the subject about many short contexts at once, each distinct one a single time."""
+"""Queries of the subject: many short contexts at once, each distinct one a single time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,24 +14,8 @@ from benchmark.interface import SharedPrefixes, SubjectModel
 
 IdArray = Int[np.ndarray, "batch pos"]
 Integers = Int[np.ndarray, " pairs"]
-# Activations of all positions held at once, for a subject that cannot give the last one alone.
+# Activations of all positions held at once.
 NUMBERS_AT_ONCE = 1 << 24
-
-
-@runtime_checkable
-class LastActivations(Protocol):
-    """A subject that gives the last position's activations without keeping the others."""
-
-    def last_activations(
-        self,
-        tokens: Int[Tensor, "batch pos"],
-        layer: int,
-        rows: Int[Tensor, " pairs"],
-        neurons: Int[Tensor, " pairs"],
-        prefixes: SharedPrefixes | None = None,
-    ) -> Float[Tensor, " pairs"]:
-        """The activation of each pair of a context and a neuron, at the context's last token."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -50,11 +33,11 @@ class SharedStarts:
     places: Integers
 
     def select(self, rows: Integers) -> SharedStarts:
-        """Those of some of the contexts."""
+        """Return the starts of some of the contexts."""
         return SharedStarts(self.made_from, self.which[rows], self.places[rows])
 
     def prefixes(self) -> SharedPrefixes:
-        """Return what the subject is told; equal prefixes are one."""
+        """Return the prefixes for the subject; equal ones are one."""
         used, of = np.unique(self.which, return_inverse=True)
         longest = int(self.places.max())
         # A prefix that is shorter than others is filled up; no context shares what fills it.
@@ -70,12 +53,12 @@ class SharedStarts:
         )
 
 
-class Asking:
-    """Questions about the neurons of one block: what a neuron does at a context's last token.
+class SubjectQueries:
+    """Queries about the neurons of one block, mostly about a context's last token.
 
     Attributes:
         neurons: the block's neurons, indices in the layer, `[n]`.
-        mask_token: what stands for a masked token, for those who mask.
+        mask_token: the id that stands for a masked token, for explainers that mask.
     """
 
     def __init__(
@@ -93,15 +76,15 @@ class Asking:
     def activations(
         self, tokens: IdArray, owners: Integers, shared: SharedStarts | None = None
     ) -> Float[np.ndarray, " pairs"]:
-        """Activation at the last position of each context, of the neuron that asks.
+        """Measure the activation of each context's neuron at its last position.
 
-        Contexts of equal tokens run once, whichever neurons ask, and so does what many of them
-        have in common with the context that they were made from.
+        Equal contexts run once, whichever neurons they are for, and so does what many of them
+        share with the context that they were made from.
 
         Args:
             tokens: contexts of one length, BOS first, `[pairs, pos]`.
             owners: for each, the row of its neuron in the block, `[pairs]`.
-            shared: what they were made from, if there is such a thing.
+            shared: what they were made from; None if from nothing in common.
 
         Returns:
             Raw activations, float32, `[pairs]`.
@@ -109,24 +92,25 @@ class Asking:
         if not len(tokens):
             return np.zeros(0, dtype=np.float32)
         distinct, first, where = distinct_rows(tokens)
-        # A neuron may ask about a context twice; it is one question.
+        # A context may be given twice for one neuron; that is one query.
         pairs, answer = np.unique(where * len(self.neurons) + owners, return_inverse=True)
-        rows, asked = np.divmod(pairs, len(self.neurons))
-        found = self._last(
+        rows, columns = np.divmod(pairs, len(self.neurons))
+        measured = self.subject.last_activations(
             torch.from_numpy(distinct),
+            self.layer,
             torch.from_numpy(rows),
-            self.neurons[asked],
+            torch.from_numpy(self.neurons[columns]),
             None if shared is None else shared.select(first).prefixes(),
         )
-        return found[answer.reshape(-1)]
+        return measured.cpu().numpy()[answer.reshape(-1)]
 
-    def of_lengths(
+    def activations_of_lengths(
         self,
         contexts: Sequence[Int[np.ndarray, " pos"]],
         owners: Integers,
         shared: SharedStarts | None = None,
     ) -> Float[np.ndarray, " pairs"]:
-        """The same for contexts of different lengths; those of one length run together."""
+        """Measure contexts of different lengths as `activations` does, one length at a time."""
         result = np.zeros(len(contexts), dtype=np.float32)
         lengths = np.array([len(context) for context in contexts], dtype=np.int64)
         for length in np.unique(lengths):
@@ -136,12 +120,12 @@ class Asking:
             result[members] = self.activations(together, owners[members], of_members)
         return result
 
-    def everywhere(
+    def activations_everywhere(
         self, contexts: Sequence[Int[np.ndarray, " pos"]], owners: Integers
     ) -> list[Float[np.ndarray, " pos"]]:
         """Measure each context's neuron at every position of it, raw activations in float32.
 
-        Contexts of different lengths, BOS first; equal ones run once, whichever neurons ask.
+        Contexts of different lengths, BOS first; equal ones run once for all neurons.
         """
         found: list[Float[np.ndarray, " pos"]] = [np.zeros(0, dtype=np.float32)] * len(contexts)
         lengths = np.array([len(context) for context in contexts], dtype=np.int64)
@@ -165,31 +149,9 @@ class Asking:
                     found[member] = answer
         return found
 
-    def _last(
-        self,
-        tokens: Int[Tensor, "batch pos"],
-        rows: Int[Tensor, " pairs"],
-        neurons: Integers,
-        prefixes: SharedPrefixes | None,
-    ) -> Float[np.ndarray, " pairs"]:
-        wanted = torch.from_numpy(neurons)
-        subject = self.subject
-        if isinstance(subject, LastActivations):
-            found = subject.last_activations(tokens, self.layer, rows, wanted, prefixes)
-            return found.cpu().numpy()
-        result = np.zeros(len(rows), dtype=np.float32)
-        size = max(1, NUMBERS_AT_ONCE // (tokens.shape[1] * len(self.neurons)))
-        for start in range(0, len(tokens), size):
-            chunk = tokens[start : start + size]
-            members = (rows >= start) & (rows < start + size)
-            columns, column = torch.unique(wanted[members], return_inverse=True)
-            found = subject.activations(chunk, self.layer, columns)[:, -1].cpu()
-            result[members.numpy()] = found[rows[members] - start, column].numpy()
-        return result
-
 
 def distinct_rows(tokens: IdArray) -> tuple[IdArray, Integers, Integers]:
-    """The distinct rows of an array of ids, where each is first, and for each row which it is."""
+    """Return the distinct rows of ids, where each is first, and for each row which it is."""
     packed = np.ascontiguousarray(tokens, dtype=np.int64)
     whole = packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1])))[:, 0]
     _, first, where = np.unique(whole, return_index=True, return_inverse=True)

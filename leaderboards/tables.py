@@ -96,7 +96,8 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
         shown.insert(0, ("novel r", score_column(NOVEL, "pearson")))
     if of_set != TOP:
         shown.append(("top F1", score_column(TOP, "f1")))
-    shown += [(column.heading, column.summary_name) for column in board.beside]
+    beside = [column for column in board.beside if column.name != board.ranked_by]
+    shown += [(column.heading, column.summary_name) for column in beside]
     columns += [heading for heading, _ in shown]
     columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
     rows = [

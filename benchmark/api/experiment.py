@@ -44,13 +44,18 @@ class Experiment:
         BenchmarkError: a neuron is not one of the experiment, or activations cannot be kept.
 
     Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.8"], **quick)
         >>> experiment.neurons
-        ['0.1', '0.8', '0.9', '0.12']
+        ['0.1', '0.8']
         >>> evidence = experiment.evidence("0.1")
         >>> tuple(evidence.exemplars.tokens.shape)  # [neurons, exemplars, tokens]
-        (1, 8, 32)
-        >>> tuple(experiment.truth("0.1").uniform_activations.shape)  # [neurons, contexts, tokens]
-        (1, 16, 32)
+        (1, 20, 32)
+        >>> experiment.truth("0.1").top_activations.shape == (1, 20, 32)  # [neurons, contexts, ...]
+        True
+        >>> experiment.tokens("if x:").tolist()[0][0] == experiment.subject.bos
+        True
     """
 
     def __init__(self, inner: Inner, blocks: list[Block] | None = None) -> None:
@@ -283,10 +288,11 @@ def open_experiment(
 
     Example:
         >>> import benchmark
-        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.10"], **small)
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.8"], **quick)
         >>> experiment.neurons
-        ['0.1', '0.10']
-        >>> float(experiment.evidence("0.10").max_activation) > 0
+        ['0.1', '0.8']
+        >>> float(experiment.evidence("0.8").max_activation) > 0
         True
     """
     from benchmark.evaluation.experiment import open_experiment as opened

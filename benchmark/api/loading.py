@@ -80,7 +80,7 @@ def load_corpus(
         >>> import benchmark
         >>> subject = benchmark.load_subject("planted", device="cpu")
         >>> corpus = benchmark.load_corpus(
-        ...     {"name": "stdlib", "max_documents": 160}, subject, context_length=32, **cache
+        ...     {"name": "stdlib", "max_documents": 160}, subject, context_length=32
         ... )
         >>> sorted(corpus.splits)
         ['calibrate', 'explain', 'held_out']

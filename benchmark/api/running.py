@@ -74,7 +74,8 @@ def run(
 
     Example:
         >>> import benchmark
-        >>> run = benchmark.run("token_lookup", model="planted", layers=0, per_layer=4, **small)
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> run = benchmark.run("token_lookup", model="planted", per_layer=4, **quick)
         >>> run.record.explainer.name, len(run.scores)
         ('token_lookup', 4)
     """

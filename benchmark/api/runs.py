@@ -44,14 +44,17 @@ class Run(results.Run):
             or its explainer cannot be imported here.
 
     Example:
-        >>> run.summary["uniform/pearson"].n
-        4
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> run = benchmark.run("token_lookup", model="planted", neurons=["0.1", "0.8"], **quick)
         >>> run.neurons
-        ['0.1', '0.8', '0.9', '0.12']
+        ['0.1', '0.8']
+        >>> run.summary["uniform/pearson"].n
+        2
         >>> run.explanation("0.1").status
         'ok'
         >>> print(repr(run).splitlines()[1])
-          neurons: 4 of 4 explained, of layers 0, from exemplars+sample
+          neurons: 2 of 2 explained, of layers 0, from exemplars+sample
     """
 
     trust: tuple[str, ...] = ()
@@ -170,6 +173,9 @@ class NeuronExplanation(SavedExplanation):
             explainer or subject is not available.
 
     Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> run = benchmark.run("token_lookup", model="planted", neurons=["0.1", "0.8"], **quick)
         >>> explanation = run.explanation("0.1")
         >>> explanation.name
         '0.1'
@@ -303,6 +309,8 @@ def load_run(path: Path | str, *, trust: Collection[str] = ()) -> Run:
 
     Example:
         >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> run = benchmark.run("token_lookup", model="planted", neurons=["0.1", "0.8"], **quick)
         >>> benchmark.load_run(run.folder).record.run_id == run.record.run_id
         True
     """
@@ -323,7 +331,9 @@ def load_runs(
 
     Example:
         >>> import benchmark
-        >>> [run.record.explainer.name for run in benchmark.load_runs(run.folder.parent)]
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> run = benchmark.run("token_lookup", model="planted", neurons=["0.1", "0.8"], **quick)
+        >>> [found.record.explainer.name for found in benchmark.load_runs(run.folder)]
         ['token_lookup']
     """
     folders = [folder] if isinstance(folder, str | Path) else list(folder)

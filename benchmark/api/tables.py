@@ -38,11 +38,14 @@ class ScoreTable(Scores):
         KeyError: `column` is asked for a column that the table does not have.
 
     Example:
-        >>> scores = experiment.score(explanations)
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.8"], **quick)
+        >>> scores = experiment.score([benchmark.Failure("too hard"), benchmark.Failure("too")])
         >>> scores.column("uniform/pearson").shape
-        (4,)
-        >>> print(f"{scores.summary['uniform/pearson'].mean:.2f}")
-        0.00
+        (2,)
+        >>> scores.summary["uniform/pearson"].mean
+        0.0
     """
 
     summary: Summary

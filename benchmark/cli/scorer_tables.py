@@ -21,6 +21,7 @@ from benchmark.results.columns import (
     UNIFORM,
     calibrated_set,
     cell_of,
+    group_of,
     metric_of,
     of_set,
     score_column,
@@ -126,14 +127,17 @@ def _legend(columns: Sequence[Column]) -> str:
 def _print_by_layer(scores: Scores, columns: Sequence[Column], title: str, legend: str) -> None:
     """Means over the neurons of each layer and over all; weighted ones in rows of their own."""
     values = scores.to_numpy()
-    weighted = any(column.weights in values for column in columns)
+    weights_of = [column.weights for column in columns if column.weights in values]
+    # The effects of causal scores are a group of their own; others are told by their name.
+    named = weights_of and (group_of(weights_of[0]), metric_of(weights_of[0]))
+    weighted = named[named[0] == columns[0].group] if named else ""
     layers: list[int | None] = sorted(set(values["layer"].tolist()))
     rows = []
     for layer in [*layers, None] if len(layers) > 1 else layers:
         chosen = np.ones(len(scores), bool) if layer is None else values["layer"] == layer
         for by_effect in (False, True) if weighted else (False,):
             row = ["all" if layer is None else str(layer), str(int(chosen.sum()))]
-            row += ["effect" if by_effect else "neuron"] if weighted else []
+            row += [weighted if by_effect else "neuron"] if weighted else []
             for column in columns:
                 found = values[column.name][chosen]
                 known = ~np.isnan(found)

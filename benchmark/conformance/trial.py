@@ -161,7 +161,10 @@ class Trial:
     def simulator(self) -> SimulatedExplainer | None:
         """The explainer with its simulator, None where explanations simulate themselves."""
         found = with_simulator(self.explainer, self.setting.config.simulator)
-        return found if isinstance(found, SimulatedExplainer) else None
+        if not isinstance(found, SimulatedExplainer):
+            return None
+        found.bind(self.subject)
+        return found
 
     @cached_property
     def first(self) -> Asked:

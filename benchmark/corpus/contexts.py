@@ -54,6 +54,17 @@ class Corpus:
         context_length: tokens in a context, BOS included.
         source: JSON-able. Where the text came from: the kind, and what is known of its version
             (the commit of a hub dataset, the interpreter's version, the number of files).
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.8"], **quick)
+        >>> corpus = experiment.corpus
+        >>> corpus.name, corpus.context_length, sorted(corpus.splits)
+        ('stdlib', 32, ['calibrate', 'explain', 'held_out'])
+        >>> contexts = corpus.splits["held_out"]
+        >>> contexts.tokens.shape == (len(contexts), 32)
+        True
     """
 
     name: str

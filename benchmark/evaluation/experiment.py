@@ -14,6 +14,7 @@ import torch
 from benchmark.config.run_config import RunConfig, listed_neurons
 from benchmark.corpus import Corpus, load_corpus
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.blocks import cut_blocks
 from benchmark.evidence import (
     DEAD_MEANS,
     Block,
@@ -97,11 +98,8 @@ class Experiment:
 
     def blocks(self) -> list[Block]:
         """The neurons in blocks of at most `neurons.block_size` of one layer."""
-        blocks: list[Block] = []
-        for selection in self.selections():
-            for part in selection.neurons.split(self.config.neurons.block_size):
-                if len(part):
-                    blocks.append(Block(len(blocks), selection.layer, part))
+        neurons = [(selection.layer, selection.neurons) for selection in self.selections()]
+        blocks = cut_blocks(neurons, self.config.neurons.block_size)
         if not blocks:
             raise BenchmarkError(
                 f"every neuron of layers {self.layers} is dead on corpus '{self.corpus.name}': "

@@ -221,6 +221,8 @@ def restore(
     """
     if saved.explanation is None:
         return Failure(saved.error or "failed")
+    if isinstance(explainer, NeedsSubject):  # its simulator may need the tokenizer
+        explainer.bind(handed(subject))
     explanation = load_explanation(explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
     if isinstance(explanation, NeedsSubject):
         explanation.bind(handed(subject))

@@ -191,16 +191,10 @@ def check_fingerprint(run: Run, what: str, then: str, now: str) -> None:
 
 def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
     """Return the neurons of a run in the blocks that they were explained in."""
-    import torch
+    from benchmark.evaluation.blocks import cut_blocks
 
-    from benchmark.evidence import Block
-
-    blocks: list[Block] = []
-    for layer, neurons in sorted(run.record.neurons.per_layer.items()):
-        for part in torch.tensor(neurons).split(experiment.config.neurons.block_size):
-            if len(part):
-                blocks.append(Block(len(blocks), layer, part))
-    return blocks
+    neurons = sorted(run.record.neurons.per_layer.items())
+    return cut_blocks(neurons, experiment.config.neurons.block_size)
 
 
 def _made_simulator(options: Mapping[str, Any]) -> Simulator:

@@ -23,7 +23,7 @@ from benchmark.evaluation.record import record_of, run_folder, run_identity
 from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.evaluation.simulators import explaining, with_simulator
 from benchmark.evidence import Block
-from benchmark.interface import Explainer
+from benchmark.interface import Explainer, NeedsSubject
 from benchmark.plugins.handed import HandedStorage
 from benchmark.results import (
     FAILED,
@@ -128,6 +128,8 @@ def _compute(
 ) -> Outcome:
     """Explain, simulate, score and save every block that is not saved yet."""
     started = datetime.now(timezone.utc)
+    if isinstance(explainer, NeedsSubject):  # its simulator may need the tokenizer
+        explainer.bind(experiment.handed_subject)
     with RunWriter.open(folder, identity, added_columns(experiment.scorers)) as writer:
         done = writer.completed_blocks()
         todo = [block for block in blocks if block.index not in done]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
 from benchmark.errors import BenchmarkError, described
 from benchmark.evaluation.explain import imported_class, name_of
-from benchmark.interface import Answer, Evidence, Explainer, Simulator, SubjectModel
+from benchmark.interface import (
+    Answer,
+    Evidence,
+    Explainer,
+    NeedsTokenizer,
+    Simulator,
+    SubjectModel,
+)
 from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
 from benchmark.results import DESCRIPTIVE
 
 
-@dataclass(frozen=True)
 class SimulatedExplainer:
     """An explainer and the simulator that predicts from its explanations.
 
@@ -22,11 +27,13 @@ class SimulatedExplainer:
 
     Attributes:
         explainer: what made the explanations.
-        make: makes the simulator; called when something is to be simulated, and once.
     """
 
-    explainer: Explainer
-    make: Callable[[], Simulator]
+    def __init__(self, explainer: Explainer, make: Callable[[], Simulator]) -> None:
+        """Join an explainer with what makes the simulator when something is to be simulated."""
+        self.explainer = explainer
+        self._make = make
+        self._tokenizer: Any = None
 
     @property
     def evidence(self) -> str:
@@ -44,8 +51,16 @@ class SimulatedExplainer:
 
     @cached_property
     def simulator(self) -> Simulator:
-        """Return the simulator."""
-        return self.make()
+        """Return the simulator, made on the first call."""
+        simulator = self._make()
+        if self._tokenizer is not None and isinstance(simulator, NeedsTokenizer):
+            simulator.use_tokenizer(self._tokenizer)
+        return simulator
+
+    def bind(self, subject: SubjectModel) -> None:
+        """Keep the subject's tokenizer for a simulator that needs one, and nothing else of it."""
+        if self._tokenizer is None:
+            self._tokenizer = subject.tokenizer
 
 
 def with_simulator(explainer: Explainer, config: Mapping[str, Any]) -> Explainer:

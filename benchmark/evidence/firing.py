@@ -21,8 +21,8 @@ def firing_thresholds(
     It is `fraction` of the neuron's reference. `median_exemplar` is the median of its exemplars'
     largest activations, of those that are positive: an exemplar on which the neuron is silent says
     nothing of how strongly it fires. `maximum` is its largest activation on the `explain` split.
-    A neuron whose largest activation is not positive never fires under either, although all its
-    activations are above a part of a negative maximum.
+    A neuron whose largest activation is not positive never fires under either: its threshold would
+    be zero or negative, at which the zero prediction fires on every token.
 
     Args:
         profile: the layer's profile.

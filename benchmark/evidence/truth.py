@@ -31,6 +31,14 @@ class Truth:
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
         predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
             mask where they are the same for all neurons; None for all.
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> experiment = benchmark.open_experiment("planted", neurons=["0.1", "0.8"], **quick)
+        >>> truth = experiment.truth("0.1")
+        >>> tuple(truth.uniform_activations.shape) == (1, *truth.tokens[truth.uniform].shape)
+        True
     """
 
     bos: int

@@ -30,6 +30,8 @@ from benchmark.column import (
     Column,
 )
 from benchmark.config.run_config import FIRING_REFERENCES
+from metrics import catalogue
+from metrics.catalogue import Metric
 
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 
@@ -251,9 +253,13 @@ def _is_own(group: str) -> bool:
     return base_set(group) in _RESERVED
 
 
-@functools.cache
 def _own(name: str) -> Column:
     """A column of the benchmark's own scorers, or one of which nothing but the name is known."""
+    return _known(name, catalogue.METRICS.get(metric_of(name)))
+
+
+@functools.cache
+def _known(name: str, metric: Metric | None) -> Column:
     group, what = group_of(name), name.partition("/")[2]
     if group == "cost":
         return _cost(name, what)
@@ -263,14 +269,11 @@ def _own(name: str) -> Column:
         return _causal(name, what)
     if what in _ABOUT_A_SET:
         return _about_a_set(name, what)
-    return _score(name, group, what)
+    return _score(name, group, metric)
 
 
-def _score(name: str, scoring_set: str, metric: str) -> Column:
+def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
     """A metric on a scoring set; of a set or a metric of a later version, what can be said."""
-    from metrics import METRICS
-
-    known = METRICS.get(metric)
     keys: tuple[str, ...] = ()
     if known is not None and known.needs_threshold:
         keys += FIRING_KEYS

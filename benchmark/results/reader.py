@@ -120,10 +120,17 @@ def load_run(path: Path | str) -> Run:
 
 
 def find_runs(folders: Iterable[Path | str]) -> list[Path]:
-    """The folders of all finished runs at or below some folders, sorted, each once.
+    """Return the folders of all finished runs at or below some folders, sorted, each once.
 
     Raises:
         BenchmarkError: one of the folders does not exist.
+
+    Example:
+        >>> import benchmark
+        >>> quick = {"dataset": {"name": "stdlib", "max_documents": 160}, "context_length": 32}
+        >>> run = benchmark.run("token_lookup", model="planted", neurons=["0.1", "0.8"], **quick)
+        >>> run.folder in benchmark.find_runs(["results"])
+        True
     """
     found: set[Path] = set()
     for folder in map(Path, folders):

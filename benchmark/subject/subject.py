@@ -48,6 +48,17 @@ class Subject:
         has_unembedding: whether it can say which tokens follow; activations do not need it.
         output_path: the modules from the MLPs to the logits; None where they are not known.
         without_outputs: why the output does not follow from the units; None where it does.
+
+    Raises:
+        BenchmarkError: it is asked about tokens, a layer or neurons that it does not have.
+
+    Example:
+        >>> import torch
+        >>> import benchmark
+        >>> subject = benchmark.load_subject("planted", device="cpu")
+        >>> tokens = torch.tensor([[subject.bos, 5, 6]])
+        >>> tuple(subject.activations(tokens, 0, [1, 8]).shape)  # [batch, pos, n], raw units
+        (1, 3, 2)
     """
 
     name: str

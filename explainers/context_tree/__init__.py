@@ -1,4 +1,4 @@
-"""The context tree: mean activation after every run of tokens, as many runs as are worth it."""
+"""Context tree: mean activation after every n-gram worth keeping, else after shorter ones."""
 
 from explainers.context_tree.explainer import ContextTree
 from explainers.context_tree.explanation import ContextTreeExplanation

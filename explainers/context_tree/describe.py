@@ -1,4 +1,4 @@
-"""A context tree for a person: the contexts that explain most of the variance."""
+"""Description of a context tree: the contexts that explain most of the variance."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Shown:
 
 
 def describe(shown: Shown, n_nodes: int, root: float, step: float) -> str:
-    """A table of contexts: the part of the variance, the prediction, how often seen, the context.
+    """Write a table of contexts with their part of the variance, prediction and count.
 
     The current token stands in ‹›, `_` where any token can stand.
     """
@@ -59,6 +59,6 @@ def describe(shown: Shown, n_nodes: int, root: float, step: float) -> str:
 
 
 def written(texts: Sequence[str]) -> str:
-    """A context, given from the current token back, in reading order."""
+    """Write a context, given from the current token back, in reading order."""
     line = " ".join([*reversed(texts[1:]), f"‹{texts[0]}›"])
     return line if len(line) <= WIDTH else f"…{line[1 - WIDTH :]}"

@@ -1,4 +1,4 @@
-"""The explainer: statistics of the contexts of the sample and the exemplars."""
+"""Context tree explainer: statistics of the n-grams of the sample and the exemplars."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from benchmark.interface import (
 from benchmark.token_text import visible_token
 from explainers.context_tree.budget import nodes_within
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
-from explainers.context_tree.growing import Candidates, Grown, Options, candidates, grow
-from explainers.context_tree.showing import shown_contexts
-from explainers.context_tree.statistics import observe, observed_shape
+from explainers.context_tree.fit import Candidates, FittedTree, Options, find_candidates, fit_tree
+from explainers.context_tree.statistics import observe, observed_suffixes
+from explainers.context_tree.summary import summarise
 from explainers.evidence_option import checked_evidence, chosen_sample
 
 # Neurons whose statistics are in memory at once.
@@ -35,22 +35,22 @@ LEAST_BYTES = 256
 
 
 class ContextTree:
-    """Explains a neuron by its mean activation after every run of tokens of the evidence.
+    """Explain a neuron by its mean activation after every n-gram of the evidence.
 
-    A node of the tree is a run of tokens that ends at the current one; its value is the mean
-    activation there, shrunk towards that of the run without its earliest token, and the longest
-    run that is known decides. The shape is shared by all neurons of a block. The subject is never
-    asked.
+    A node of the tree is an n-gram that ends at the current one; its value is the mean
+    activation there, shrunk towards that of the n-gram without its earliest token, and the longest
+    n-gram that is known decides. The n-grams are those of the
+    whole block. The subject is never queried.
 
     With `evidence=exemplars` there is no position at which a neuron was seen by chance: exemplars
     are chosen because it fires in them, so a mean over their positions says too much. Three things
     keep that in bounds. The root is not estimated from them: it is the neuron's mean over the
-    whole `explain` split, which evidence gives in any case. A run's mean is shrunk towards it, one
-    position of an exemplar counting as `exemplar_weight` of one drawn by chance (.3, so that a run
-    seen once in an exemplar goes less than a quarter of the way from its parent's value). And what
-    stands around the firing tokens of 20 contexts is fairly ordinary text, so common tokens are
-    seen at rest there. What remains: a run that was seen firing in every exemplar is taken to do
-    so wherever it occurs.
+    whole `explain` split, which evidence gives in any case. An n-gram's mean is shrunk towards it,
+    one position of an exemplar counting as `exemplar_weight` of one drawn by chance (.3, so that
+    an n-gram seen once in an exemplar goes less than a quarter of the way from its parent's
+    value). And what stands around the firing tokens of 20 contexts is fairly ordinary text, so
+    common tokens are seen at rest there. What remains: an n-gram that was seen firing in every
+    exemplar is taken to do so wherever it occurs.
     """
 
     evidence: str = EXEMPLARS_AND_SAMPLE
@@ -67,13 +67,13 @@ class ContextTree:
         max_bytes: int | None = None,
         evidence: str = EXEMPLARS_AND_SAMPLE,
     ) -> None:
-        """Choose how the tree is grown.
+        """Choose how the tree is fitted.
 
         Args:
-            depth: tokens in the longest run.
+            depth: tokens in the longest n-gram.
             shrinkage: how strongly a node's value is drawn to its parent's, in positions: for
-                every length of run, or one list entry a length, the last for all longer ones.
-            min_count: a run seen less often has no node; an exemplar's position counts as
+                every length of n-gram, or one list entry a length, the last for all longer ones.
+            min_count: an n-gram seen less often has no node; an exemplar's position counts as
                 `exemplar_weight` of one.
             exemplar_weight: positions of the sample that one of a neuron's exemplars counts as.
             least_gain: a node that removes less than this part of the activation's squared
@@ -119,7 +119,7 @@ class ContextTree:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[ContextTreeExplanation | Failure]:
-        """One tree per neuron; a neuron whose activations are not finite fails.
+        """Return one tree per neuron; a neuron whose activations are not finite fails.
 
         Raises:
             BenchmarkError: the sample was asked for and the evidence has none.
@@ -127,38 +127,38 @@ class ContextTree:
         sample = chosen_sample(evidence, self.evidence, "context_tree")
         evidence = replace(evidence, sample=sample)
         seen = observe(evidence, self.options.exemplar_weight > 0)
-        shape = observed_shape(seen, self.depth)
+        suffixes = observed_suffixes(seen, self.depth)
         text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
         explanations: list[ContextTreeExplanation | Failure] = []
         for start in range(0, evidence.n_neurons, AT_ONCE):
             part = slice(start, min(start + AT_ONCE, evidence.n_neurons))
-            for there in candidates(shape, seen, part, self.options):
-                explanations.append(self._explanation(there, text_of))
+            for candidates in find_candidates(suffixes, seen, part, self.options):
+                explanations.append(self._explanation(candidates, text_of))
         return explanations
 
     def simulate_block(
         self, explanations: Sequence[ContextTreeExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All trees at once: the runs of the text are found once for all of them."""
+        """Simulate all trees at once: the n-grams of the text are found once."""
         return simulate_together(explanations, tokens)
 
     def _explanation(
-        self, there: Candidates, text_of: Callable[[int], str]
+        self, candidates: Candidates, text_of: Callable[[int], str]
     ) -> ContextTreeExplanation | Failure:
-        if not np.isfinite([there.centre, there.total, there.spread]).all():
+        if not np.isfinite([candidates.centre, candidates.total, candidates.spread]).all():
             return Failure("the evidence has activations that are not finite")
 
-        def fitted(most: int) -> tuple[Grown, ContextTreeExplanation]:
-            grown = grow(there, there.best(most), self.options)
-            return grown, ContextTreeExplanation(grown.root, grown.step, grown.levels)
+        def fitted(most: int) -> tuple[FittedTree, ContextTreeExplanation]:
+            tree = fit_tree(candidates, candidates.best(most), self.options)
+            return tree, ContextTreeExplanation(tree.root, tree.step, tree.levels)
 
-        most = len(there.nodes)
+        most = len(candidates.nodes)
         if self.max_bytes is not None:
             most = nodes_within(
                 lambda n: explanation_bytes(fitted(n)[1].to_dict()), most, self.max_bytes
             )
-        grown, explanation = fitted(most)
-        return replace(explanation, shown=shown_contexts(there, grown, text_of))
+        tree, explanation = fitted(most)
+        return replace(explanation, shown=summarise(candidates, tree, text_of))
 
 
 def _is_number(value: object) -> bool:

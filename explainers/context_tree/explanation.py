@@ -1,4 +1,4 @@
-"""What the context tree says about a neuron: a value for every run of tokens that matters."""
+"""Context tree explanation: a value for every n-gram that matters."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from explainers.context_tree.tree import TreeLevel, levels_from_lists, levels_to
 
 @dataclass(frozen=True, eq=False)
 class ContextTreeExplanation:
-    """A tree of runs of tokens, read backwards from the current one.
+    """A tree of n-grams, read backwards from the current one.
 
     Attributes:
-        root: the prediction where no run matches, raw units; a float32.
+        root: the prediction where no n-gram matches, raw units; a float32.
         step: what 1 stands for in the values of the nodes, raw units; a float32.
-        levels: the nodes by the length of their run.
+        levels: the nodes by the length of their n-gram.
         shown: for a person, the contexts that explain most of the variance.
     """
 
@@ -36,15 +36,15 @@ class ContextTreeExplanation:
 
     @property
     def n_nodes(self) -> int:
-        """Number of runs that have a value."""
+        """Return the number of n-grams that have a value."""
         return sum(level.size for level in self.levels)
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
-        """The value of the longest run that ends at each token, raw units, on its device."""
+        """Predict the value of the longest n-gram that ends at each token, raw units."""
         return simulate_together([self], tokens)[..., 0]
 
     def describe(self) -> str:
-        """The few contexts that explain most of the variance, at most a screen."""
+        """Show the few contexts that explain most of the variance, at most a screen."""
         return describe(self.shown, self.n_nodes, self.root, self.step)
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class ContextTreeExplanation:
 def simulate_together(
     explanations: Sequence[ContextTreeExplanation], tokens: Int[Tensor, "batch pos"]
 ) -> Float[Tensor, "batch pos n"]:
-    """What several trees predict on one text, whose runs are found only once."""
+    """Simulate several trees on one text, whose n-grams are found only once."""
     depth = max((len(one.levels) for one in explanations), default=0)
     text = Text(tokens.cpu(), depth)
     found = np.empty((len(explanations), tokens.numel()), dtype=np.float32)

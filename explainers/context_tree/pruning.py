@@ -8,32 +8,32 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from explainers.context_tree.shape import Shape
 from explainers.context_tree.statistics import Statistics
+from explainers.context_tree.suffixes import Suffixes
 
 
-def gains(shape: Shape, seen: Statistics, shrinkage: float) -> Float[Tensor, "nodes n"]:
-    """Squared error of the evidence that each node removes when its parent is there already.
+def gains(suffixes: Suffixes, seen: Statistics, shrinkage: float) -> Float[Tensor, "nodes n"]:
+    """Return the squared error that each node removes when its parent is there already.
 
     A node's value is its mean moved towards its parent's as by `shrinkage` more positions, so a
     node seen once counts for little. Raw units squared, `[nodes, n]`.
     """
     means = seen.sums / seen.counts.clamp_min(1e-9)
     moved = means.clone()
-    parts = shape.parts
-    for (upper, lower), level in zip(pairwise(parts), shape.levels[1:], strict=True):
+    parts = suffixes.parts
+    for (upper, lower), level in zip(pairwise(parts), suffixes.levels[1:], strict=True):
         moved[lower] -= means[upper][level.parents]
     return moved.square_().mul_(seen.counts).mul_(seen.counts).div_(seen.counts + shrinkage)
 
 
-def priorities(shape: Shape, removed: Float[Tensor, "nodes n"]) -> Float[Tensor, "nodes n"]:
-    """The order in which nodes are taken, largest first: never a node before its parent.
+def priorities(suffixes: Suffixes, removed: Float[Tensor, "nodes n"]) -> Float[Tensor, "nodes n"]:
+    """Return the order in which nodes are taken, largest first, parents before children.
 
     A node counts with what it removes itself or, if that is more, with the mean of that and the
     best of its children, which can be had only with it. A child never counts more than its parent.
     """
     order = removed.clone()
-    below = list(zip(pairwise(shape.parts), shape.levels[1:], strict=True))
+    below = list(zip(pairwise(suffixes.parts), suffixes.levels[1:], strict=True))
     for (upper, lower), level in reversed(below):
         # Children of one node are next to each other: the nodes are ordered by their parents.
         lengths = torch.bincount(level.parents, minlength=upper.stop - upper.start)

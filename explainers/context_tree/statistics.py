@@ -1,4 +1,4 @@
-"""What the neurons of a block do after every run of tokens: how often seen, and the sum."""
+"""Statistics of n-grams: how often each was seen, and the sum of each neuron's activations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.interface import Evidence, text_mask
-from explainers.context_tree.shape import Shape, build_shape
+from explainers.context_tree.suffixes import Suffixes, find_suffixes
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def observe(evidence: Evidence, use_exemplars: bool = True) -> Observations:
     )
 
 
-def observed_shape(observations: Observations, depth: int) -> Shape:
-    """The runs that end at the positions that count."""
-    return build_shape(observations.tokens, depth, observations.text, beyond_one=False)
+def observed_suffixes(observations: Observations, depth: int) -> Suffixes:
+    """Find the n-grams that end at the positions that count."""
+    return find_suffixes(observations.tokens, depth, observations.text, beyond_one=False)
 
 
 def spreads(seen: Observations, neurons: slice) -> Float[Tensor, " n"]:
-    """Standard deviation of some neurons of the block on the sample's text, raw units.
+    """Return the standard deviation of some neurons of the block on the sample's text, raw units.
 
     Without a sample, the root mean square of what their own exemplars deviate from the centre.
     Rows are added pair by pair, so that each neuron's sum is the same in whatever block it is.
@@ -112,10 +112,10 @@ def spreads(seen: Observations, neurons: slice) -> Float[Tensor, " n"]:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was seen at every run, nodes counted through all levels of the shape.
+    """What was seen at every n-gram, nodes counted through all levels of the suffix tree.
 
     Attributes:
-        counts: positions that end with the run, weighted, `[nodes, n]`.
+        counts: positions that end with the n-gram, weighted, `[nodes, n]`.
         sums: the weighted sum of the activations there, less the centre, `[nodes, n]`.
     """
 
@@ -124,28 +124,28 @@ class Statistics:
 
 
 def statistics(
-    shape: Shape, seen: Observations, neurons: slice, exemplar_weight: float
+    suffixes: Suffixes, seen: Observations, neurons: slice, exemplar_weight: float
 ) -> Statistics:
-    """Counts and sums of some neurons of the block at every run.
+    """Return counts and sums of some neurons of the block at every n-gram.
 
-    One segment sum over all positions, each added to the longest run that ends there; then one a
-    level from the longest runs up. A position of a neuron's exemplars counts as
+    One segment sum over all positions, each added to the longest n-gram that ends there; then one a
+    level from the longest n-grams up. A position of a neuron's exemplars counts as
     `exemplar_weight` positions of the sample.
     """
     activations = seen.activations[:, neurons]
     n, first = activations.shape[1], neurons.start
-    nodes = shape.deepest[: len(activations)]
+    nodes = suffixes.deepest[: len(activations)]
     places = (nodes >= 0).nonzero()[:, 0]
     nodes = nodes[places]
-    sums = torch.zeros(shape.size, n).index_add_(0, nodes, activations[places])
-    seen_here = torch.zeros(shape.size).index_add_(0, nodes, torch.ones(len(nodes)))
+    sums = torch.zeros(suffixes.size, n).index_add_(0, nodes, activations[places])
+    seen_here = torch.zeros(suffixes.size).index_add_(0, nodes, torch.ones(len(nodes)))
     counts = seen_here[:, None].repeat(1, n)
     mine = (seen.own_neurons >= first) & (seen.own_neurons < first + n)
-    mine &= shape.deepest[seen.own_places] >= 0
-    where = shape.deepest[seen.own_places[mine]] * n + seen.own_neurons[mine] - first
+    mine &= suffixes.deepest[seen.own_places] >= 0
+    where = suffixes.deepest[seen.own_places[mine]] * n + seen.own_neurons[mine] - first
     sums.view(-1).index_add_(0, where, exemplar_weight * seen.own_activations[mine])
     counts.view(-1).index_add_(0, where, torch.full((len(where),), exemplar_weight))
-    upwards = list(zip(shape.parts, shape.levels, strict=True))[::-1]
+    upwards = list(zip(suffixes.parts, suffixes.levels, strict=True))[::-1]
     for (lower, level), (upper, _) in pairwise(upwards):
         counts[upper].index_add_(0, level.parents, counts[lower])
         sums[upper].index_add_(0, level.parents, sums[lower])

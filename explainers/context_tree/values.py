@@ -1,4 +1,4 @@
-"""The values of a tree that has been chosen: means shrunk towards their parents."""
+"""Values of a chosen tree: means shrunk towards their parents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True)
 class Kept:
-    """The nodes of one neuron that were kept, on one level; ordered as in the shape.
+    """The nodes of one neuron that were kept, on one level; ordered as in the suffix tree.
 
     Attributes:
         parents: the parent among the kept nodes of the level above, `[nodes]`.
-        tokens: the earliest token of each run, `[nodes]`.
+        tokens: the earliest token of each n-gram, `[nodes]`.
         counts: positions seen, `[nodes]`.
         sums: the sum of the activations there, less the centre, `[nodes]`.
     """
@@ -29,10 +29,10 @@ class Kept:
 def shrunk_means(
     levels: Sequence[Kept], shrinkage: Sequence[float], count: float, total: float
 ) -> tuple[float, list[Float[np.ndarray, " nodes"]]]:
-    """The most probable value of the root and of every node, given what was seen.
+    """Return the most probable value of the root and of every node, given what was seen.
 
     The model: a node's value lies around its parent's, and activations around the value of the
-    longest kept run that ends there; the shrinkage of a level is the variance of the second over
+    longest kept n-gram that ends there; the shrinkage of a level is the variance of the second over
     that of the first. All is Gaussian, so one pass up the tree and one down give the exact answer.
     A parent is so the mean of what its children say, not of their positions: a child that was seen
     very often does not decide what is expected of a child that never was.

@@ -20,20 +20,20 @@ class ConstantExplanation:
     value: float
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
-        """`value` everywhere, `[batch, pos]`."""
+        """Predict `value` everywhere, `[batch, pos]`."""
         return torch.full(tokens.shape, self.value, device=tokens.device)
 
     def describe(self) -> str:
-        """The number."""
+        """Show the number."""
         return f"always {self.value:.4g}, whatever the text"
 
     def to_dict(self) -> dict[str, Any]:
-        """The number."""
+        """Return the number."""
         return {"value": self.value}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ConstantExplanation:
-        """The explanation that `to_dict` saved."""
+        """Return the explanation that `to_dict` saved."""
         return cls(float(data["value"]))
 
 
@@ -48,7 +48,7 @@ class Zero:
         evidence: Evidence,
         subject: SubjectModel,  # noqa: ARG002
     ) -> list[ConstantExplanation]:
-        """Zero for each neuron; nothing is looked at."""
+        """Return zero for each neuron; nothing is looked at."""
         return [ConstantExplanation(0.0)] * evidence.n_neurons
 
 
@@ -63,5 +63,5 @@ class Mean:
         evidence: Evidence,
         subject: SubjectModel,  # noqa: ARG002
     ) -> list[ConstantExplanation]:
-        """Each neuron's mean; no context is looked at."""
+        """Return each neuron's mean; no context is looked at."""
         return [ConstantExplanation(mean) for mean in evidence.mean_activation.tolist()]

@@ -16,7 +16,7 @@ _UNIFORM_BITS = 24  # all that float32 holds between 0 and 1
 
 
 def prefix_hashes(tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
-    """A number for each position that depends on the tokens from the context's start up to it.
+    """Hash the tokens from the context's start up to each position.
 
     Every (token, position) is hashed and the hashes are summed up along the context: unlike a
     hash of a hash this needs no loop over positions, and the position keeps the order of tokens.
@@ -27,7 +27,7 @@ def prefix_hashes(tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
 
 
 def key_of(*numbers: int) -> int:
-    """A hash of a few integers, as a signed 64-bit number."""
+    """Return a hash of a few integers, as a signed 64-bit number."""
     key = 0
     for number in numbers:
         start = torch.tensor([_signed((key + _GOLDEN * (number + 1)) % _BITS)])
@@ -36,12 +36,12 @@ def key_of(*numbers: int) -> int:
 
 
 def uniform(hashes: Int[Tensor, "*shape"], keys: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Numbers in [0, 1), exact in float32, from hashes under a key; shapes broadcast."""
+    """Return numbers in [0, 1), exact in float32, from hashes under a key; shapes broadcast."""
     return _shifted(mix(hashes ^ keys), 64 - _UNIFORM_BITS).float() / (1 << _UNIFORM_BITS)
 
 
 def mix(numbers: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-    """SplitMix64's finaliser (Steele, Lea and Flood 2014): a bijection without visible order."""
+    """Mix bits by SplitMix64's finaliser (Steele, Lea and Flood 2014), a bijection."""
     numbers = (numbers ^ _shifted(numbers, 30)) * _signed(_MULTIPLIERS[0])
     numbers = (numbers ^ _shifted(numbers, 27)) * _signed(_MULTIPLIERS[1])
     return numbers ^ _shifted(numbers, 31)

@@ -1,4 +1,4 @@
-"""Control: the truth itself, asked from the subject while simulating: the top of the scale."""
+"""Control `oracle`: the truth itself, queried while simulating; the top of the scale."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OracleExplanation:
 
     @property
     def subject(self) -> SubjectModel:
-        """The subject that is asked.
+        """Return the subject that is queried.
 
         Raises:
             BenchmarkError: none was given.
@@ -44,7 +44,7 @@ class OracleExplanation:
         self._subject = subject
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
-        """The true activations, `[batch, pos]`, raw units.
+        """Query the true activations, `[batch, pos]`, raw units.
 
         Raises:
             BenchmarkError: no subject is bound.
@@ -52,16 +52,16 @@ class OracleExplanation:
         return self.subject.activations(tokens, self.layer, torch.tensor([self.neuron]))[..., 0]
 
     def describe(self) -> str:
-        """Which neuron is asked about."""
+        """Name the neuron."""
         return f"whatever the subject's layer {self.layer}, neuron {self.neuron} truly does"
 
     def to_dict(self) -> dict[str, Any]:
-        """Layer and neuron."""
+        """Return layer and neuron."""
         return {"layer": self.layer, "neuron": self.neuron}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> OracleExplanation:
-        """The explanation that `to_dict` saved; `bind` it before it simulates."""
+        """Return the explanation that `to_dict` saved; `bind` it before it simulates."""
         return cls(int(data["layer"]), int(data["neuron"]))
 
 
@@ -72,14 +72,14 @@ class Oracle:
     evidence = EXEMPLARS
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[OracleExplanation]:
-        """Each neuron's name; no context is looked at."""
+        """Return each neuron's name; no context is looked at."""
         neurons = evidence.neurons.tolist()
         return [OracleExplanation(evidence.layer, neuron, subject) for neuron in neurons]
 
     def simulate_block(
         self, explanations: Sequence[OracleExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All neurons of a layer from one pass of the subject.
+        """Simulate all neurons of a layer by one pass of the subject.
 
         Raises:
             BenchmarkError: no subject is bound.

@@ -1,4 +1,4 @@
-"""Control: activations drawn at random from what the neuron does, without regard to the text."""
+"""Control `random`: activations drawn from the neuron's distribution, whatever the text."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class RandomExplanation:
     quantiles: Float[Tensor, " q"]
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
-        """One draw per token, `[batch, pos]`, raw units; the same every time."""
+        """Draw once per token, `[batch, pos]`, raw units; the same every time."""
         return _draw([self], tokens)[..., 0]
 
     def describe(self) -> str:
-        """The distribution that is drawn from."""
+        """Show the distribution that is drawn from."""
         levels = _levels()
         shown = [int(np.searchsorted(levels, level)) for level in (0.5, 0.9, 0.99, 0.999)]
         parts = [f"{levels[at]:.2%}: {self.quantiles[at].item():.4g}" for at in shown]
@@ -68,7 +68,7 @@ class RandomExplanation:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RandomExplanation:
-        """The explanation that `to_dict` saved; it draws exactly the same.
+        """Return the explanation that `to_dict` saved; it draws exactly the same.
 
         Raises:
             ValueError: the number of quantiles is another.
@@ -96,7 +96,7 @@ class Random:
         evidence: Evidence,
         subject: SubjectModel,  # noqa: ARG002
     ) -> list[RandomExplanation | Failure]:
-        """Each neuron's distribution; a neuron whose activations are not finite fails."""
+        """Return each neuron's distribution; a neuron whose activations are not finite fails."""
         explanations: list[RandomExplanation | Failure] = []
         for rows in torch.split(torch.arange(evidence.n_neurons), NEURONS_AT_ONCE):
             for row, quantiles in zip(rows.tolist(), _quantiles(evidence, rows), strict=True):
@@ -112,18 +112,18 @@ class Random:
     def simulate_block(
         self, explanations: Sequence[RandomExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All neurons at once; the tokens are hashed only once."""
+        """Simulate all neurons at once; the tokens are hashed only once."""
         return _draw(explanations, tokens)
 
 
 def _levels() -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The levels of the quantiles: those at which `_draw` finds them at whole steps."""
+    """Return the levels of the quantiles: those at which `_draw` finds them at whole steps."""
     levels: np.ndarray[Any, np.dtype[np.float64]] = 1 - (1 - np.arange(N_STEPS + 1) / N_STEPS) ** 4
     return levels
 
 
 def _quantiles(evidence: Evidence, rows: Int[Tensor, " r"]) -> list[Float[Tensor, " q"]]:
-    """Each neuron's activations at the levels of the quantiles, BOS left out."""
+    """Return each neuron's activations at the levels of the quantiles, BOS left out."""
     if evidence.sample is not None:
         text = text_mask(evidence.sample.tokens, evidence.bos)
         columns = evidence.sample.activations[..., rows.to(evidence.sample.activations.device)]

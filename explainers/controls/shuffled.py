@@ -1,4 +1,4 @@
-"""Control: every neuron gets the explanation of another one; the level of chance of a method."""
+"""Control `shuffled`: every neuron gets another one's explanation; a method's level of chance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ShuffledExplanation:
     inner: Explanation
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
-        """The donor's simulation, scaled, `[batch, pos]`, raw units of this neuron."""
+        """Simulate as the donor does, scaled, `[batch, pos]`, raw units of this neuron."""
         return cast(Program, self.inner).simulate(tokens).float() * self.scale
 
     def bind(self, subject: SubjectModel) -> None:
@@ -66,7 +66,9 @@ class ShuffledExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Return the scale and the inner explanation, and under `shown` the donor."""
         inner = dict(self.inner.to_dict())
-        shown = {"donor": self.donor, "explanation": inner.pop(SHOWN, {})}
+        shown: dict[str, Any] = {"donor": self.donor}
+        if SHOWN in inner:
+            shown["explanation"] = inner.pop(SHOWN)
         return {"scale": self.scale, "explanation": inner, SHOWN: shown}
 
     @classmethod
@@ -138,7 +140,7 @@ class Shuffled:
     def simulate_block(
         self, explanations: Sequence[ShuffledExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """The inner explainer's joint simulation, where it has one, scaled."""
+        """Simulate as the inner explainer does, jointly where it can, scaled."""
         joint = getattr(self.inner, "simulate_block", None)
         if joint is None:
             return torch.stack([one.simulate(tokens) for one in explanations], dim=-1)
@@ -174,7 +176,7 @@ class Shuffled:
     def _donors(
         self, evidence: Evidence, answers: Sequence[Explanation | Failure]
     ) -> dict[int, int]:
-        """The row that each explained neuron borrows from: all in one circle, in random order.
+        """Return the row that each explained neuron borrows from: one circle, in random order.
 
         The order depends on seed, layer and neurons, not on how the block lists them.
         """
@@ -215,7 +217,7 @@ def _is_transient(explained: Explained) -> bool:
 
 
 def _ratio(own: float, donor: float) -> float:
-    """How much larger a neuron's maximum is than its donor's; 1 where a dead one leaves no sense.
+    """Return the ratio of a neuron's maximum to its donor's; 1 where one of them is dead.
 
     Rounded to float32, in which simulations are, so that scaling one and many is the same.
     """

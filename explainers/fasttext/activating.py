@@ -119,7 +119,7 @@ def seen_words(
 
 
 def _members(distinct: Int[np.ndarray, " w"], n: int) -> list[Int[np.ndarray, " members"]]:
-    """For each distinct word its occurrences."""
+    """Return for each distinct word its occurrences."""
     order = np.argsort(distinct, kind="stable")
     return np.split(order, np.cumsum(np.bincount(distinct, minlength=n))[:-1])
 
@@ -142,7 +142,7 @@ def _profile(
 
 
 def places(words: Words) -> Int[np.ndarray, " tokens"]:
-    """Whether each token is its word's first, an inner one, the last or the only one; flat."""
+    """Return each token's place in its word: first, inner, last or only; flat."""
     place = words.place.reshape(-1)
     length = words.lengths[words.of_token.reshape(-1)]
     kind = np.where(place == length - 1, LAST, np.where(place == 0, FIRST, INNER))

@@ -1,4 +1,4 @@
-"""Words and what stands around them, as a person, or whoever writes a summary, would read them."""
+"""Description of a neuron's words: each in its context, and the neighbours that were tried."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def describe(
 
 
 def visible_line(line: str) -> str:
-    """A line of bounded width."""
+    """Return a line of bounded width."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
@@ -94,7 +94,7 @@ def _headline(n: int, coherence: float | None, threshold: float) -> str:
 
 
 def _windows(words: Sequence[Word]) -> list[str]:
-    """Each word between ‹ and ›, and three tokens on either side, one below the other."""
+    """Write each word between ‹ and ›, with three tokens on either side, one below the other."""
     lefts = [visible(word.before, UNBOUNDED) for word in words]
     column = min(max(map(len, lefts), default=0), LEFT)
     lines = []

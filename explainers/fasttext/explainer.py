@@ -1,4 +1,4 @@
-"""The explainer: activating words, their coherence, their neighbours, and what is like them."""
+"""FastText explainer: activating words, their coherence, neighbours and similar words."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class FastText:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[FastTextExplanation | Failure]:
-        """Words and a table for each neuron; one that never fires fails.
+        """Return words and a table for each neuron; one that never fires fails.
 
         Without `prepare`, the text of the evidence is all there is to learn from.
 
@@ -118,11 +118,11 @@ class FastText:
     def simulate_block(
         self, explanations: Sequence[FastTextExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All tables at once; equal to simulating one by one."""
+        """Simulate all tables at once, equal to one by one."""
         return simulate_together(explanations, tokens)
 
     def _languages(self, evidence: Evidence, subject: SubjectModel) -> list[Language]:
-        """The language of each neuron."""
+        """Return the language of each neuron."""
         if self._language is not None and includes(self.evidence, TEXT):
             return [self._language] * evidence.n_neurons
         sample = chosen_sample(evidence, self.evidence, "fasttext")
@@ -199,7 +199,7 @@ class FastText:
 def known_words(
     activating: Sequence[SeenWord], tried: Sequence[Tried], maximum: float
 ) -> tuple[list[Kept], list[Kept]]:
-    """Words that hand their activation on, and neighbours that lost it, as parts of the maximum.
+    """Return words that hand their activation on and neighbours that lost it, as parts.
 
     An activating word counts as much as it did on average over all its occurrences; a neighbour
     was measured once, where its original is strongest, and is scaled down as that one is.
@@ -227,7 +227,7 @@ def shown(
     texts: Sequence[str],
     bos: int,
 ) -> Word:
-    """A word with the tokens on either side of it, where it activates most."""
+    """Return a word with the tokens on either side of it, where it activates most."""
     at = word.strongest
     context = tokens[at.exemplar]
 

@@ -1,4 +1,4 @@
-"""What the explainer says about a neuron: its words, how alike they are, and what is like them."""
+"""FastText explanation: a neuron's words, how alike they are, and a table of predictions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FastTextExplanation:
 
     @property
     def semantic(self) -> bool | None:
-        """Whether the words are alike enough; None where there are no two words to compare."""
+        """Return whether the words are alike enough; None where there are no two to compare."""
         return is_semantic(self.coherence, self.threshold)
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
@@ -58,7 +58,7 @@ class FastTextExplanation:
         return simulate_together([self], tokens)[..., 0]
 
     def describe(self) -> str:
-        """Words with the tokens around them, coherence, and what was tried; at most a screen."""
+        """Show words with the tokens around them, coherence, and what was tried."""
         return describe(
             self.words,
             self.neighbours,
@@ -166,7 +166,7 @@ def _joints(text: str) -> Joints:
 
 
 def _entries(keys: Keys, values: Int[np.ndarray, " w"]) -> list[list[int]]:
-    """A value and the token ids that it belongs to, as one list each."""
+    """Return a value and the token ids that it belongs to, as one list each."""
     return [[value, *tokens_of_key(key)] for key, value in zip(keys, values.tolist(), strict=True)]
 
 

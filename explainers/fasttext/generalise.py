@@ -1,4 +1,4 @@
-"""From the words that activate a neuron to what is predicted of every word."""
+"""Generalisation from the words that activate a neuron to a prediction for every word."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Kept:
         name: the word.
         value: the activation that is predicted of it, as a part of the largest one.
         spellings: tokens that it was written with where it was measured.
-        origin: the activating word that it is, or that it was tried in the place of.
+        origin: the activating word that it is, or that it was tried instead of.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Kept:
 
 
 def ramp(similarity: Float[np.ndarray, "w k"], floor: float) -> Float[np.ndarray, "w k"]:
-    """What a similarity counts: nothing up to the floor, 1 for the same vector, even in between."""
+    """Return what a similarity counts: 0 up to the floor, 1 for equal vectors, linear between."""
     if floor >= 1:
         return np.zeros_like(similarity)
     return np.clip((similarity - floor) / (1 - floor), 0, 1)
@@ -48,7 +48,7 @@ def ramp(similarity: Float[np.ndarray, "w k"], floor: float) -> Float[np.ndarray
 def from_similarity(
     similarity: Float[np.ndarray, "w k"], values: Float[np.ndarray, " k"], rest: float, floor: float
 ) -> Float[np.ndarray, " w"]:
-    """The largest activation that any kept word hands on to each word, parts of the maximum."""
+    """Return the largest activation that kept words hand on to each word, as a part."""
     above = np.maximum(values - rest, 0)
     handed = (ramp(similarity, floor) * above).max(axis=1, initial=0)
     found: Float[np.ndarray, " w"] = rest + handed
@@ -58,7 +58,7 @@ def from_similarity(
 def fit_floor(
     seen: Seen, kept: Sequence[Kept], maximum: float, rest: float, language: Language
 ) -> float:
-    """The floor that predicts the words of the exemplars best, each from all the others.
+    """Fit the floor that predicts the words of the exemplars best, each from all others.
 
     A word that activates in a single exemplar is predicted without itself and what was tried in
     its place; one that activates in several would tell nothing, as it is known anyway.
@@ -160,7 +160,7 @@ def _names(kept: Sequence[Kept]) -> frozenset[str]:
 def _known(
     seen: Seen, kept: Sequence[Kept], rejected: Sequence[Kept], maximum: float
 ) -> Mapping[str, float]:
-    """What is known of words without asking what they are similar to; the surest is last."""
+    """Return what is known of words without similarity; the surest is last."""
     known = {word.name: word.mean / maximum for word in seen.words}
     known |= {one.name: one.value for one in rejected}
     return known | {one.name: one.value for one in kept}
@@ -176,7 +176,7 @@ def _similarity(
 
 
 def _largest(gain: Float[np.ndarray, " n"], most: int) -> Bool[np.ndarray, " n"]:
-    """The entries with the largest gain above zero, at most so many; the first of equal ones."""
+    """Return the entries with the largest gain above zero; of equal ones the first."""
     order = np.argsort(-gain, kind="stable")[:most]
     chosen = np.zeros(len(gain), dtype=bool)
     chosen[order[gain[order] > 0]] = True

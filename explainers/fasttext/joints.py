@@ -1,4 +1,4 @@
-"""Which tokens join into one word: a property of the tokens' text, a few bits for each id."""
+"""Joints: which tokens join into one word, four bits for each token id."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Joints:
 
     @classmethod
     def of(cls, texts: Sequence[str], bos: int) -> Joints:
-        """From the text of every token id; BOS joins nothing."""
+        """Decide from the text of every token id; BOS joins nothing."""
         starts = np.array([text[:1].isalpha() for text in texts], dtype=bool)
         elided = np.array([_elided(text) for text in texts], dtype=bool)
         ends = np.array([text[-1:].isalpha() for text in texts], dtype=bool)
@@ -48,7 +48,7 @@ class Joints:
         return cls(starts, elided, ends, apostrophes)
 
     def continues(self, tokens: Int[np.ndarray, "batch pos"]) -> Bool[np.ndarray, "batch pos"]:
-        """Whether each token continues the word of the token before it."""
+        """Return whether each token continues the word of the token before it."""
         starts, ends = _at(self.starts, tokens), _at(self.ends, tokens)
         joined = np.zeros(tokens.shape, dtype=bool)
         joined[:, 1:] = (starts | _at(self.elided, tokens))[:, 1:] & ends[:, :-1]
@@ -98,7 +98,7 @@ def old_text(n: int, bits: str) -> str:
 
 
 def token_texts(tokenizer: Any, d_vocab: int) -> list[str]:
-    """The text of every token id; empty for one that cannot be decoded.
+    """Return the text of every token id; empty for one that cannot be decoded.
 
     A tokenizer of whole words, which writes a space between any two tokens, gives each token its
     space here, so that no two of them join.
@@ -117,7 +117,7 @@ def _text(tokenizer: Any, token: int) -> str:
 
 
 def _writes_spaces(tokenizer: Any, texts: Sequence[str]) -> bool:
-    """Whether two tokens of letters alone come out of the tokenizer as two words."""
+    """Return whether two tokens of letters alone come out of the tokenizer as two words."""
     letters = [token for token, text in enumerate(texts) if text.isalpha()][-2:]
     if len(letters) < 2:
         return False
@@ -133,7 +133,7 @@ def _elided(text: str) -> bool:
 def _at(
     mask: Bool[np.ndarray, " d_vocab"], tokens: Int[np.ndarray, "batch pos"]
 ) -> Bool[np.ndarray, "batch pos"]:
-    """The mask of every token, False for ids beyond it."""
+    """Return the mask of every token, False for ids beyond it."""
     found: Bool[np.ndarray, "batch pos"]
     if tokens.size and int(tokens.max()) >= len(mask):
         inside = tokens < len(mask)

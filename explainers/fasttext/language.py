@@ -1,4 +1,4 @@
-"""What is known of a text: its words as tokens, how often each occurs, and their vectors."""
+"""Language of a text: its words as tokens, their counts and their vectors."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ class Text:
 
     @cached_property
     def spelt(self) -> list[str]:
-        """The text of each distinct word's tokens."""
+        """Return the text of each distinct word's tokens."""
         texts = self.texts
         return ["".join(texts[token] for token in tokens_of_key(key)) for key in self.keys]
 
     @cached_property
     def cores(self) -> list[str]:
-        """The word in it, without spaces and signs around it."""
+        """Return the word in it, without spaces and signs around it."""
         return [core(text) for text in self.spelt]
 
     @cached_property
     def by_core(self) -> Counter[str]:
-        """How often each word occurs, however its tokens are spelt."""
+        """Return how often each word occurs, however its tokens are spelt."""
         counts: Counter[str] = Counter()
         for word, count in zip(self.cores, self.counts.tolist(), strict=True):
             counts[word] += count
@@ -86,19 +86,19 @@ class Text:
 
     @cached_property
     def spellings(self) -> dict[str, tuple[int, ...]]:
-        """The commonest tokens of each text that occurs."""
+        """Return the commonest tokens of each text that occurs."""
         order = np.argsort(self.counts, kind="stable").tolist()
         return {self.spelt[at]: tokens_of_key(self.keys[at]) for at in order}
 
     def sentences(self, most_words: int) -> list[list[str]]:
-        """The lines as words; evenly chosen lines with at most about `most_words` words in all."""
+        """Return evenly chosen lines as words, with at most about `most_words` words in all."""
         step = max(1, -(-int(self.counts.sum()) // most_words))
         names = np.array(self.cores, dtype=object)
         return [names[line].tolist() for line in self.lines[::step]]
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the words in their order."""
+        """Return the SHA-256 of the words in their order."""
         digest = hashlib.sha256(json.dumps(self.cores).encode())
         for line in self.lines:
             digest.update(line.astype("<i8").tobytes() + b";")
@@ -122,31 +122,31 @@ class Language:
 
     @cached_property
     def names(self) -> list[str]:
-        """The distinct words of the text, each once."""
+        """Return the distinct words of the text, each once."""
         return list(self.text.by_core)
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """Where each of `names` is."""
+        """Return where each of `names` is."""
         return {name: row for row, name in enumerate(self.names)}
 
     @cached_property
     def name_of_key(self) -> Int[np.ndarray, " u"]:
-        """Which of `names` each of the text's keys spells."""
+        """Return which of `names` each of the text's keys spells."""
         return np.array([self.rows[name] for name in self.text.cores], dtype=np.int64)
 
     @cached_property
     def units(self) -> Float[np.ndarray, "names d"]:
-        """Unit vectors of `names`; the rare ones from their subwords."""
+        """Return unit vectors of `names`; the rare ones from their subwords."""
         return self.vectors.units(self.names)
 
     @cached_property
     def pieces(self) -> Pieces:
-        """The runs of tokens that the text's words are made of."""
+        """Return the pieces that the text's words are made of."""
         return pieces_of(self.text.keys, self.text.joints)
 
     def units_of(self, words: Sequence[str]) -> Float[np.ndarray, "n d"]:
-        """Unit vectors of any words."""
+        """Return unit vectors of any words."""
         known = np.array([self.rows.get(word, -1) for word in words], dtype=np.int64)
         found = self.units[known] if len(self.units) else self.vectors.units(words)
         others = np.flatnonzero(known < 0)
@@ -155,7 +155,7 @@ class Language:
         return found
 
     def neighbours(self, words: Sequence[str], k: int, fewest: int) -> list[list[str]]:
-        """The nearest words to each; of trained vectors, those that occur at least so often."""
+        """Return the nearest words to each; of trained vectors, those that occur often enough."""
         if not self.trained or fewest < 1:
             return self.vectors.nearest(words, k)
         if fewest not in self._usable:

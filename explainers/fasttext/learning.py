@@ -1,4 +1,4 @@
-"""Learning a language: from the `explain` split, from the sample, or from a neuron's exemplars."""
+"""Learning of a language: from the `explain` split, the sample, or a neuron's exemplars."""
 
 from __future__ import annotations
 

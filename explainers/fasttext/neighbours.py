@@ -1,4 +1,4 @@
-"""Each activating word's nearest words, put in its place in the exemplar: what still activates."""
+"""Neighbours: each activating word's nearest words, tried in its place in the exemplar."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from jaxtyping import Int
 
 from benchmark.interface import Evidence, SubjectModel
 from explainers.fasttext.activating import Occurrence, SeenWord
-from explainers.fasttext.asking import word_activations
 from explainers.fasttext.language import Language
 from explainers.fasttext.settings import Settings
+from explainers.fasttext.word_activations import word_activations
 from explainers.fasttext.words import affixes
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A neighbour in the place of an activating word.
+    """A neighbour that replaced an activating word.
 
     Attributes:
         original: the activating word.
@@ -45,7 +45,7 @@ def try_neighbours(
     subject: SubjectModel,
     settings: Settings,
 ) -> list[list[Tried]]:
-    """Ask about the neighbours of all activating words of all neurons, each with its language.
+    """Try the neighbours of all activating words of all neurons, each with its language.
 
     A word is replaced where it activates most. What follows it is left out, as a causal model
     does not look there. A neighbour that the tokenizer cannot write in that place is not tried.
@@ -118,7 +118,7 @@ def _results(
 def written(
     name: str, original: Sequence[int], language: Language, tokenizer: Any
 ) -> tuple[int, ...] | None:
-    """The tokens of a word with what stood around the original in its own tokens.
+    """Write the tokens of a word with what stood around the original in its own tokens.
 
     As they are written in the text, or else as the tokenizer writes them; None if neither gives
     exactly this text.
@@ -143,7 +143,7 @@ def written(
 def _left(
     context: Int[np.ndarray, " ctx"], at: Occurrence, most: int | None, bos: int
 ) -> Int[np.ndarray, " pos"]:
-    """BOS and what stands before a word, of that only the last tokens where a limit is set."""
+    """Return BOS and the tokens before a word, only the last ones where a limit is set."""
     left = context[: at.start]
     if most is None or len(left) <= most + 1:
         return left

@@ -1,4 +1,4 @@
-"""Pieces of words in token ids: what a word that was never seen can be known by."""
+"""Pieces of words in token ids, by which a word that was never seen is predicted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pieces:
     def means(
         self, values: Float[np.ndarray, " words"], rest: float, prior: float
     ) -> Float[np.ndarray, " p"]:
-        """Mean value of the words that each piece is in, `rest` counting as `prior` words more."""
+        """Return the mean value of each piece's words, `rest` counting as `prior` words more."""
         sums = np.bincount(self.piece, weights=values[self.word], minlength=len(self.keys))
         means: Float[np.ndarray, " p"] = (sums + prior * rest) / (self.words + prior)
         return means
@@ -39,7 +39,7 @@ class Pieces:
     def largest(
         self, listed: Bool[np.ndarray, " p"], values: Float[np.ndarray, " p"], rest: float, n: int
     ) -> Float[np.ndarray, " words"]:
-        """For each of `n` words the largest value of the listed pieces in it, or `rest`."""
+        """Return for each of `n` words the largest value of the listed pieces in it, or `rest`."""
         result = np.full(n, rest)
         chosen = listed[self.piece]
         np.maximum.at(result, self.word[chosen], values[self.piece[chosen]])
@@ -47,7 +47,7 @@ class Pieces:
 
 
 def pieces_of(keys: Keys, joints: Joints) -> Pieces:
-    """The pieces of words; a sign or a space is no word here."""
+    """Return the pieces of words; a sign or a space is no word here."""
     joining = joints.starts | joints.elided | joints.ends
     rows = np.flatnonzero(joining[keys[:, 0]])
     word, runs = runs_of(keys[rows])
@@ -61,7 +61,7 @@ def pieces_of(keys: Keys, joints: Joints) -> Pieces:
 
 
 def runs_of(keys: Keys) -> tuple[Int[np.ndarray, " r"], Keys]:
-    """Every run of up to `TOKENS_OF_A_PIECE` tokens of each row, and the row that it is from."""
+    """Return every n-gram of up to `TOKENS_OF_A_PIECE` tokens, and the row that it is from."""
     owners, runs = [], []
     for length in range(1, min(TOKENS_OF_A_PIECE, keys.shape[1]) + 1):
         windows = np.lib.stride_tricks.sliding_window_view(keys, length, axis=1)

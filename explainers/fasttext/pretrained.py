@@ -24,7 +24,7 @@ CHUNK_BYTES = 1 << 22
 
 
 def pretrained(source: str) -> Vectors:
-    """Vectors from a `.bin` or `.vec` file, a folder that holds one, or `owner/name` on the hub.
+    """Read vectors from a `.bin` or `.vec` file, a folder that holds one, or a hub repository.
 
     `owner/name/file.vec` names one file of a repository that holds several.
 
@@ -96,7 +96,7 @@ def _text(path: Path) -> Any:
 
 
 def _from_hub(source: str) -> Path:
-    """The file in the local cache, downloaded where the hub has it."""
+    """Return the file in the local cache, downloaded where the hub has it."""
     owner, name, *rest = source.split("/")
     repo_id = f"{owner}/{name}"
     wanted = "/".join(rest) or _name_in(repo_id)
@@ -108,7 +108,7 @@ def _from_hub(source: str) -> Path:
 
 
 def _name_in(repo_id: str) -> str:
-    """The file with vectors of a repository; of one out of reach, what an earlier run left."""
+    """Return the file with vectors of a repository, from the cache where it is out of reach."""
     files = _files(repo_id)
     try:
         if files.optional(USUAL_NAME) is not None:
@@ -126,7 +126,7 @@ def _files(repo_id: str) -> HubFiles:
 
 
 def _cached_names(repo_id: str) -> list[str]:
-    """The files of a repository that are in the local cache."""
+    """Return the files of a repository that are in the local cache."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -142,7 +142,7 @@ def _candidates(names: Sequence[str]) -> list[str]:
 
 
 def _only(names: Sequence[str], where: str) -> str:
-    """The one file with vectors among several.
+    """Return the one file with vectors among several.
 
     Raises:
         BenchmarkError: there is none, or more than one.

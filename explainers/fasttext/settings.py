@@ -1,4 +1,4 @@
-"""The options of the FastText explainer and what they may be."""
+"""Options of the FastText explainer and their ranges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Settings:
     Attributes:
         activation_threshold: part of the neuron's maximum from which on a word is activating.
         words: activating words of a neuron at most, the strongest.
-        neighbours: nearest words that are tried in the place of each.
+        neighbours: nearest words that are tried instead of each.
         neighbour_min_count: only words that occur so often in the `explain` split are tried; it
             does not apply to pretrained vectors.
         keep: a neighbour is kept if the activation `rises`, as in the report, or already if it

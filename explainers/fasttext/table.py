@@ -1,4 +1,4 @@
-"""What is predicted of every word, as a table in token ids, and looking many tables up at once."""
+"""Table of a neuron's predictions for words, in token ids, and joint look-up in many tables."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def simulate_tables(
 
 
 def _values(tables: Sequence[Table], keys: Keys) -> Float[np.ndarray, "u n"]:
-    """What each table predicts of each word, thousandths."""
+    """Return what each table predicts of each word, thousandths."""
     rest = np.array([table.rest for table in tables], dtype=np.float32)
     result = np.tile(rest, (len(keys), 1))
     owner, runs = runs_of(keys)
@@ -92,7 +92,7 @@ def _values(tables: Sequence[Table], keys: Keys) -> Float[np.ndarray, "u n"]:
 def _matches(
     listed: Sequence[Keys], keys: Keys
 ) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
-    """All pairs of a row of `keys` and an equal row of the `listed` ones, laid end to end."""
+    """Return all pairs of a row of `keys` and an equal row of the `listed` ones."""
     number, _ = number_rows(stacked([*listed, keys]))
     n_listed = sum(map(len, listed))
     entries, rows = number[:n_listed], number[n_listed:]

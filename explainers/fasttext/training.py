@@ -52,7 +52,7 @@ class Training:
 
 
 def trained(text: Text, training: Training, source: str, storage: Storage | None = None) -> Vectors:
-    """Vectors of a text; read from the storage where the same text met the same training.
+    """Train vectors of a text, or read them from the storage where they were trained before.
 
     Args:
         text: what they are trained on.
@@ -85,7 +85,7 @@ def trained(text: Text, training: Training, source: str, storage: Storage | None
 
 
 def _fits(stored: dict[str, torch.Tensor], training: Training) -> bool:
-    """Whether stored tensors are vectors as this training gives them."""
+    """Return whether stored tensors are vectors as this training gives them."""
     try:
         words = json.loads(bytes(stored["words"].numpy()))
         shapes = [tuple(stored[name].shape) for name in ("matrix", "ngrams")]
@@ -115,7 +115,7 @@ def _train(text: Text, training: Training) -> dict[str, torch.Tensor]:
 
 
 def _fit(sentences: Sequence[list[str]], training: Training, min_count: int) -> Any:
-    """What gensim calls keyed vectors."""
+    """Train gensim's keyed vectors."""
     from gensim.models import FastText
 
     model = FastText(

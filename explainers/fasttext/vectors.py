@@ -42,11 +42,11 @@ class Vectors:
         self._rows = {word: row for row, word in enumerate(self.words)}
 
     def knows(self, word: str) -> bool:
-        """Whether the word has a vector of its own."""
+        """Return whether the word has a vector of its own."""
         return word in self._rows
 
     def units(self, words: Sequence[str]) -> Float[np.ndarray, "n d"]:
-        """Vectors of length 1, known words and others; zero for one without any n-gram."""
+        """Return vectors of length 1, known words and others; zero for one without any n-gram."""
         found = np.zeros((len(words), self.matrix.shape[1]), dtype=np.float32)
         rows = np.array([self._rows.get(word, -1) for word in words], dtype=np.int64)
         known = rows >= 0
@@ -58,7 +58,7 @@ class Vectors:
     def nearest(
         self, words: Sequence[str], k: int, usable: Bool[np.ndarray, " v"] | None = None
     ) -> list[list[str]]:
-        """The `k` words most similar to each by cosine, nearest first, never the word itself.
+        """Return the `k` words most similar to each by cosine, nearest first, never itself.
 
         Args:
             words: any words.
@@ -93,7 +93,7 @@ class Vectors:
         return mean
 
     def _ngrams_of_words(self) -> Float[np.ndarray, "buckets d"]:
-        """For each n-gram the mean of the unit vectors of the words that have it.
+        """Return for each n-gram the mean of the unit vectors of the words that have it.
 
         As in "Generalizing word embeddings using bag of subwords" (Zhao et al. 2018), without
         their training.
@@ -114,7 +114,7 @@ class Vectors:
 
 
 def coherence(units: Float[np.ndarray, "n d"]) -> float | None:
-    """Mean cosine similarity over all pairs of different words; None for fewer than two."""
+    """Return mean cosine similarity over all pairs of different words; None for fewer than two."""
     n = len(units)
     if n < 2:
         return None

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from explainers.fasttext.joints import Joints
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-# Words are told apart by so many of their tokens.
+# Words are distinguished by this many of their tokens.
 TOKENS_OF_A_WORD = 48
 NOTHING = -1  # fills a word's row behind its last token
 
@@ -81,7 +81,7 @@ def number_rows(keys: Keys) -> tuple[Int[np.ndarray, " words"], Int[np.ndarray, 
 
 
 def stacked(parts: Sequence[Keys]) -> Keys:
-    """Rows of several arrays in one, all filled up to the longest."""
+    """Return rows of several arrays in one, all filled up to the longest."""
     longest = max((part.shape[1] for part in parts), default=1)
     return np.concatenate(
         [
@@ -93,7 +93,7 @@ def stacked(parts: Sequence[Keys]) -> Keys:
 
 
 def keys_of(words: Sequence[Sequence[int]]) -> Keys:
-    """Token ids of words as rows."""
+    """Return token ids of words as rows."""
     longest = max((len(word) for word in words), default=1)
     rows = np.full((len(words), max(1, longest)), NOTHING, dtype=np.int64)
     for row, word in enumerate(words):
@@ -102,17 +102,17 @@ def keys_of(words: Sequence[Sequence[int]]) -> Keys:
 
 
 def tokens_of_key(key: Int[np.ndarray, " longest"]) -> tuple[int, ...]:
-    """The ids of one row."""
+    """Return the ids of one row."""
     return tuple(key[key != NOTHING].tolist())
 
 
 def core(text: str) -> str:
-    """The word in a text of joined tokens: its last run of letters, else what is not space."""
+    """Return the word in a text of joined tokens: its last letters, else what is not space."""
     found = WORD.findall(text)
     return found[-1] if found else text.strip() or text
 
 
 def affixes(text: str) -> tuple[str, str]:
-    """What stands before and after the word in a text of joined tokens."""
+    """Return what stands before and after the word in a text of joined tokens."""
     before, _, after = text.rpartition(core(text))
     return before, after

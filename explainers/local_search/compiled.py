@@ -39,7 +39,7 @@ class Compiled:
 
 
 def compile_patterns(patterns: Sequence[Pattern]) -> Compiled:
-    """The patterns of one neuron in flat arrays."""
+    """Return the patterns of one neuron in flat arrays."""
     slots = [slot for pattern in patterns for slot in in_order(pattern)]
     fillings = [filling for slot in slots for filling in slot.known]
     return Compiled(
@@ -55,7 +55,7 @@ def compile_patterns(patterns: Sequence[Pattern]) -> Compiled:
 
 
 def in_order(pattern: Pattern) -> list[PatternSlot]:
-    """The slots in the order in which they are compared: what lets through least comes first.
+    """Return the slots in the order of comparison: what lets through least comes first.
 
     Of equal ones the last in the text does. The first one is the pivot: a pattern is only tried
     where this slot holds something that was seen to keep the activation, so none matches
@@ -65,7 +65,7 @@ def in_order(pattern: Pattern) -> list[PatternSlot]:
 
 
 def joined(several: Sequence[Compiled]) -> tuple[Compiled, Integers]:
-    """The patterns of several neurons as one, and for each pattern its neuron's number."""
+    """Return the patterns of several neurons as one, and for each pattern its neuron's number."""
     columns = [[getattr(one, name) for one in several] for name in Compiled.__dataclass_fields__]
     owners = np.repeat(np.arange(len(several)), [len(one.sizes) for one in several])
     return Compiled(*(np.concatenate(column) for column in columns)), owners
@@ -114,13 +114,13 @@ def code(compiled: Compiled, flat: Integers) -> Coded:
 
 
 def found_in(ascending: Integers, values: Integers) -> tuple[Integers, Bool[np.ndarray, " m"]]:
-    """Where each value is in an ascending array, and whether it is there at all."""
+    """Return where each value is in an ascending array, and whether it is there at all."""
     where = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
     return where, ascending[where] == values
 
 
 def members_of(sizes: Integers, chosen: Integers) -> tuple[Integers, Integers]:
-    """The members of chosen groups, where those of all groups follow one another.
+    """Return the members of chosen groups, where those of all groups follow one another.
 
     Args:
         sizes: of every group.

@@ -57,7 +57,7 @@ def describe(
 
 
 def _fallback(examples: Sequence[Example]) -> list[str]:
-    """How what was never tried is predicted."""
+    """Say how what was never tried is predicted."""
     if not any(slot.trials for one in examples for slot in one.slots):
         return ["no substitute decided anything, so a match needs every word as it is"] * bool(
             examples
@@ -69,7 +69,7 @@ def _fallback(examples: Sequence[Example]) -> list[str]:
 
 
 def _rows(example: Example, wanted: int, bos: int, text_of: TextOf) -> list[str]:
-    """An example, and its most telling substitutes, those in different places before others."""
+    """Write an example and its most telling substitutes, those in different places first."""
     again = f" ×{example.count}" if example.count > 1 else ""
     rows = [_row("MAE", example.activation, _prompt(example, None, bos, text_of), again)]
     for kind, positive in (("positive", True), ("negative", False)):
@@ -98,7 +98,7 @@ def _row(kind: str, activation: float, prompt: str, after: str = "") -> str:
 def _prompt(
     example: Example, substituted: tuple[Slot, Trial] | None, bos: int, text_of: TextOf
 ) -> str:
-    """An example in reading order, perhaps with a substitute; what does not fit is left out."""
+    """Write an example in reading order, perhaps with a substitute, as much as fits."""
     slot, trial = substituted or (None, None)
     pieces: list[str] = []
     focus = 0
@@ -126,7 +126,7 @@ def _prompt(
 
 
 def _fitted(pieces: Sequence[str], anchor: int, focus: int, room: int) -> str:
-    """The pieces from both sides of the activating one and of the substituted one that fit."""
+    """Return the pieces on both sides of the activating and the substituted one that fit."""
     chosen = {anchor, focus}
     order = [anchor + step for step in range(1, len(pieces) - anchor)][:3]
     for step in range(1, len(pieces)):
@@ -154,7 +154,7 @@ def _text(tokens: Sequence[int], bos: int, text_of: TextOf) -> str:
 
 
 def _wrapped(text: str, left: str, right: str) -> str:
-    """Marks around a word, the space before it left outside."""
+    """Write marks around a word, the space before it left outside."""
     word = text.lstrip("·")
     if not word:
         return f"{left}{text}{right}"
@@ -162,6 +162,6 @@ def _wrapped(text: str, left: str, right: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Running text: spaces as spaces, no more than two where there were many, few marks."""
+    """Write running text: spaces as spaces, no more than two where there were many, few marks."""
     text = re.sub("~(·?)~", r"\1", text).removeprefix("·")
     return re.sub("·+", lambda found: " " if len(found.group()) == 1 else "··", text)

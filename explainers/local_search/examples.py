@@ -1,4 +1,4 @@
-"""Minimal activating examples, and what became of them when their words were substituted."""
+"""Minimal activating examples, and the activations with their words substituted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Slot:
 
     @property
     def share(self) -> float | None:
-        """The share of positive ones among its trials, None where there is none."""
+        """Return the share of positive ones among its trials, None where there is none."""
         if not self.trials:
             return None
         return sum(trial.positive for trial in self.trials) / len(self.trials)
@@ -73,7 +73,7 @@ class Example:
 def examples_of(
     exemplars: Anchored, pruned: Pruned, n_neurons: int, window: int
 ) -> list[list[Example]]:
-    """The distinct examples of each neuron, strongest first, equal ones by their mean."""
+    """Return the distinct examples of each neuron, strongest first, equal ones by their mean."""
     found: list[dict[tuple[int, ...], list[tuple[float, tuple[int, ...]]]]]
     found = [{} for _ in range(n_neurons)]
     for tokens, owner, start, anchor, activation in zip(
@@ -102,10 +102,10 @@ def _together(context: tuple[int, ...], seen: Sequence[tuple[float, tuple[int, .
 
 
 def saved(activation: float) -> float:
-    """An activation as it is saved and simulated: to four significant digits."""
+    """Return an activation as it is saved and simulated: to four significant digits."""
     return float(f"{activation:.4g}")
 
 
 def context_of(example: Example, bos: int) -> Int[np.ndarray, " pos"]:
-    """BOS and the whole example."""
+    """Return BOS and the whole example."""
     return np.array([bos, *example.tokens, *example.tail], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The explainer: prune exemplars, substitute words, for all neurons of a block together."""
+"""Local search explainer: prune exemplars, substitute words, for all neurons of a block."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from explainers.local_search.search import search
 from explainers.local_search.settings import Settings
 from explainers.local_search.simulate import simulate_patterns
 from explainers.proposers import MASKED_MODEL, Proposers
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from explainers.sample_contexts import learnt_contexts
 from explainers.shown_texts import shown_texts
 
@@ -79,28 +79,28 @@ class LocalSearch:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[LocalSearchExplanation | Failure]:
-        """The examples of each neuron; one that never fires fails.
+        """Return the examples of each neuron; one that never fires fails.
 
         Raises:
             BenchmarkError: the proposer cannot be loaded, or there is no sample to learn from.
         """
         evidence = learnt_contexts(evidence, self.evidence, "local_search")
-        asking = Asking(subject, evidence.layer, evidence.neurons)
+        queries = SubjectQueries(subject, evidence.layer, evidence.neurons)
         maxima = evidence.max_activation.float().cpu().numpy()
         used = firing(anchored(evidence.exemplars), maxima, self.settings.activation_threshold)
         used = used.select(np.flatnonzero(np.isfinite(used.activations)))
         text_of = functools.cache(functools.partial(text_within, subject.tokenizer))
-        pruned = prune(used, evidence.bos, asking, self.settings)
+        pruned = prune(used, evidence.bos, queries, self.settings)
         examples = examples_of(used, pruned, len(maxima), self.settings.window)
         found = search(
-            examples, evidence.bos, asking, self.proposers.of(subject), text_of, self.settings
+            examples, evidence.bos, queries, self.proposers.of(subject), text_of, self.settings
         )
         return self._explanations(found, used, evidence, subject)
 
     def simulate_block(
         self, explanations: Sequence[LocalSearchExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All neurons' patterns together; equal to simulating one by one."""
+        """Simulate all neurons' patterns together, equal to one by one."""
         result = torch.empty(*tokens.shape, len(explanations), device=tokens.device)
         options = [(one.bos, one.least) for one in explanations]
         for bos, least in set(options):  # one, unless explanations of several runs are mixed

@@ -1,4 +1,4 @@
-"""What local search says about a neuron: minimal examples, and what may stand in their words."""
+"""Local search explanation: minimal examples, and what may replace their words."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LocalSearchExplanation:
 
     @functools.cached_property
     def patterns(self) -> Compiled:
-        """What the examples predict by."""
+        """Return the patterns that the examples predict by."""
         return compile_patterns(patterns_of(self.examples))
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:

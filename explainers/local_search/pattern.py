@@ -41,7 +41,7 @@ class Pattern:
 
 
 def patterns_of(examples: Sequence[Example]) -> list[Pattern]:
-    """The patterns of one neuron's examples.
+    """Return the patterns of one neuron's examples.
 
     A slot that was tried counts, for anything else, by the share of its trials that kept the
     activation: where all did it is a wildcard, where none did it needs what the example has.
@@ -69,7 +69,7 @@ def patterns_of(examples: Sequence[Example]) -> list[Pattern]:
 
 
 def share_elsewhere(examples: Sequence[Example]) -> float:
-    """The mean share of a neuron's slots that were tried, activating ones apart; 0 if none was."""
+    """Return the mean share of the tried slots, without activating ones; 0 if none was tried."""
     shares = [
         slot.share
         for example in examples

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from explainers.anchors import Anchored, suffixes
 from explainers.local_search.settings import Settings
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Pruned:
     """What pruning left of each exemplar.
 
     Attributes:
-        starts: position of the first token that is left, BOS apart, `[e]`.
+        starts: position of the first token that is left, BOS not counted, `[e]`.
         activations: the activation at the anchor in what is left, raw units, `[e]`.
     """
 
@@ -26,7 +26,7 @@ class Pruned:
     activations: Float[np.ndarray, " e"]
 
 
-def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> Pruned:
+def prune(exemplars: Anchored, bos: int, queries: SubjectQueries, settings: Settings) -> Pruned:
     """Cut every exemplar to the shortest suffix that still activates the neuron.
 
     What follows the activating token costs no query: a causal subject cannot see it, so the end is
@@ -42,7 +42,7 @@ def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> 
     Args:
         exemplars: where the neurons fire; the activations there are positive.
         bos: the token that every context begins with.
-        asking: the subject.
+        queries: the subject.
         settings: the thresholds.
     """
     anchors = exemplars.anchors
@@ -58,7 +58,7 @@ def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> 
         # What begins with a BOS is the same with one BOS only, which was tried before.
         tried = rows[exemplars.tokens[rows, first] != bos]
         contexts = suffixes(exemplars.tokens[tried], anchors[tried], length, bos)
-        found = asking.activations(contexts, exemplars.owners[tried])
+        found = queries.activations(contexts, exemplars.owners[tried])
         keeps = drop(found, exemplars.activations[tried]) <= settings.max_drop
         enough = tried[keeps]
         starts[enough] = anchors[enough] + 1 - length
@@ -70,5 +70,5 @@ def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> 
 def drop(
     found: Float[np.ndarray, " m"], before: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, " m"]:
-    """The part of a positive activation that is lost, negative where there is more than before."""
+    """Return the lost part of a positive activation, negative where there is more than before."""
     return 1 - found.astype(np.float64) / before.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Local search: every word of every example is substituted in turn, and the neuron asked again."""
+"""Local search: every word of every example is substituted in turn, and the neuron queried."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from explainers.local_search.settings import Settings
 from explainers.local_search.stop_words import STOP_WORDS
 from explainers.proposers import Proposal, Proposer, Span
 from explainers.proposers.words import word_spans
-from explainers.queries import Asking, SharedStarts
+from explainers.queries import SharedStarts, SubjectQueries
 
 Word = tuple[int, int, str]  # first token, the one after the last, the word, empty where it is none
 
@@ -30,12 +30,12 @@ class _Tried:
 def search(
     examples: Sequence[Sequence[Example]],
     bos: int,
-    asking: Asking,
+    queries: SubjectQueries,
     proposer: Proposer | None,
     text_of: Callable[[int], str],
     settings: Settings,
 ) -> list[list[Example]]:
-    """The examples of each neuron with their slots, and in these what was tried.
+    """Return the examples of each neuron with their slots, and in these what was tried.
 
     A substitute is judged by the drop from the example's own activation, at the activating token
     or what stands in its place. One word is substituted at a time. Everything that is proposed for
@@ -57,12 +57,14 @@ def search(
         for one in proposer.propose(contexts, places):
             end = max(len(flat[one.context].tokens) + 1, one.stop)
             variant = one.put_into(contexts[one.context][:end])
-            if len(variant) <= asking.subject.n_ctx:
+            if len(variant) <= queries.subject.n_ctx:
                 proposals.append(one)
                 variants.append(variant)
         of = np.array([one.context for one in proposals], dtype=np.int64)
         places_of = np.array([one.start for one in proposals], dtype=np.int64)
-        found = asking.of_lengths(variants, owners[of], SharedStarts(contexts, of, places_of))
+        found = queries.activations_of_lengths(
+            variants, owners[of], SharedStarts(contexts, of, places_of)
+        )
         lost = drop(found, np.array([flat[number].activation for number in of]))
         for one, activation, part in zip(proposals, found.tolist(), lost.tolist(), strict=True):
             tried[one.context].append(_Tried(one, activation, part))
@@ -77,7 +79,7 @@ def search(
 
 
 def words_of(example: Example, bos: int, text_of: Callable[[int], str]) -> list[Word]:
-    """An example's words and single tokens, after its last BOS.
+    """Return an example's words and single tokens, after its last BOS.
 
     A word that goes on after the activating token ends with it.
     """
@@ -96,7 +98,7 @@ def _is_tried(word: str, settings: Settings) -> bool:
 def _slot(
     example: Example, start: int, stop: int, tried: Sequence[_Tried], settings: Settings
 ) -> Slot:
-    """A slot with those substitutes that stood in it, each as the tokens of the whole slot."""
+    """Return a slot with the substitutes tried in it, each as the tokens of the whole slot."""
     trials, unused = [], 0
     for one in tried:
         first, last = one.proposal.start - 1, one.proposal.stop - 1  # without BOS

@@ -1,4 +1,4 @@
-"""Thresholds of the method, with the defaults of its report."""
+"""Thresholds of local search, with the defaults of its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulate: at every token the best of a neuron's patterns, each by what its slots hold."""
+"""Simulation by patterns: the best of a neuron's patterns at every token."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _fill(
 
 
 def _candidates(compiled: Compiled, coded: Coded) -> Iterator[tuple[Integers, Integers]]:
-    """Patterns and the places in the text where their pivots hold what was seen to keep something.
+    """Find the places in the text where the pivots of patterns hold what kept something.
 
     Yields:
         Patterns, and for each the place of its pivot's last token.
@@ -131,7 +131,7 @@ class _Table:
         self._kept[slots, within] = compiled.kept[fillings]
 
     def kept(self, slots: Integers, places: Integers, start: Integers) -> Float[np.ndarray, " m"]:
-        """The part that each slot keeps where its pattern predicts a place.
+        """Return the part that each slot keeps where its pattern predicts a place.
 
         Args:
             slots: of all patterns.

@@ -1,4 +1,4 @@
-"""The max-activating examples: a neuron does what it did where its exemplars read the same."""
+"""Top activating examples as a simulator: a neuron does what it did where its exemplars match."""
 
 from explainers.max_examples.explainer import MaxExamples
 from explainers.max_examples.explanation import MaxExamplesExplanation

@@ -57,7 +57,7 @@ def describe(remembered: Remembered, bos: int, maximum: float, text_of: TextOf) 
 
 
 def tenths(remembered: Remembered, bos: int, maximum: float) -> Int[np.ndarray, "k ctx"]:
-    """Activations as whole tenths of the largest one, 0 on BOS."""
+    """Return activations as whole tenths of the largest one, 0 on BOS."""
     if not maximum > 0:
         return np.zeros(remembered.tokens.shape, dtype=np.int64)
     share = remembered.activations.astype(np.float64) / maximum
@@ -70,7 +70,7 @@ def _peaks(
     levels: Int[np.ndarray, "k ctx"],
     text_of: TextOf,
 ) -> list[str]:
-    """Which tokens it fires on, and in how many of the exemplars."""
+    """Return which tokens it fires on, and in how many of the exemplars."""
     firing = [set(row[level >= FIRING].tolist()) for row, level in zip(tokens, levels, strict=True)]
     counts = Counter(token for found in firing for token in found)
     if not counts:
@@ -97,7 +97,7 @@ def _window(
     bos: int,
     text_of: TextOf,
 ) -> str:
-    """A context around its peak: two tokens of the left for one of the right, as many as fit."""
+    """Write a context around its peak: two tokens of the left for one of the right that fit."""
 
     def piece(at: int) -> str:
         token = int(tokens[at])
@@ -130,5 +130,5 @@ def _window(
 
 
 def _readable(text: str) -> str:
-    """Running text: spaces as spaces, and no more than two where there were many."""
+    """Write running text: spaces as spaces, and no more than two where there were many."""
     return re.sub("·+", lambda found: " " if len(found.group()) == 1 else "··", text)

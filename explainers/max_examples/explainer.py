@@ -1,4 +1,4 @@
-"""The explainer: what is remembered of the exemplars."""
+"""Max-examples explainer: exemplars, remembered as they are."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class MaxExamples:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[MaxExamplesExplanation | Failure]:
-        """The exemplars of each neuron; one whose activations are not finite fails.
+        """Return the exemplars of each neuron; one whose activations are not finite fails.
 
         Raises:
             BenchmarkError: the sample was asked for and the evidence has none.
@@ -121,7 +121,7 @@ class MaxExamples:
     def simulate_block(
         self, explanations: Sequence[MaxExamplesExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All neurons' matches together; equal to simulating one by one."""
+        """Simulate all neurons' matches together, equal to one by one."""
         result = torch.empty(*tokens.shape, len(explanations), device=tokens.device)
         matchings = [one.matching for one in explanations]
         for matching in set(matchings):  # one, unless explanations of several runs are mixed

@@ -1,4 +1,4 @@
-"""What the max-activating examples say about a neuron: the exemplars and what it did there."""
+"""Max-examples explanation: the exemplars and the activations there."""
 
 from __future__ import annotations
 

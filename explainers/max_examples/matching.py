@@ -89,7 +89,7 @@ class _Places:
 
 
 def _places(tokens: Int[np.ndarray, "batch pos"], bos: int) -> _Places:
-    """Every place of text but those of BOS; a row is a text of its own."""
+    """Return every place of text but those of BOS; a row is a text of its own."""
     flat = np.ascontiguousarray(tokens, dtype=np.int64).reshape(-1)
     every = np.arange(len(flat))
     row_start = every - every % max(1, tokens.shape[1])
@@ -137,7 +137,7 @@ def _fill(
 def _all_exemplars(
     neurons: Sequence[Remembered], bos: int
 ) -> tuple[_Places, Integers, Float[np.ndarray, " m"]]:
-    """The exemplars of all neurons as one text: places, the neuron of each, its activation."""
+    """Return the exemplars of all neurons as one text: places, their neurons and activations."""
     places = [_places(one.tokens, bos) for one in neurons]
     sizes = np.array([len(one.text) for one in places])
     first = np.cumsum(sizes) - sizes
@@ -183,7 +183,7 @@ def _write(
 def _combined(
     group: Integers, values: Float[np.ndarray, " m"], n_groups: int, combine: str
 ) -> Float[np.ndarray, " g"]:
-    """One number for the values of each group; every group has some."""
+    """Return one number for the values of each group; every group has some."""
     counts = np.bincount(group, minlength=n_groups)
     if combine == "mean":
         # In the order of the values, whatever else there is: alone or in a block is the same.

@@ -16,7 +16,7 @@ from explainers.n2g.saliency import measure_saliency
 from explainers.n2g.settings import Settings
 from explainers.n2g.substitutes import Substitute
 from explainers.proposers import Proposal, Proposer
-from explainers.queries import Asking, SharedStarts
+from explainers.queries import SharedStarts, SubjectQueries
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def augment(
     prompts: Sequence[Prompt],
     examples: Examples,
     maxima: Float[np.ndarray, " n"],
-    asking: Asking,
+    queries: SubjectQueries,
     proposer: Proposer,
     settings: Settings,
 ) -> tuple[list[Variant], list[list[Substitute]]]:
@@ -63,7 +63,7 @@ def augment(
         [(place, place + 1) for place in important_places(example, threshold)]
         for example in pivotal
     ]
-    room = asking.subject.n_ctx
+    room = queries.subject.n_ctx
     proposals = [
         one
         for one in proposer.propose(contexts, places)
@@ -76,7 +76,7 @@ def augment(
         np.array([one.context for one in proposals], dtype=np.int64),
         np.array([one.start for one in proposals], dtype=np.int64),
     )
-    found = asking.of_lengths(made, owners, shared)
+    found = queries.activations_of_lengths(made, owners, shared)
     variants: list[Variant] = []
     numbers = [0] * len(prompts)
     tried: list[dict[tuple[int, tuple[int, ...], tuple[int, ...]], Substitute]] = [
@@ -114,7 +114,7 @@ def further_examples(
     maxima: Float[np.ndarray, " n"],
     bos: int,
     texts: Sequence[Int[np.ndarray, "k ctx"]],
-    asking: Asking,
+    queries: SubjectQueries,
     settings: Settings,
 ) -> list[Example]:
     """Make the examples that substituted prompts add, with their importances.
@@ -126,7 +126,7 @@ def further_examples(
     prompts = [one.prompt for one in variants]
     activations: Sequence[Float[np.ndarray, " pos"]]
     if settings.remeasure:
-        activations = measure_prompts(prompts, asking)
+        activations = measure_prompts(prompts, queries)
     else:
         prompts = [replace(one, tokens=one.tokens[: one.pivot + 1]) for one in prompts]
         activations = [_at_pivot(one) for one in prompts]
@@ -157,7 +157,7 @@ def further_examples(
             )
             inherited.append(inherited_importances(variant, place, examples))
     if settings.remeasure:
-        measure_saliency(further, maxima, texts, asking, settings)
+        measure_saliency(further, maxima, texts, queries, settings)
         for example, weights in zip(further, inherited, strict=True):
             example.importances = np.maximum(example.importances, weights)
     else:

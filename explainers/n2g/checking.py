@@ -1,4 +1,4 @@
-"""Checking tries against the sample: what a neuron really does where a path decides."""
+"""Check of tries against the sample: what a neuron does where a path decides."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class CompiledTries:
     def matches(
         self, tokens: Int[np.ndarray, "batch pos"], *, literal_first: bool = False
     ) -> Iterator[tuple[Integers, Integers, Integers]]:
-        """Every place where a path matches, in the order in which later ones win.
+        """Return every place where a path matches, in the order in which later ones win.
 
         Paths come by length, and those of one length by how specific they are, so whoever writes
         the matches down one after the other is left with the right ones: the longest path, and
@@ -145,7 +145,7 @@ def compile_tries(neurons: Sequence[Sequence[tuple[int, ...]]]) -> CompiledTries
 
 
 def specificity(path: Sequence[int]) -> tuple[int, tuple[bool, ...]]:
-    """What orders paths of equal length: more literals, then literals nearer to the end.
+    """Return the order of paths of equal length: more literals, then literals nearer the end.
 
     Two different paths of equal length that match at one place always differ in it.
     """

@@ -18,7 +18,7 @@ def across_deciles(
     per_decile: int,
     floor: float,
 ) -> Anchored:
-    """For each neuron, places of the sample from every part of its range.
+    """Return for each neuron, places of the sample from every part of its range.
 
     The range from `floor` of the neuron's largest activation up to the largest is cut into
     `deciles` equal parts; in each, the places taken are spread evenly over those that there are,

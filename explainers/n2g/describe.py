@@ -59,7 +59,7 @@ def describe(
 
 
 def merged(paths: Sequence[Path]) -> list[Line]:
-    """Paths that differ in one token only become one line with alternatives, strongest first.
+    """Merge paths that differ in one token into lines with alternatives, strongest first.
 
     Places are tried from the one furthest from the activating token on. The activation of a line
     is the mean of its paths, weighted by count.
@@ -87,7 +87,7 @@ def merged(paths: Sequence[Path]) -> list[Line]:
 
 
 def _joined(lines: list[Line], place: int) -> list[Line]:
-    """Lines that differ at one place, those with like activations as one."""
+    """Join lines that differ at one place and have like activations."""
     lines = sorted(lines, key=lambda line: (-line.activation, line.places))
     joined: list[Line] = []
     while lines:
@@ -111,7 +111,7 @@ def _written(paths: Sequence[Path], texts: Mapping[int, str], bos: int) -> list[
 
 
 def write(places: Sequence[Sequence[int]], texts: Mapping[int, str], bos: int) -> str:
-    """A pattern in reading order: `[was | were] … on the ‹List›`."""
+    """Return a pattern in reading order: `[was | were] … on the ‹List›`."""
     return write_pattern(
         [
             [START_TEXT if token == bos else texts.get(token, f"#{token}") for token in options]
@@ -142,15 +142,15 @@ def _substitutes(substitutes: Sequence[Substitute], texts: Mapping[int, str]) ->
 
 
 def _number(value: float) -> str:
-    """Two digits, and no minus before what they round to zero."""
+    """Write two digits, and no minus before what they round to zero."""
     return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _beginning(line: str) -> str:
-    """A line of bounded width that loses its end."""
+    """Return a line of bounded width that loses its end."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}{GAP}"
 
 
 def _end(line: str) -> str:
-    """A line of bounded width; a pattern loses what is furthest from its activating token."""
+    """Return a line of bounded width, cut at the end far from its activating token."""
     return line if len(line) <= WIDTH else f"{GAP}{line[1 - WIDTH :]}"

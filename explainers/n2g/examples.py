@@ -56,7 +56,7 @@ class Example:
 
     @property
     def length(self) -> int:
-        """Tokens of the context with the activating one and without BOS."""
+        """Return tokens of the context with the activating one and without BOS."""
         return len(self.tokens) - 1
 
 

@@ -1,4 +1,4 @@
-"""The explainer: prune, saliency, augment, trie, for all neurons of a block together."""
+"""N2G explainer: prune, saliency, augment and trie, for all neurons of a block together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
 from explainers.n2g.trie import Path, build_paths
 from explainers.proposers import MASKED_MODEL, Proposer, Proposers
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 
 
 class N2G:
@@ -64,17 +64,17 @@ class N2G:
         )
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
-        """One trie per neuron; one that does not fire fails.
+        """Return one trie per neuron; one that does not fire fails.
 
         Raises:
             BenchmarkError: the augmenter cannot be had, or the mask token is none of the subject's.
         """
         proposer = self.proposers.of(subject)  # first: without it all else would be for nothing
-        asking = self._asking(evidence, subject)
+        queries = self._queries(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         pivots = find_pivots(evidence.exemplars, maxima, evidence.bos, self.settings)
-        pruned = prune(pivots.anchored, evidence.bos, asking, self.settings)
-        examples, substitutes = self._examples(pivots, pruned, evidence, asking, proposer)
+        pruned = prune(pivots.anchored, evidence.bos, queries, self.settings)
+        examples, substitutes = self._examples(pivots, pruned, evidence, queries, proposer)
         k = evidence.exemplars.tokens.shape[1]
         counts = count_exemplars(
             np.full(len(maxima), k),
@@ -90,7 +90,7 @@ class N2G:
     def simulate_block(
         self, explanations: Sequence[N2GExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All tries in one walk; equal to simulating one by one."""
+        """Simulate all tries in one walk, equal to one by one."""
         found = simulate_tries(
             [one.paths for one in explanations],
             [one.max_activation for one in explanations],
@@ -100,7 +100,7 @@ class N2G:
         )
         return torch.from_numpy(found).to(tokens.device).permute(1, 2, 0)
 
-    def _asking(self, evidence: Evidence, subject: SubjectModel) -> Asking:
+    def _queries(self, evidence: Evidence, subject: SubjectModel) -> SubjectQueries:
         mask = self.settings.mask_token
         if mask is None:
             mask = default_mask(subject)
@@ -109,14 +109,14 @@ class N2G:
                 f"mask_token={mask} of n2g is no token of '{subject.name}', whose ids are 0 to "
                 f"{subject.d_vocab - 1}; leave it out for the default."
             )
-        return Asking(subject, evidence.layer, evidence.neurons, mask)
+        return SubjectQueries(subject, evidence.layer, evidence.neurons, mask)
 
     def _examples(
         self,
         pivots: Pivots,
         pruned: Pruned,
         evidence: Evidence,
-        asking: Asking,
+        queries: SubjectQueries,
         proposer: Proposer | None,
     ) -> tuple[list[Example], list[list[Substitute]]]:
         """Make the examples of pruned prompts and of their substituted ones, with importances.
@@ -129,16 +129,16 @@ class N2G:
         texts = list(evidence.exemplars.tokens.cpu().numpy())
         text_of = None
         if settings.after_sentence:
-            text_of = functools.cache(lambda token: str(asking.subject.tokenizer.decode([token])))
+            text_of = functools.cache(lambda token: str(queries.subject.tokenizer.decode([token])))
         prompts = prompts_of(pivots, pruned, bos, settings, text_of)
-        known = Examples(prompts, measure_prompts(prompts, asking), maxima, bos, settings)
+        known = Examples(prompts, measure_prompts(prompts, queries), maxima, bos, settings)
         # A pivot that is too weak to enter only matters for what can be put into its context.
         examples = [one for one in known.all() if one.values or proposer is not None]
-        measure_saliency(examples, maxima, texts, asking, settings)
+        measure_saliency(examples, maxima, texts, queries, settings)
         if proposer is None:
             return examples, [[] for _ in maxima]
-        variants, substitutes = augment(prompts, known, maxima, asking, proposer, settings)
-        further = further_examples(variants, known, maxima, bos, texts, asking, settings)
+        variants, substitutes = augment(prompts, known, maxima, queries, proposer, settings)
+        further = further_examples(variants, known, maxima, bos, texts, queries, settings)
         return [*examples, *further], substitutes
 
     def _tries(self, examples: Sequence[Example], n: int) -> list[tuple[Path, ...]]:
@@ -179,7 +179,7 @@ class N2G:
 
 
 def default_mask(subject: SubjectModel) -> int:
-    """The tokenizer's padding token, or BOS where it names none.
+    """Return the tokenizer's padding token, or BOS where it names none.
 
     The authors' code masks with id 1, the padding token of their models' tokenizer; that of
     solu-tiny has none.
@@ -194,7 +194,7 @@ def texts_of(
     bos: int,
     text_of: Callable[[int], str],
 ) -> dict[int, str]:
-    """How every token of an explanation reads."""
+    """Return the text of every token of an explanation."""
     ids = {token for path in paths for token in path.tokens}
     ids |= {token for one in substitutes for token in (*one.original, *one.replacement)}
     return {token: text_of(token) for token in sorted(ids) if token >= 0 and token != bos}

@@ -1,4 +1,4 @@
-"""What N2G says about a neuron: the patterns of tokens that it fires on, and how strongly."""
+"""N2G explanation: the patterns of tokens that a neuron fires on, and how strongly."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class N2GExplanation:
         paths: what the trie holds, strongest first.
         default: prediction where no path matches, as a part of the largest activation.
         counts: what became of the exemplars.
-        substitutes: tokens put in the place of others, and what the neuron then did.
+        substitutes: tokens that replaced others, and what the neuron then did.
         bos: the id that a path ends with where it needs the start of a context.
         texts: tokens as a person can read them.
         match: which of several matching paths decides, as in the settings.

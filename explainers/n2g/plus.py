@@ -74,7 +74,7 @@ class N2GPlus(N2G):
         self.least = float(least)
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
-        """One trie per neuron, checked against the sample.
+        """Return one trie per neuron, checked against the sample.
 
         Raises:
             BenchmarkError: the sample was asked for and the evidence has none, or the augmenter
@@ -91,18 +91,18 @@ class N2GPlus(N2G):
         self, evidence: Evidence, sample: Sample, subject: SubjectModel
     ) -> list[N2GExplanation | Failure]:
         proposer = self.proposers.of(subject)
-        asking = self._asking(evidence, subject)
+        queries = self._queries(evidence, subject)
         maxima = evidence.max_activation.float().cpu().numpy()
         top = find_pivots(evidence.exemplars, maxima, evidence.bos, self.settings)
         k = evidence.exemplars.tokens.shape[1]
         drawn = numbered(self._drawn(evidence, sample, maxima), first=k)
         pivots = joined(top, drawn)
-        pruned = prune(pivots.anchored, evidence.bos, asking, self.settings)
+        pruned = prune(pivots.anchored, evidence.bos, queries, self.settings)
         # A weak exemplar that needs its whole context would cost most and match nothing else.
         kept = pruned.accepted | (np.arange(len(pivots.exemplars)) < len(top.exemplars))
         rows = np.flatnonzero(kept)
         examples, substitutes = self._examples(
-            pivots.select(rows), pruned.select(rows), evidence, asking, proposer
+            pivots.select(rows), pruned.select(rows), evidence, queries, proposer
         )
         tries, defaults = check_against(
             sample,

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from explainers.n2g.pivots import Pivots
 from explainers.n2g.prune import Pruned
 from explainers.n2g.settings import Settings
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 
 # A token that holds one of these is its sentence's last (as in the authors' code).
 SENTENCE_END = re.compile(r"[.!\n]")
@@ -109,14 +109,16 @@ def end_of_prompt(
     return stop
 
 
-def measure_prompts(prompts: Sequence[Prompt], asking: Asking) -> list[Float[np.ndarray, " pos"]]:
+def measure_prompts(
+    prompts: Sequence[Prompt], queries: SubjectQueries
+) -> list[Float[np.ndarray, " pos"]]:
     """Measure what each prompt's neuron does at every position of it, raw units.
 
     At the pivot it is known already.
     """
     unknown = [row for row, prompt in enumerate(prompts) if len(prompt.tokens) > 2]
     found = [np.full(len(prompt.tokens), -np.inf, dtype=np.float32) for prompt in prompts]
-    answers = asking.everywhere(
+    answers = queries.activations_everywhere(
         [prompts[row].tokens for row in unknown],
         np.array([prompts[row].owner for row in unknown], dtype=np.int64),
     )

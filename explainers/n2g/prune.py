@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from explainers.anchors import Anchored, suffixes
 from explainers.n2g.settings import Settings
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Pruned:
         return Pruned(self.lengths[rows], self.activations[rows], self.accepted[rows])
 
 
-def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> Pruned:
+def prune(exemplars: Anchored, bos: int, queries: SubjectQueries, settings: Settings) -> Pruned:
     """Find the shortest context of every pivot, which is the anchor of its row.
 
     A candidate is BOS and the last tokens up to the pivot, the pivot alone being the first. It
@@ -67,12 +67,12 @@ def prune(exemplars: Anchored, bos: int, asking: Asking, settings: Settings) -> 
             break
         candidates = suffixes(exemplars.tokens[rows], whole[rows], length, bos)
         if settings.pivot_leads:
-            everywhere = asking.everywhere(list(candidates), exemplars.owners[rows])
+            everywhere = queries.activations_everywhere(list(candidates), exemplars.owners[rows])
             inside = np.array(everywhere).reshape(candidates.shape)
             found = inside[:, -1]
             keeps = found >= np.where(candidates == bos, -np.inf, inside).max(1)
         else:
-            found = asking.activations(candidates, exemplars.owners[rows])
+            found = queries.activations(candidates, exemplars.owners[rows])
             keeps = np.ones(len(rows), dtype=bool)
         keeps &= found >= settings.prune_threshold * exemplars.activations[rows]
         done = rows[keeps]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from explainers.n2g.examples import Example
 from explainers.n2g.prompts import NEAR_ZERO
 from explainers.n2g.settings import Settings
-from explainers.queries import Asking, SharedStarts
+from explainers.queries import SharedStarts, SubjectQueries
 
 # Variants of contexts built at once: bounds memory, not what runs together.
 NUMBERS_AT_ONCE = 1 << 22
@@ -21,7 +21,7 @@ def measure_saliency(
     examples: Sequence[Example],
     maxima: Float[np.ndarray, " n"],
     texts: Sequence[Int[np.ndarray, "k ctx"]],
-    asking: Asking,
+    queries: SubjectQueries,
     settings: Settings,
 ) -> None:
     """Fill in the importances of every example.
@@ -31,7 +31,7 @@ def measure_saliency(
     activation is too near zero to divide by, nothing is important. The activating token itself is
     not masked, its importance is 1.
 
-    What stands for a masked token is the asking's `mask_token`, which the subject has an opinion
+    A masked token is replaced by the `mask_token` of the queries, which the subject has an opinion
     of, too: where the tokenizer has no padding token, as that of solu-tiny, it is BOS, and the
     subject sees a new document begin there. Importances are measured against that.
 
@@ -43,7 +43,7 @@ def measure_saliency(
         examples: of all neurons of the block.
         maxima: each neuron's largest activation, raw units.
         texts: each neuron's exemplars, the probes being their last tokens.
-        asking: the subject.
+        queries: the subject.
         settings: the thresholds.
     """
     for group in _groups(examples):
@@ -52,13 +52,13 @@ def measure_saliency(
         length = tokens.shape[1] - 1
         places = np.arange(1, length)
         masked = np.repeat(tokens[:, None], len(places), axis=1)
-        masked[:, np.arange(len(places)), places] = asking.mask_token
+        masked[:, np.arange(len(places)), places] = queries.mask_token
         shared = SharedStarts(
             list(tokens[:, :length]),
             np.repeat(np.arange(len(group)), len(places)),
             np.tile(places, len(group)),
         )
-        found = asking.activations(
+        found = queries.activations(
             masked.reshape(-1, length + 1), np.repeat(owners, len(places)), shared
         ).reshape(len(group), len(places))
         for example, activations in zip(group, found, strict=True):
@@ -67,13 +67,13 @@ def measure_saliency(
                 activations, example.activation, float(maxima[example.owner])
             )
             example.importances[length] = 1
-    _probe_starts(examples, maxima, texts, asking, settings)
+    _probe_starts(examples, maxima, texts, queries, settings)
 
 
 def importance(
     masked: Float[np.ndarray, " m"], activation: float, maximum: float
 ) -> Float[np.ndarray, " m"]:
-    """1 - masked / activation within 0 and 1.
+    """Return 1 - masked / activation within 0 and 1.
 
     It is 0 for an activation near zero or not finite, and where what was masked gives no number.
     """
@@ -84,7 +84,7 @@ def importance(
 
 
 def _groups(examples: Sequence[Example]) -> Iterator[list[Example]]:
-    """Examples of one length, in parts that bound the memory of their variants."""
+    """Return examples of one length, in parts that bound the memory of their variants."""
     by_length: dict[int, list[Example]] = {}
     for example in examples:
         by_length.setdefault(example.length, []).append(example)
@@ -98,7 +98,7 @@ def _probe_starts(
     examples: Sequence[Example],
     maxima: Float[np.ndarray, " n"],
     texts: Sequence[Int[np.ndarray, "k ctx"]],
-    asking: Asking,
+    queries: SubjectQueries,
     settings: Settings,
 ) -> None:
     asked = [example for example in examples if example.at_start]
@@ -107,11 +107,11 @@ def _probe_starts(
     members: list[int] = []
     for member, example in enumerate(asked):
         for probe in _probes(texts[example.owner], int(example.tokens[0]), settings.start_probes):
-            if len(probe) + len(example.tokens) <= asking.subject.n_ctx:
+            if len(probe) + len(example.tokens) <= queries.subject.n_ctx:
                 contexts.append(np.concatenate([example.tokens[:1], probe, example.tokens[1:]]))
                 owners.append(example.owner)
                 members.append(member)
-    found = asking.of_lengths(contexts, np.array(owners, dtype=np.int64))
+    found = queries.activations_of_lengths(contexts, np.array(owners, dtype=np.int64))
     bounds = np.searchsorted(members, np.arange(len(asked) + 1))
     for example, start, stop in zip(asked, bounds[:-1], bounds[1:], strict=True):
         if stop > start:
@@ -123,6 +123,6 @@ def _probe_starts(
 def _probes(
     text: Int[np.ndarray, "k ctx"], bos: int, wanted: int
 ) -> list[Int[np.ndarray, " probe"]]:
-    """The last tokens of a neuron's exemplars, those without a document's start among them."""
+    """Return the last tokens of a neuron's exemplars that hold no document's start."""
     ends = text[:, -PROBE_LENGTH:]
     return [end for end in ends if not (end == bos).any()][:wanted]

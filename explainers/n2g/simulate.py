@@ -1,4 +1,4 @@
-"""Simulate: from every token backwards, the longest path that matches gives the prediction."""
+"""Simulation by tries: the longest path that matches backwards from a token decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Substitutes: what was put in the place of a token, and what the neuron did then."""
+"""Substitutes: tokens that replaced others, and the neuron's activation then."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Path:
 def pattern_of(
     example: Example, importance_threshold: float
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """An example's tokens backwards, each literal or `ANY`, up to its furthest important one.
+    """Return an example's tokens backwards, literal or `ANY`, up to its furthest important one.
 
     The activating token is always literal, so no path fires everywhere, and so is every important
     token: a wildcard only ever stands for one that was measured to be unimportant.

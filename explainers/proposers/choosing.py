@@ -1,4 +1,4 @@
-"""Which proposer an explainer's options name, made for a subject."""
+"""Choice of a proposer by an explainer's options."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Proposers:
         self._masked_words: FillsGaps | None = None
 
     def of(self, subject: SubjectModel) -> Proposer | None:
-        """The proposer for a subject, None where none is wanted.
+        """Return the proposer for a subject, None where none is wanted.
 
         Raises:
             BenchmarkError: it cannot be had.

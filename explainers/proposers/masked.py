@@ -1,4 +1,4 @@
-"""Substitutes from a masked language model, word by word, as in the paper."""
+"""Proposer of a masked language model: substitutes word by word, as in the paper."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class FillsGaps(Protocol):
     gap: str
 
     def likely(self, sentences: Sequence[str], k: int) -> list[list[str]]:
-        """The likeliest words for the gap of each sentence, likeliest first."""
+        """Return the likeliest words for the gap of each sentence, likeliest first."""
         ...
 
 
 class MaskedProposer:
-    """Proposes the words that a masked language model expects in the place of another.
+    """Proposes the words that a masked language model expects instead of another.
 
     A word is replaced whole, whichever of its tokens the place holds, and written in the original's
     casing; the original, in whatever casing, is never proposed. Only the tokens of the word are
-    tokenised anew. Tokens that are no part of a word get no substitutes.
+    tokenised again. Tokens that are no part of a word get no substitutes.
 
     Args:
         model: what predicts words.
@@ -44,7 +44,7 @@ class MaskedProposer:
     def propose(
         self, contexts: Sequence[Context], places: Sequence[Sequence[Span]]
     ) -> list[Proposal]:
-        """Likely words for the words that the given places are part of."""
+        """Propose likely words for the words that the given places are part of."""
         gaps: list[tuple[int, Word]] = []
         for number, (tokens, spans) in enumerate(zip(contexts, places, strict=True)):
             text = tokens[1:].tolist()  # without BOS

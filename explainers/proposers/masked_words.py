@@ -69,7 +69,7 @@ class MaskedWords:
         self.gap = str(self._tokenizer.mask_token)
 
     def likely(self, sentences: Sequence[str], k: int) -> list[list[str]]:
-        """The `k` likeliest whole words for the first gap of each sentence, likeliest first.
+        """Return the `k` likeliest whole words for each sentence's first gap, likeliest first.
 
         A sentence that is too long is shown around its gap.
         """
@@ -109,5 +109,5 @@ class MaskedWords:
 
 
 def _is_word(piece: str) -> bool:
-    """A whole word: no part of one, no number, no sign, nothing special."""
+    """Return a whole word: no part of one, no number, no sign, nothing special."""
     return not piece.startswith(CONTINUES) and WORD.fullmatch(piece) is not None

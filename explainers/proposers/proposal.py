@@ -1,4 +1,4 @@
-"""A proposal: tokens that could stand in the place of others."""
+"""Proposals: tokens that could replace others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Proposal:
     """Tokens proposed for a place of a context.
 
     Attributes:
-        context: number of the context among those asked about.
+        context: number of the context among those given.
         start, stop: the positions that are replaced.
         replacement: the ids that stand there instead, at least one.
     """
@@ -30,11 +30,11 @@ class Proposal:
     replacement: tuple[int, ...]
 
     def length(self, tokens: Context) -> int:
-        """How long the context is with the replacement in it."""
+        """Return how long the context is with the replacement in it."""
         return len(tokens) - (self.stop - self.start) + len(self.replacement)
 
     def put_into(self, tokens: Context) -> Context:
-        """The context with the replacement in it."""
+        """Return the context with the replacement in it."""
         new = np.array(self.replacement, dtype=np.int64)
         return np.concatenate([tokens[: self.start], new, tokens[self.stop :]])
 
@@ -45,7 +45,7 @@ class Proposer(Protocol):
     def propose(
         self, contexts: Sequence[Context], places: Sequence[Sequence[Span]]
     ) -> list[Proposal]:
-        """Substitutes for the given places of each context, the original never among them.
+        """Propose substitutes for the given places of each context, never the original.
 
         Args:
             contexts: token ids, BOS first; they may differ in length.

@@ -1,28 +1,18 @@
-"""Substitutes that the subject itself finds likely, given what stands to the left."""
+"""Proposer `subject`: substitutes that the subject itself finds likely after what stands left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import SubjectModel
 from explainers.proposers.proposal import Context, Proposal, Span
 from explainers.queries import distinct_rows
-
-
-@runtime_checkable
-class PredictsTokens(Protocol):
-    """A subject that says which tokens it expects next."""
-
-    def likely_next(self, tokens: Int[Tensor, "batch pos"], k: int) -> Int[Tensor, "batch pos k"]:
-        """The likeliest ids after each position, likeliest first."""
-        ...
 
 
 class SubjectProposer:
@@ -36,12 +26,11 @@ class SubjectProposer:
         option: what the explainer's option that chose this is called, for messages.
 
     Raises:
-        BenchmarkError: the subject does not predict tokens, or its checkpoint has no unembedding.
+        BenchmarkError: the subject does not predict tokens: its checkpoint has no unembedding.
     """
 
     def __init__(self, subject: SubjectModel, wanted: int, option: str = "proposer") -> None:
-        able = isinstance(subject, PredictsTokens)
-        if not able or not getattr(subject, "has_unembedding", True):
+        if not subject.has_unembedding:
             raise BenchmarkError(
                 f"subject '{subject.name}' does not predict tokens, so it has no substitutes; "
                 f"use explainer.{option}=none or explainer.{option}=distilbert."
@@ -53,7 +42,7 @@ class SubjectProposer:
     def propose(
         self, contexts: Sequence[Context], places: Sequence[Sequence[Span]]
     ) -> list[Proposal]:
-        """The likeliest tokens at each place but the first one that stands there and special ones.
+        """Propose the likeliest tokens at each place but the original one and special ones.
 
         Each replaces the whole place.
         """
@@ -78,9 +67,8 @@ class SubjectProposer:
         return proposals
 
     def _predicts(self, tokens: Tensor, k: int) -> list[list[list[int]]]:
-        assert isinstance(self._subject, PredictsTokens)
-        found: list[list[list[int]]] = self._subject.likely_next(tokens, k).tolist()
-        return found
+        ids: list[list[list[int]]] = self._subject.likely_next(tokens, k).tolist()
+        return ids
 
     def _chosen(self, likely: Sequence[int], original: int) -> list[int]:
         chosen = [token for token in likely if token != original and token not in self._left_out]
@@ -88,6 +76,6 @@ class SubjectProposer:
 
 
 def special_ids(subject: SubjectModel) -> frozenset[int]:
-    """Ids that never stand in text: BOS and the tokenizer's special tokens."""
+    """Return ids that never stand in text: BOS and the tokenizer's special tokens."""
     tokenizer: Any = subject.tokenizer
     return frozenset({subject.bos, *getattr(tokenizer, "all_special_ids", [])})

@@ -1,4 +1,4 @@
-"""Words in token ids: which tokens a word spans, and how another word is put in its place."""
+"""Words in token ids: which tokens a word spans, and the tokens with another word instead."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Word:
     right: str
 
     def sentence(self, replacement: str) -> str:
-        """The context's text with something else in the word's place."""
+        """Return the context's text with something else in the word's place."""
         return f"{self.left}{self.before}{replacement}{self.after}{self.right}"
 
     def tokens_of(self, replacement: str, tokenizer: Any) -> tuple[int, ...]:
-        """The ids of these tokens' text with another word; no other token is touched."""
+        """Return the ids of these tokens' text with another word; no other token is touched."""
         text = f"{self.before}{replacement}{self.after}"
         ids = tuple(tokenizer.encode(text, add_special_tokens=False))
         if text.startswith(" ") and _written(ids, tokenizer) != text:
@@ -49,7 +49,7 @@ class Word:
 
 
 def word_at(tokens: Sequence[int], place: int, tokenizer: Any) -> Word | None:
-    """The word that a token is part of, None where it is part of none.
+    """Return the word that a token is part of, None where it is part of none.
 
     Every token is decoded by itself, so that its place in the text is known; tokens that are not
     whole characters belong to no word.
@@ -76,7 +76,7 @@ def word_at(tokens: Sequence[int], place: int, tokenizer: Any) -> Word | None:
 
 
 def word_spans(texts: Sequence[str]) -> list[tuple[int, int, str]]:
-    """The tokens that belong together: those of a word, or a single one that is part of none.
+    """Return tokens that belong together: those of a word, or one that is part of none.
 
     Args:
         texts: of each token.
@@ -102,7 +102,7 @@ def word_spans(texts: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def _starts(texts: Sequence[str]) -> list[int]:
-    """Where each token's text begins, and the length of all."""
+    """Return where each token's text begins, and the length of all."""
     return list(itertools.accumulate(map(len, texts), initial=0))
 
 
@@ -111,7 +111,7 @@ def _written(ids: Sequence[int], tokenizer: Any) -> str:
 
 
 def in_casing_of(word: str, original: str) -> str:
-    """A predicted word written as the original was: `List` is replaced by `Table`, not `table`."""
+    """Write a predicted word as the original was: `Table` for `List`, not `table`."""
     if len(original) > 1 and original.isupper():
         return word.upper()
     if original[:1].isupper() and word.islower():

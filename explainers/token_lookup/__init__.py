@@ -1,4 +1,4 @@
-"""The token lookup: a neuron does on a token what it did there on average."""
+"""Token lookup: a neuron's mean activation on each token."""
 
 from explainers.token_lookup.explainer import TokenLookup
 from explainers.token_lookup.explanation import TokenLookupExplanation

@@ -28,7 +28,7 @@ class SampleMeans(NamedTuple):
     counts: Int[Tensor, " u"]
 
     def seen(self, min_count: int) -> SampleMeans:
-        """Only the tokens that were seen so often."""
+        """Return only the tokens that were seen at least `min_count` times."""
         often = self.counts >= min_count
         if bool(often.all()):
             return self
@@ -44,13 +44,13 @@ class TokenMeans(NamedTuple):
 
 
 def no_sample(n_neurons: int) -> SampleMeans:
-    """The means of no tokens."""
+    """Return the means of no tokens."""
     nothing = torch.zeros(0, dtype=torch.long)
     return SampleMeans(nothing, torch.zeros(n_neurons, 0), nothing)
 
 
 def sample_means(sample: Sample, bos: int) -> SampleMeans:
-    """Each token's mean over the sample, BOS left out, for all neurons at once; on the CPU."""
+    """Return each token's mean over the sample without BOS, for all neurons, on the CPU."""
     tokens = sample.tokens.flatten()
     activations = sample.activations.flatten(0, 1)
     positions = text_mask(tokens, bos).nonzero()[:, 0]
@@ -66,7 +66,7 @@ def sample_means(sample: Sample, bos: int) -> SampleMeans:
 def exemplar_means(
     exemplars: Exemplars, bos: int, min_count: int, decided: Int[Tensor, " u"]
 ) -> list[TokenMeans]:
-    """Each neuron's token means over its own exemplars, BOS left out; on the CPU.
+    """Return each neuron's token means over its own exemplars, BOS left out; on the CPU.
 
     Args:
         exemplars: the block's exemplars.
@@ -92,7 +92,7 @@ def exemplar_means(
 
 
 def merged(first: TokenMeans, second: TokenMeans) -> TokenMeans:
-    """Two tables without a common id as one."""
+    """Merge two tables without a common id."""
     if not len(second.ids):
         return first
     if not len(first.ids):

@@ -1,4 +1,4 @@
-"""The explainer: which evidence decides a token's mean, and what is kept of it."""
+"""Token lookup explainer: which evidence decides a token's mean, and what is kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TokenLookup:
     over them is biased (an unremarkable token is seen mostly around firing ones), while the
     sample's is not. A context that is in both therefore counts once for each of its tokens: in the
     sample if that decides the token, else among the exemplars. With `evidence=exemplars` the
-    biased mean is the only one to be had. BOS is never counted.
+    biased mean is the only one that exists. BOS is never counted.
     """
 
     explanation_class: ClassVar[type[Any]] = TokenLookupExplanation
@@ -77,7 +77,7 @@ class TokenLookup:
     def explain(
         self, evidence: Evidence, subject: SubjectModel
     ) -> list[TokenLookupExplanation | Failure]:
-        """One table per neuron; one whose activations are not finite fails.
+        """Return one table per neuron; one whose activations are not finite fails.
 
         Raises:
             BenchmarkError: a sample was asked for and the evidence has none.
@@ -98,7 +98,7 @@ class TokenLookup:
     def simulate_block(
         self, explanations: Sequence[TokenLookupExplanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"]:
-        """All tables at once: each is asked only about the distinct tokens of the batch."""
+        """Simulate all tables at once: each looks up only the distinct tokens of the batch."""
         distinct, where = torch.unique(tokens, return_inverse=True)
         table = torch.cat([one.simulate(distinct[None]) for one in explanations]).T.contiguous()
         return table.index_select(0, where.flatten()).reshape(*tokens.shape, len(explanations))

@@ -1,4 +1,4 @@
-"""What the token lookup says about a neuron: a number per token id."""
+"""Token lookup explanation: a number per token id."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TokenLookupExplanation:
         return table[tokens]
 
     def describe(self) -> str:
-        """The strongest tokens with their mean activation and how often they were seen."""
+        """Show the strongest tokens with their mean activation and how often they were seen."""
         lines = [f"mean activation of {len(self.ids)} token ids; {self.default:.4g} on others"]
         if self.strongest:
             lines.append(f"{'mean':>10} {'seen':>7}  token")

@@ -140,6 +140,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], beside: list[str]) -> R
 
 
 def _layers(page: Page) -> Iterator[Record]:
+    beside = _beside(page)
     for board in page.boards:
         for row in board.rows:
             for layer in board.layers:
@@ -157,6 +158,7 @@ def _layers(page: Page) -> Iterator[Record]:
                         name: found.get(score_column(board.scoring_set, name))
                         for name in (*METRICS, *page.metrics)
                     },
+                    **{name: found[name] for name in beside if name in found},
                 }
 
 

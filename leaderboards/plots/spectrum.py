@@ -162,8 +162,10 @@ def measure(
         threshold = float(experiment.store.firing_thresholds(block)[row])
         explanation = reopened.restored(saved, experiment.subject)
         tokens = truth.tokens[truth.uniform]
-        predicted = simulate(explainer, [explanation], tokens).predictions[0]
-        text = tokens != truth.bos
+        simulated = simulate(explainer, [explanation], tokens)
+        predicted, text = simulated.predictions[0], tokens != truth.bos
+        if simulated.predicted is not None:
+            text &= simulated.predicted[0]
         spectra.append(
             Spectrum(
                 label=label,

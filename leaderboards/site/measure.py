@@ -13,6 +13,7 @@ from torch import Tensor
 
 import metrics
 from benchmark.config.run_config import RunConfig
+from benchmark.evaluation.blocks import cut_blocks
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.reopen import ReopenedRun, check_same
 from benchmark.evidence import NEVER_FIRES, Block, Truth
@@ -117,20 +118,13 @@ class Measured:
         for method in group.methods:
             check_same(method.run, self.experiment)
         self.subject = self.experiment.subject
-        self.blocks = self._blocks(config.neurons.block_size)
+        self.blocks = cut_blocks(self.group.neurons.items(), config.neurons.block_size)
         self.experiment.store.prepare(self.blocks)
         self._predictors = [Predictor(method, self.subject, trust) for method in group.shown]
         self._rows = {
             method.slug: {(row["layer"], row["neuron"]): row for row in method.run.scores.rows()}
             for method in group.shown
         }
-
-    def _blocks(self, size: int) -> list[Block]:
-        blocks: list[Block] = []
-        for layer, neurons in self.group.neurons.items():
-            for part in torch.tensor(neurons).split(size):
-                blocks.append(Block(len(blocks), layer, part))
-        return blocks
 
     def neighbours(self) -> dict[Key, list[Neighbour]]:
         """Return the neurons that resemble each neuron most."""

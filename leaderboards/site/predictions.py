@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.evaluation.simulate import simulate
 from benchmark.evidence import Block
@@ -52,6 +53,11 @@ class Predictor:
         found = [self._restored((block.layer, neuron)) for neuron in block.neurons.tolist()]
         asked = [one if one is not None else Failure("not in this run") for one in found]
         jointly = simulate(self._reopened.explainer, asked, shared)
+        if jointly.predicted is not None:
+            raise BenchmarkError(
+                f"'{self.method.run.folder}': a report shows every token of a context, and the "
+                "simulator of this run predicts only a part of them; leave it out of the report."
+            )
         known: list[Explanation | Failure | None] = [
             None if one is None else now
             for one, now in zip(found, jointly.explanations, strict=True)

@@ -65,7 +65,8 @@ def test_what_a_metric_is() -> None:
 
 def test_defaults_are_choices() -> None:
     chosen = default_names()
-    assert set(chosen) >= {"model", "dataset", "explainer", "metrics", "tracking"}
+    groups = {"model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking"}
+    assert set(chosen) == groups
     for group, name in chosen.items():
         assert name in {entry.name for entry in entries(group)}
 

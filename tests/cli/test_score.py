@@ -179,15 +179,15 @@ def test_killed_while_it_replaces_the_files(
     assert explanations(load_run(run.folder)) == explanations(run)
 
 
-@pytest.mark.parametrize("moment", ["simulate", "score_block"])
+@pytest.mark.parametrize("moment", ["simulate", "_scores"])
 def test_killed_while_it_scores(
     command: Command, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.evaluation.score
 
     run = command.finished("explainer=token_lookup")
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.evaluation.run, moment, interrupted)
+        patched.setattr(benchmark.evaluation.score, moment, interrupted)
         answer = call("score", str(run.folder))
     assert answer.status == 130
     assert answer.err.strip() == "interrupted."

@@ -32,6 +32,7 @@ class PlantedSubject:
         self.with_context = with_context
         self.tokenizer = Tokenizer()
         self.tokens_run = 0
+        self.has_unembedding = True
         self.calls = []
 
     def activations(self, tokens, layer, neurons=None):
@@ -42,6 +43,10 @@ class PlantedSubject:
             found = found.clone()
             found[:, 1:] += found[:, :-1] / 2
         return found if neurons is None else found[..., neurons]
+
+    def last_activations(self, tokens, layer, rows, neurons, prefixes=None):
+        columns, column = neurons.unique(return_inverse=True)
+        return self.activations(tokens, layer, columns)[:, -1][rows, column]
 
     def likely_next(self, tokens, k):
         self.tokens_run += tokens.numel()

@@ -25,6 +25,7 @@ class RuleSubject:
         self.rules = rules
         self.tokenizer = Tokenizer()
         self.tokens_run = 0
+        self.has_unembedding = True
         self.asked = []  # every context that was run, whole
 
     def activations(self, tokens, layer, neurons=None):
@@ -37,6 +38,10 @@ class RuleSubject:
                 for row in tokens.tolist()
             ]
         ).reshape(*tokens.shape, len(chosen))
+
+    def last_activations(self, tokens, layer, rows, neurons, prefixes=None):
+        columns, column = neurons.unique(return_inverse=True)
+        return self.activations(tokens, layer, columns)[:, -1][rows, column]
 
     def likely_next(self, tokens, k):
         """Always the first ids of the vocabulary, special ones included."""

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from benchmark.subject import load_subject
-from explainers.queries import Asking, SharedStarts
+from explainers.queries import SharedStarts, SubjectQueries
 from tests.subject import checkpoints
 from tests.subject.checkpoints import D_MLP, D_VOCAB, N_CTX
 
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory):
-    folder = checkpoints.builtin_folder(tmp_path_factory.mktemp("asking") / "small")
+    folder = checkpoints.builtin_folder(tmp_path_factory.mktemp("queries") / "small")
     return load_subject({"name": "small", "kind": "builtin", "source": str(folder)}, device="cpu")
 
 
@@ -37,11 +37,11 @@ def test_shared_starts_change_no_answer(subject, monkeypatch, seed):
         places.append(place)
     owners = rng.integers(0, 6, 80)
     shared = SharedStarts(made_from, np.array(which), np.array(places))
-    asking = Asking(subject, 2, torch.randperm(D_MLP)[:6])
+    queries = SubjectQueries(subject, 2, torch.randperm(D_MLP)[:6])
     subject.passes.tokens_run = 0
-    expected = asking.of_lengths(contexts, owners)
+    expected = queries.activations_of_lengths(contexts, owners)
     whole, subject.passes.tokens_run = subject.tokens_run, 0
     np.testing.assert_allclose(
-        asking.of_lengths(contexts, owners, shared), expected, rtol=1e-4, atol=1e-5
+        queries.activations_of_lengths(contexts, owners, shared), expected, rtol=1e-4, atol=1e-5
     )
     assert subject.tokens_run < whole

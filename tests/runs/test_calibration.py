@@ -174,16 +174,16 @@ def test_other_held_out_text_leaves_the_fit_as_it_was(shared: Command, linear: R
 def test_maps_are_fitted_on_contexts_of_the_calibrate_split_alone(
     shared: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.scorers.calibration
 
     seen = []
-    fit = benchmark.evaluation.run.fit_block
+    fit = benchmark.scorers.calibration.fit_block
 
-    def watched(method, truth, explainer, answers):
-        seen.append(truth.tokens)
-        return fit(method, truth, explainer, answers)
+    def watched(method, block):
+        seen.append(block.calibration().tokens)
+        return fit(method, block)
 
-    monkeypatch.setattr(benchmark.evaluation.run, "fit_block", watched)
+    monkeypatch.setattr(benchmark.scorers.calibration, "fit_block", watched)
     run = shared.finished("explainer=mean", METRICS, "calibration=linear")
     from omegaconf import OmegaConf
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark.scorers.causal.columns import causal_columns, effect_column
 
-import benchmark.evaluation.run
+import benchmark.scorers.causal.scorer
 from benchmark.results import Run, load_run
+from benchmark.results.columns import causal_columns, effect_column
 from tests.command import Command, call, table
 
 CAUSAL = ("metrics=causal", "metrics.causal.contexts=3", "metrics.causal.together=[2,5]")
@@ -54,7 +54,7 @@ def test_an_ablation_scores_exactly_zero(shared: Command, ablation: str) -> None
 
 def test_columns_records_and_summary(lookup: Run) -> None:
     scores = lookup.scores
-    assert scores.causal_columns == causal_columns()
+    assert [one for one in scores.metric_columns if one.startswith("causal/")] == causal_columns()
     assert "causal" not in scores.scoring_sets
     for column in causal_columns():
         contexts, ablation = column.removeprefix("causal/").split("_")
@@ -92,17 +92,17 @@ def test_explaining_costs_what_it_costs_without(shared: Command, lookup: Run) ->
     assert table(again) == table(lookup)
     assert again.record.together == lookup.record.together
     assert call("score", str(plain.folder), "metrics=standard").status == 0
-    assert load_run(plain.folder).scores.causal_columns == []
+    assert not set(causal_columns()) & set(load_run(plain.folder).scores.columns)
 
 
 def test_continued_after_an_interruption(
     command: Command, lookup: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.evaluation.run, "replace_together", interrupted)
+        patched.setattr(benchmark.scorers.causal.scorer, "score_together", interrupted)
         assert command.run("explainer=token_lookup", *CAUSAL).status == 130
     run = command.finished("explainer=token_lookup", *CAUSAL)
     assert table(run) == table(lookup)

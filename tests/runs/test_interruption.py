@@ -141,9 +141,9 @@ def test_an_interruption_in_this_process(command: Command, monkeypatch: pytest.M
 def test_a_damaged_block_of_an_interrupted_run_is_made_again(
     command: Command, undisturbed: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.scorers.simulation
 
-    score, calls = benchmark.evaluation.run.score_block, []
+    score, calls = benchmark.scorers.simulation.score_block, []
 
     def interrupted_later(*arguments):
         calls.append(1)
@@ -152,7 +152,7 @@ def test_a_damaged_block_of_an_interrupted_run_is_made_again(
         return score(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.evaluation.run, "score_block", interrupted_later)
+        patched.setattr(benchmark.scorers.simulation, "score_block", interrupted_later)
         assert command.run(EXPLAINER).status == 130
     unfinished = next((command.folder / "results").rglob("unfinished"))
     block = unfinished / "block-000001.jsonl"

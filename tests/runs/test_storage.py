@@ -121,12 +121,12 @@ def test_a_full_disk_for_the_cache(
 def test_no_memory_is_one_message(
     command: Command, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.scorers.simulation
 
     def exhausted(*arguments):
         raise error
 
-    monkeypatch.setattr(benchmark.evaluation.run, "score_block", exhausted)
+    monkeypatch.setattr(benchmark.scorers.simulation, "score_block", exhausted)
     assert "out of memory" in command.run("explainer=zero").message
 
 

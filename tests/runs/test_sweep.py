@@ -85,16 +85,16 @@ def test_classes_of_ones_own_are_told_apart(command: Command) -> None:
 def test_a_fault_of_ours_in_a_sweep_is_not_passed_over(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.scorers.simulation
 
-    score = benchmark.evaluation.run.score_block
+    score = benchmark.scorers.simulation.score_block
 
     def broken(truth, prediction, threshold, names):
         if prediction.any():
             raise ZeroDivisionError("a fault of ours")
         return score(truth, prediction, threshold, names)
 
-    monkeypatch.setattr(benchmark.evaluation.run, "score_block", broken)
+    monkeypatch.setattr(benchmark.scorers.simulation, "score_block", broken)
     with pytest.raises(ZeroDivisionError, match="a fault of ours"):
         command.run("-m", "explainer=mean,zero")
     assert [folder.parent.name for folder in command.folders()] == ["zero"]

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from explainers.anchors import Anchored, anchored, firing
 from explainers.local_search.prune import prune
 from explainers.local_search.settings import Settings
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 
 def pruned(subject, evidence, **settings):
-    asking = Asking(subject, 0, evidence.neurons)
+    queries = SubjectQueries(subject, 0, evidence.neurons)
     maxima = evidence.max_activation.numpy()
     used: Anchored = firing(anchored(evidence.exemplars), maxima, 0.0)
-    return used, prune(used, BOS, asking, Settings(**settings))
+    return used, prune(used, BOS, queries, Settings(**settings))
 
 
 def slow_prune(rule, context, anchor, settings):

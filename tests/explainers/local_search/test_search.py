@@ -12,7 +12,7 @@ from explainers.local_search.examples import Example, Slot
 from explainers.local_search.search import search, words_of
 from explainers.local_search.settings import Settings
 from explainers.proposers import Proposal
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from tests.explainers.proposers import masked_model
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
@@ -166,9 +166,9 @@ def test_what_does_not_fit_the_subject_is_not_asked():
     subject = Subject(lambda tokens: 2.0 * (tokens[1:] == [1, 6]))
     subject.n_ctx = 3
     example = Example((1, 6), (), 2.0, 1)
-    asking = Asking(subject, 0, torch.arange(1))
+    queries = SubjectQueries(subject, 0, torch.arange(1))
     text_of = TEXTS.__getitem__
-    ((found,),) = search([[example]], BOS, asking, Long(), text_of, Settings())
+    ((found,),) = search([[example]], BOS, queries, Long(), text_of, Settings())
     assert subject.asked == [(BOS, 2, 6)]
     assert [len(slot.trials) for slot in found.slots] == [1, 0]
 

@@ -13,7 +13,7 @@ from explainers.n2g.prompts import Origin, Prompt
 from explainers.n2g.settings import Settings
 from explainers.proposers import Proposal
 from explainers.proposers.subject import SubjectProposer
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from tests.explainers.rule_subject import BOS, RuleSubject
 
 TEXTS = np.array([[BOS, 1, 2, 3, 31, 32, 33, 34]])
@@ -37,7 +37,7 @@ def augmented(rule, given, augmenter, maximum=2.0, after=(), **settings):
     """What substitutes in prompts make, the last token before `after` being the pivot of each."""
     settings = Settings(**{"remeasure": False, "activation_threshold": 0.0, **settings})
     subject = RuleSubject(rule)
-    asking = Asking(subject, 0, torch.arange(1), 49)
+    queries = SubjectQueries(subject, 0, torch.arange(1), 49)
     maxima = np.array([maximum], dtype=np.float32)
     prompts, activations = [], []
     for row, one in enumerate(given):
@@ -51,8 +51,8 @@ def augmented(rule, given, augmenter, maximum=2.0, after=(), **settings):
     examples = Examples(prompts, activations, maxima, BOS, settings)
     for prompt, one in zip(prompts, given, strict=True):
         examples.ending_at(prompt, prompt.pivot).importances = one.importances
-    variants, tried = augment(prompts, examples, maxima, asking, augmenter, settings)
-    further = further_examples(variants, examples, maxima, BOS, [TEXTS], asking, settings)
+    variants, tried = augment(prompts, examples, maxima, queries, augmenter, settings)
+    further = further_examples(variants, examples, maxima, BOS, [TEXTS], queries, settings)
     return further, tried[0], subject
 
 
@@ -161,6 +161,7 @@ def test_what_the_subject_expects_depends_on_the_left_alone():
 def test_a_subject_that_predicts_nothing_says_so():
     class Silent:
         name = "silent"
+        has_unembedding = False
 
     with pytest.raises(BenchmarkError, match="'silent' does not predict tokens"):
         SubjectProposer(Silent(), 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,13 +10,13 @@ from hypothesis import strategies as st
 from explainers.anchors import anchored
 from explainers.n2g.prune import prune
 from explainers.n2g.settings import Settings
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from tests.explainers.rule_subject import BOS, RuleSubject, evidence_of
 
 
 def pruned(subject, evidence, **settings):
-    asking = Asking(subject, 0, evidence.neurons, BOS)
-    return prune(anchored(evidence.exemplars), BOS, asking, Settings(**settings))
+    queries = SubjectQueries(subject, 0, evidence.neurons, BOS)
+    return prune(anchored(evidence.exemplars), BOS, queries, Settings(**settings))
 
 
 def slow_prune(rule, context, anchor, activation, threshold, cutoff):
@@ -126,7 +125,7 @@ def test_batches_hold_one_length_and_no_padding():
     class Spy(RuleSubject):
         shapes = ()
 
-        def last_activations(self, tokens, layer, rows, neurons, stems=None):
+        def last_activations(self, tokens, layer, rows, neurons, prefixes=None):
             self.shapes += (tuple(tokens.shape),)
             found = self.activations(tokens, layer)[:, -1]
             return found[rows, neurons]
@@ -137,21 +136,6 @@ def test_batches_hold_one_length_and_no_padding():
     assert found.lengths.tolist() == [1, 1, 2, 2, 3, 3]
     assert spy.shapes == ((2, 2), (2, 3), (2, 4))
     assert all(context[0] == BOS and BOS not in context[1:] for context in spy.asked)
-
-
-def test_a_subject_with_and_without_the_fast_call_gives_the_same():
-    class Fast(RuleSubject):
-        def last_activations(self, tokens, layer, rows, neurons, stems=None):
-            return self.activations(tokens, layer)[:, -1][rows, neurons]
-
-    rules = (sums, len, lambda tokens: tokens[-1] == 3)
-    contexts = [[BOS, 1, 5, 3, 4], [BOS, 2, 6, 6, 3]]
-    results = []
-    for kind in (RuleSubject, Fast):
-        subject = kind(*rules)
-        results.append(pruned(subject, evidence_of(subject, contexts)))
-    assert np.array_equal(results[0].lengths, results[1].lengths)
-    assert np.array_equal(results[0].activations, results[1].activations)
 
 
 def test_the_anchor_is_never_a_bos():

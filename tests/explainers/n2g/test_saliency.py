@@ -10,7 +10,7 @@ from explainers.n2g.examples import Example
 from explainers.n2g.explainer import default_mask
 from explainers.n2g.saliency import importance, measure_saliency
 from explainers.n2g.settings import Settings
-from explainers.queries import Asking
+from explainers.queries import SubjectQueries
 from tests.explainers.rule_subject import BOS, RuleSubject
 
 MASK = 49
@@ -21,8 +21,8 @@ def measured(rule, context, *, activation=None, at_start=False, maximum=1.0, mas
     subject = RuleSubject(rule)
     activation = float(rule([BOS, *context])) if activation is None else activation
     example = Example(0, np.array([BOS, *context]), activation, 1, at_start)
-    asking = Asking(subject, 0, np_neurons(), mask)
-    measure_saliency([example], np.array([maximum]), [TEXT], asking, Settings(**settings))
+    queries = SubjectQueries(subject, 0, np_neurons(), mask)
+    measure_saliency([example], np.array([maximum]), [TEXT], queries, Settings(**settings))
     return example.importances.tolist(), subject
 
 

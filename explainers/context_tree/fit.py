@@ -1,4 +1,4 @@
-"""From what a block of neurons did on every run of tokens to the tree of one of them."""
+"""Fit of a context tree: from the statistics of a block's n-grams to the tree of one neuron."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 
 from explainers.context_tree.pruning import gains, priorities
-from explainers.context_tree.shape import Shape
 from explainers.context_tree.statistics import Observations, spreads, statistics
+from explainers.context_tree.suffixes import Suffixes
 from explainers.context_tree.tree import TreeLevel
 from explainers.context_tree.values import Kept, shrunk_means
 
@@ -21,7 +21,7 @@ Nodes = Int[np.ndarray, " nodes"]
 
 @dataclass(frozen=True)
 class Options:
-    """How trees are grown; see `ContextTree`."""
+    """Options of the fit; see `ContextTree`."""
 
     shrinkage: tuple[float, ...]
     min_count: float
@@ -32,10 +32,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Candidates:
-    """All nodes that a tree of one neuron may have, counted through the levels of the shape.
+    """All nodes that a tree of one neuron may have, counted through all levels of the suffix tree.
 
     Attributes:
-        shape: the runs of the block's evidence.
+        suffixes: the n-grams of the block's evidence.
         nodes: those that remove enough squared error, ascending, `[candidates]`.
         priority: what decides the order in which these are taken, `[candidates]`.
         gain: squared error that each node removes, raw units squared, `[nodes]`.
@@ -46,7 +46,7 @@ class Candidates:
         known_root: whether the root's value is the centre, whatever was seen.
     """
 
-    shape: Shape
+    suffixes: Suffixes
     nodes: Nodes
     priority: Float[np.ndarray, " candidates"]
     gain: Float[np.ndarray, " nodes"]
@@ -59,7 +59,7 @@ class Candidates:
     known_root: bool
 
     def best(self, most: int) -> Nodes:
-        """So many of the candidates, those of highest priority, ascending; each with its parent.
+        """Return the `most` candidates of highest priority, ascending, each with its parent.
 
         Of nodes with equal priority those nearer to the root come first.
         """
@@ -69,11 +69,11 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Grown:
-    """A tree with whole numbers as values.
+class FittedTree:
+    """A fitted tree with whole numbers as values.
 
     Attributes:
-        root: the value where no run matches, raw units.
+        root: the value where no n-gram matches, raw units.
         step: what 1 stands for in the values, raw units.
         levels: the nodes.
         nodes: which of the candidates they are, level by level, each `[nodes]`.
@@ -85,15 +85,15 @@ class Grown:
     nodes: list[Nodes]
 
 
-def candidates(
-    shape: Shape, seen: Observations, neurons: slice, options: Options
+def find_candidates(
+    suffixes: Suffixes, seen: Observations, neurons: slice, options: Options
 ) -> list[Candidates]:
-    """What there is to choose from, for some neurons of the block."""
-    found = statistics(shape, seen, neurons, options.exemplar_weight)
+    """Return the nodes to choose from, for some neurons of the block."""
+    found = statistics(suffixes, seen, neurons, options.exemplar_weight)
     spread, centre = spreads(seen, neurons), seen.centre[neurons]
-    gain = gains(shape, found, options.shrinkage[0])
-    priority = priorities(shape, gain)
-    first = shape.parts[0] if shape.levels else slice(0)
+    gain = gains(suffixes, found, options.shrinkage[0])
+    priority = priorities(suffixes, gain)
+    first = suffixes.parts[0] if suffixes.levels else slice(0)
     count, total = found.counts[first].double().sum(0), found.sums[first].double().sum(0)
     enough = priority > options.least_gain * spread**2 * count
     enough &= found.counts >= options.min_count
@@ -102,7 +102,7 @@ def candidates(
     taken = priority[nodes, neuron].split(sizes)
     return [
         Candidates(
-            shape=shape,
+            suffixes=suffixes,
             nodes=which.numpy(),
             priority=taken[row].numpy(),
             gain=gain[:, row].numpy(),
@@ -118,18 +118,18 @@ def candidates(
     ]
 
 
-def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
-    """The tree of some candidates, each with its parent; a leaf that says nothing new is left out.
+def fit_tree(candidates: Candidates, chosen: Nodes, options: Options) -> FittedTree:
+    """Fit the tree of some candidates; a leaf that says nothing new is left out.
 
     Args:
-        there: the candidates.
-        chosen: which of them, ascending.
+        candidates: the candidates.
+        chosen: which of them, ascending, each with its parent.
         options: how values are made.
     """
     kept: list[Kept] = []
     nodes: list[Nodes] = []
     above = np.zeros(1, dtype=np.int64)
-    for part, level in zip(there.shape.parts, there.shape.levels, strict=True):
+    for part, level in zip(candidates.suffixes.parts, candidates.suffixes.levels, strict=True):
         low, high = np.searchsorted(chosen, (part.start, part.stop))
         if low == high:
             break
@@ -139,20 +139,20 @@ def grow(there: Candidates, chosen: Nodes, options: Options) -> Grown:
             Kept(
                 np.searchsorted(above, level.parents.numpy()[local]),
                 level.tokens.numpy()[local],
-                there.counts[which].astype(np.float64),
-                there.sums[which].astype(np.float64),
+                candidates.counts[which].astype(np.float64),
+                candidates.sums[which].astype(np.float64),
             )
         )
         nodes.append(which)
         above = local
-    count = math.inf if there.known_root else there.count
-    root, values = shrunk_means(kept, options.shrinkage, count, there.total)
-    base, step = _rounded(there.centre + root), _rounded(options.step * there.spread)
+    count = math.inf if candidates.known_root else candidates.count
+    root, values = shrunk_means(kept, options.shrinkage, count, candidates.total)
+    base, step = _rounded(candidates.centre + root), _rounded(options.step * candidates.spread)
     levels = [
-        TreeLevel(level.parents, level.tokens, _whole((there.centre + value - base), step))
+        TreeLevel(level.parents, level.tokens, _whole((candidates.centre + value - base), step))
         for level, value in zip(kept, values, strict=True)
     ]
-    return Grown(base, step, *_without_repetition(levels, nodes))
+    return FittedTree(base, step, *_without_repetition(levels, nodes))
 
 
 def _whole(values: Float[np.ndarray, " nodes"], step: float) -> Nodes:
@@ -160,14 +160,14 @@ def _whole(values: Float[np.ndarray, " nodes"], step: float) -> Nodes:
 
 
 def _rounded(value: float) -> float:
-    """Four digits are enough for the root's value and the step, and few to write."""
+    """Round to four digits, which are enough for the root's value and the step."""
     return float(np.float32(f"{value:.3e}").item()) if value else 0.0
 
 
 def _without_repetition(
     levels: Sequence[TreeLevel], nodes: Sequence[Nodes]
 ) -> tuple[list[TreeLevel], list[Nodes]]:
-    """The same tree without leaves that say what their parents say."""
+    """Remove leaves that say what their parents say."""
     kept_levels: list[TreeLevel] = []
     needed = [np.zeros(level.size, dtype=bool) for level in levels]
     for depth in range(len(levels) - 1, -1, -1):

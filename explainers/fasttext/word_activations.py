@@ -1,4 +1,4 @@
-"""What a neuron does on the last word of a context, for many contexts at once."""
+"""Activations on the last word of contexts, for many contexts at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def word_activations(
     lengths: Int[np.ndarray, " pairs"],
     owners: Int[np.ndarray, " pairs"],
 ) -> Float[np.ndarray, " pairs"]:
-    """The largest activation on the last tokens of each context, of the neuron that asks.
+    """Measure the largest activation of each context's neuron on its last tokens.
 
     Contexts of equal tokens run once, whichever neurons ask; those of one length run together.
 

@@ -1,4 +1,4 @@
-"""Which contexts of a tree are shown to a person, and where any token may stand in them."""
+"""Summary of a tree for people: its most telling contexts, with wildcards where they are alike."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from explainers.context_tree.describe import ANY, Shown
-from explainers.context_tree.growing import Candidates, Grown
-from explainers.context_tree.shape import Shape
+from explainers.context_tree.fit import Candidates, FittedTree
+from explainers.context_tree.suffixes import Suffixes
 
 MOST = 12
 # Nodes that are looked at for these, those that remove the most squared error.
 LOOKED_AT = 300
 # Contexts with wildcards that are tried.
 TRIED = 24
-# A context with wildcards must remove so many times what the best of its runs does alone.
+# A context with wildcards must remove this many times what the best of its n-grams does alone.
 WORTH = 1.5
-# Where any token may stand, the mean of all runs that fit may be off by no more than this part of
-# the distance from the root's value.
+# Where any token may stand, the mean of all n-grams that fit may be off by no more than this part
+# of the distance from the root's value.
 ALIKE = 0.2
 # A context that explains less of the variance is no help to a person.
 LEAST_SHARE = 0.002
@@ -37,22 +37,22 @@ class _Context:
     seen: float
 
 
-def shown_contexts(there: Candidates, grown: Grown, text_of: Callable[[int], str]) -> Shown:
+def summarise(candidates: Candidates, tree: FittedTree, text_of: Callable[[int], str]) -> Shown:
     """Return the contexts that explain most of the variance.
 
-    A context's part of the variance is the squared error that it removes, where the shorter runs
+    A context's part of the variance is the squared error that it removes, where the shorter n-grams
     in it are known already, over the squared deviation. Runs that differ only between their first
     and last token and raise or lower the activation alike are one context with wildcards.
     """
-    return _shown(_contexts(there, grown) if grown.levels else [], text_of)
+    return _shown(_contexts(candidates, tree) if tree.levels else [], text_of)
 
 
-def _contexts(there: Candidates, grown: Grown) -> list[_Context]:
-    nodes, values, runs, moved = _strongest(there, grown)
-    whole = max(there.spread**2 * there.count, 1e-30)
-    groups = _groups(runs, there.counts[nodes], moved)
-    gains = there.gain[nodes].astype(float)
-    ranked = [(float(gain), runs[at], [at]) for at, gain in enumerate(gains)]
+def _contexts(candidates: Candidates, tree: FittedTree) -> list[_Context]:
+    nodes, values, ngrams, moved = _strongest(candidates, tree)
+    whole = max(candidates.spread**2 * candidates.count, 1e-30)
+    groups = _groups(ngrams, candidates.counts[nodes], moved)
+    gains = candidates.gain[nodes].astype(float)
+    ranked = [(float(gain), ngrams[at], [at]) for at, gain in enumerate(gains)]
     ranked += [
         (gain, pattern, members)
         for gain, pattern, members in groups
@@ -67,66 +67,70 @@ def _contexts(there: Candidates, grown: Grown) -> list[_Context]:
             break
         if not covered.isdisjoint(members):
             continue
-        value, seen = int(values[members[0]]), float(there.counts[nodes[members[0]]])
+        value, seen = int(values[members[0]]), float(candidates.counts[nodes[members[0]]])
         if ANY in pattern:
             tried += 1
-            found = _seen_alike(there, pattern, nodes[members]) if tried <= TRIED else None
+            found = _seen_alike(candidates, pattern, nodes[members]) if tried <= TRIED else None
             if found is None:
                 continue
             mean, seen = found
-            value = round((there.centre + mean - grown.root) / grown.step)
+            value = round((candidates.centre + mean - tree.root) / tree.step)
         covered.update(members)
         contexts.append(_Context(pattern, value, gain / whole, seen))
     return contexts
 
 
 def _strongest(
-    there: Candidates, grown: Grown
+    candidates: Candidates, tree: FittedTree
 ) -> tuple[Nodes, Nodes, list[Pattern], Float[np.ndarray, " nodes"]]:
-    """The nodes that remove most: which, their values, their runs, and how far they move.
+    """Return the nodes that remove most error, their values and n-grams, and how far they move.
 
     A node moves its positions from its parent's mean to its own; all of them together by its sum
     less its count times the parent's mean, raw units.
     """
-    nodes = np.concatenate(grown.nodes)
-    gain = there.gain[nodes]
+    nodes = np.concatenate(tree.nodes)
+    gain = candidates.gain[nodes]
     best = np.arange(len(gain))
     if len(gain) > LOOKED_AT:
         best = np.argpartition(-gain, LOOKED_AT)[:LOOKED_AT]
         # Of equal ones the same are taken wherever the partition puts them.
         best = np.flatnonzero(gain >= gain[best].min())[: 2 * LOOKED_AT]
     chosen = nodes[best]
-    values = np.concatenate([level.values for level in grown.levels])[best]
-    shape, parts = there.shape, there.shape.parts
-    runs: list[Pattern] = [()] * len(chosen)
-    moved = there.sums[chosen].astype(float)
+    values = np.concatenate([level.values for level in tree.levels])[best]
+    suffixes, parts = candidates.suffixes, candidates.suffixes.parts
+    ngrams: list[Pattern] = [()] * len(chosen)
+    moved = candidates.sums[chosen].astype(float)
     for depth, part in enumerate(parts):
         at = np.flatnonzero((chosen >= part.start) & (chosen < part.stop))
         local, tokens = chosen[at] - part.start, []
-        for level in shape.levels[depth::-1]:
+        for level in suffixes.levels[depth::-1]:
             tokens.append(level.tokens.numpy()[local])
             local = level.parents.numpy()[local]
             if len(tokens) == 1 and depth:
                 above = local + parts[depth - 1].start
-                moved[at] -= there.counts[chosen[at]] * there.sums[above] / there.counts[above]
-        for row, run in zip(at.tolist(), np.array(tokens[::-1]).T.tolist(), strict=True):
-            runs[row] = tuple(run)
-    return chosen, values, runs, moved
+                moved[at] -= (
+                    candidates.counts[chosen[at]]
+                    * candidates.sums[above]
+                    / candidates.counts[above]
+                )
+        for row, ngram in zip(at.tolist(), np.array(tokens[::-1]).T.tolist(), strict=True):
+            ngrams[row] = tuple(ngram)
+    return chosen, values, ngrams, moved
 
 
 def _groups(
-    runs: list[Pattern], counts: Float[np.ndarray, " nodes"], moved: Float[np.ndarray, " nodes"]
+    ngrams: list[Pattern], counts: Float[np.ndarray, " nodes"], moved: Float[np.ndarray, " nodes"]
 ) -> list[tuple[float, Pattern, list[int]]]:
-    """Contexts with wildcards that several runs fit: what each removes, and which these are.
+    """Return contexts with wildcards, what each removes, and the n-grams that fit it.
 
     Any token may stand at one place between the first and the last, or at all of them.
     """
     members: dict[Pattern, list[int]] = {}
-    for at, run in enumerate(runs):
-        inner = len(run) - 2
-        patterns = {(*run[:place], ANY, *run[place + 1 :]) for place in range(1, 1 + inner)}
+    for at, ngram in enumerate(ngrams):
+        inner = len(ngram) - 2
+        patterns = {(*ngram[:place], ANY, *ngram[place + 1 :]) for place in range(1, 1 + inner)}
         if inner > 0:
-            patterns.add((run[0], *[ANY] * inner, run[-1]))
+            patterns.add((ngram[0], *[ANY] * inner, ngram[-1]))
         for pattern in patterns:
             members.setdefault(pattern, []).append(at)
     return [
@@ -136,21 +140,23 @@ def _groups(
     ]
 
 
-def _seen_alike(there: Candidates, pattern: Pattern, nodes: Nodes) -> tuple[float, float] | None:
-    """Mean less the centre and count of all runs that fit a context with wildcards.
+def _seen_alike(
+    candidates: Candidates, pattern: Pattern, nodes: Nodes
+) -> tuple[float, float] | None:
+    """Return mean less the centre and count of all n-grams that fit a context with wildcards.
 
     None where these do not do what the strongest of them, `nodes`, do.
     """
-    shape, level = there.shape, len(pattern) - 1
-    found = matching(shape, pattern)
+    suffixes, level = candidates.suffixes, len(pattern) - 1
+    found = matching(suffixes, pattern)
     # What is right before was seen more than once by this neuron, whatever others saw.
-    parents = shape.levels[level].parents.numpy()[found] + shape.parts[level - 1].start
-    found = (found + shape.parts[level].start)[there.counts[parents] > 1]
+    parents = suffixes.levels[level].parents.numpy()[found] + suffixes.parts[level - 1].start
+    found = (found + suffixes.parts[level].start)[candidates.counts[parents] > 1]
     found = np.union1d(found, nodes)
-    count = float(there.counts[found].sum(dtype=np.float64))
-    mean = float(there.sums[found].sum(dtype=np.float64)) / max(count, 1e-9)
-    strongest = float(there.sums[nodes].sum() / there.counts[nodes].sum())
-    away = abs(strongest - there.total / max(there.count, 1e-9))
+    count = float(candidates.counts[found].sum(dtype=np.float64))
+    mean = float(candidates.sums[found].sum(dtype=np.float64)) / max(count, 1e-9)
+    strongest = float(candidates.sums[nodes].sum() / candidates.counts[nodes].sum())
+    away = abs(strongest - candidates.total / max(candidates.count, 1e-9))
     return (mean, count) if abs(mean - strongest) <= ALIKE * away else None
 
 
@@ -171,10 +177,10 @@ def _shown(contexts: list[_Context], text_of: Callable[[int], str]) -> Shown:
     )
 
 
-def matching(shape: Shape, tokens: Sequence[int]) -> Nodes:
-    """Nodes of the level of its length that a context stands for, ascending; `ANY` is any token."""
+def matching(suffixes: Suffixes, tokens: Sequence[int]) -> Nodes:
+    """Return the nodes that a context stands for, ascending; `ANY` is any token."""
     nodes = np.zeros(1, dtype=np.int64)
-    for level, token in zip(shape.levels, tokens, strict=False):
+    for level, token in zip(suffixes.levels, tokens, strict=False):
         parents = level.parents.numpy()
         # Children of one node are next to each other, in the order of their parents.
         low = np.searchsorted(parents, nodes, "left")

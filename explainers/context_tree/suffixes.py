@@ -1,4 +1,4 @@
-"""The shape of a context tree: which runs of tokens there are, whatever the neurons do on them."""
+"""Suffix tree of contexts: every n-gram that ends at a position, for all neurons."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Level:
-    """All runs of one length, ordered by the run without its earliest token, then by that token.
+    """All n-grams of one length, ordered by what follows the earliest token, then by that token.
 
     Attributes:
-        parents: the run without its earliest token, as a node of the level above, `[nodes]`.
-        tokens: the earliest token of each run, `[nodes]`.
-        places: positions (`row * pos + column`) at which a run of this length ends, ascending,
+        parents: the n-gram without its earliest token, as a node of the level above, `[nodes]`.
+        tokens: the earliest token of each n-gram, `[nodes]`.
+        places: positions (`row * pos + column`) at which an n-gram of this length ends, ascending,
             `[p]`.
         nodes: the node of each of these, `[p]`.
     """
@@ -29,20 +29,20 @@ class Level:
 
     @property
     def size(self) -> int:
-        """Number of nodes."""
+        """Return the number of nodes."""
         return len(self.parents)
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Every run of tokens of some contexts up to a length, level by level.
+class Suffixes:
+    """Every n-gram of some contexts up to a length, level by level.
 
-    The root, the empty run, is no level: the parents of the first one are all 0.
+    The root, the empty n-gram, is no level: the parents of the first one are all 0.
 
     Attributes:
-        levels: runs of one token, of two, and so on; fewer than asked for where none is as long.
-        deepest: the longest run that ends at each position, as a node counted through all levels,
-            or -1, `[batch * pos]`.
+        levels: n-grams of one token, of two, and so on; fewer than asked for where none is as long.
+        deepest: the longest n-gram that ends at each position, as a node counted through all
+            levels, or -1, `[batch * pos]`.
     """
 
     levels: list[Level]
@@ -50,7 +50,7 @@ class Shape:
 
     @property
     def parts(self) -> list[slice]:
-        """The nodes of each level when nodes are counted through all levels."""
+        """Return the nodes of each level when nodes are counted through all levels."""
         ends = [0]
         for level in self.levels:
             ends.append(ends[-1] + level.size)
@@ -58,27 +58,27 @@ class Shape:
 
     @property
     def size(self) -> int:
-        """Number of nodes of all levels."""
+        """Return the number of nodes of all levels."""
         return sum(level.size for level in self.levels)
 
 
-def build_shape(
+def find_suffixes(
     tokens: Int[Tensor, "batch pos"],
     depth: int,
     ends: Bool[Tensor, "batch pos"] | None = None,
     *,
     beyond_one: bool = True,
-) -> Shape:
-    """Find the runs of up to `depth` tokens that end at a position of the contexts.
+) -> Suffixes:
+    """Find the n-grams of up to `depth` tokens that end at a position of the contexts.
 
-    No run reaches beyond the start of its context. Every level is one sort of the pairs of a node
-    of the level above and the token before its run.
+    No n-gram reaches beyond the start of its context. Every level is one sort of the pairs of a
+    node of the level above and the token before its n-gram.
 
     Args:
         tokens: token ids, `[batch, pos]`.
-        depth: tokens in the longest run.
-        ends: positions at which runs end; without it all of them.
-        beyond_one: whether a run that ends at one position only is followed further back, where
+        depth: tokens in the longest n-gram.
+        ends: positions at which n-grams end; without it all of them.
+        beyond_one: whether an n-gram that ends at one position only is followed further back, where
             it can say nothing that it does not say already.
     """
     flat, length = tokens.reshape(-1), tokens.shape[1]
@@ -102,4 +102,4 @@ def build_shape(
         if not beyond_one:
             several = torch.bincount(nodes, minlength=len(pairs))[nodes] > 1
             places, nodes, column = places[several], nodes[several], column[several]
-    return Shape(levels, deepest)
+    return Suffixes(levels, deepest)

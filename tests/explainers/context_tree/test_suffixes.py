@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainers.context_tree.matching import Text
-from explainers.context_tree.shape import build_shape
-from explainers.context_tree.showing import matching
-from explainers.context_tree.statistics import observe, observed_shape, spreads, statistics
+from explainers.context_tree.statistics import observe, observed_suffixes, spreads, statistics
+from explainers.context_tree.suffixes import find_suffixes
+from explainers.context_tree.summary import matching
 from tests.explainers.context_tree.slow import runs_at, slow_statistics
 from tests.explainers.planted import BOS, PlantedSubject, make_evidence, random_contexts
 
@@ -29,7 +29,7 @@ def runs_in(shape):
 @given(seed=st.integers(0, 50), n=st.integers(1, 4), ctx=st.integers(1, 9), depth=st.integers(1, 6))
 def test_every_run_is_a_node_and_every_position_knows_its_longest(seed, n, ctx, depth):
     tokens = random_contexts(n, ctx, seed)
-    shape = build_shape(tokens, depth)
+    shape = find_suffixes(tokens, depth)
     levels = runs_in(shape)
     flat = [run for level in levels for run in level]
     expected = {
@@ -53,7 +53,7 @@ def test_every_run_is_a_node_and_every_position_knows_its_longest(seed, n, ctx, 
 def test_counts_and_sums_are_those_of_a_loop(seed, k, n_sample, depth, weight):
     evidence = make_evidence(PlantedSubject(), seed=seed, k=k, n_sample=n_sample)
     seen = observe(evidence, weight > 0)
-    shape = observed_shape(seen, depth)
+    shape = observed_suffixes(seen, depth)
     found = statistics(shape, seen, slice(0, evidence.n_neurons), weight)
     runs = [run for level in runs_in(shape) for run in level]
     tables = [slow_statistics(evidence, row, depth, weight) for row in range(evidence.n_neurons)]
@@ -78,7 +78,7 @@ def test_counts_and_sums_are_those_of_a_loop(seed, k, n_sample, depth, weight):
 def test_some_neurons_of_a_block_have_the_statistics_that_they_have_in_it():
     evidence = make_evidence(PlantedSubject())
     seen = observe(evidence)
-    shape = observed_shape(seen, 3)
+    shape = observed_suffixes(seen, 3)
     whole = statistics(shape, seen, slice(0, 5), 0.3)
     part = statistics(shape, seen, slice(2, 4), 0.3)
     assert torch.equal(whole.counts[:, 2:4], part.counts)
@@ -96,7 +96,7 @@ def test_the_spread_is_the_standard_deviation():
 @given(seed=st.integers(0, 30), wild=st.integers(0, 7), row=st.integers(0, 3))
 def test_a_context_with_wildcards_stands_for_all_runs_that_fit(seed, wild, row):
     tokens = random_contexts(4, 8, seed)
-    shape = build_shape(tokens, 4)
+    shape = find_suffixes(tokens, 4)
     asked = runs_at(tokens[row].tolist(), 5, 4)[-1]
     asked = [-1 if wild >> place & 1 else token for place, token in enumerate(asked)]
     fitting = [
@@ -108,5 +108,5 @@ def test_a_context_with_wildcards_stands_for_all_runs_that_fit(seed, wild, row):
 
 
 def test_no_context_and_no_token_have_no_runs():
-    assert build_shape(torch.zeros(0, 4, dtype=torch.long), 3).levels == []
+    assert find_suffixes(torch.zeros(0, 4, dtype=torch.long), 3).levels == []
     assert Text(torch.zeros(2, 0, dtype=torch.long), 3).values([]).shape == (0,)

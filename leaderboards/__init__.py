@@ -13,32 +13,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaderboards.building import build
-    from leaderboards.model import Apart, Difference, Leaderboard, Row, Score, Track
-    from leaderboards.reading import Results, Unread, read_results
-    from leaderboards.subjects import Across, AcrossRow, across
+    from leaderboards.boards import build
+    from leaderboards.model import Difference, Excluded, Leaderboard, Row, Score, Track
+    from leaderboards.result_folders import Results, Unread, read_results
+    from leaderboards.subjects import AverageRow, SubjectAverage, average_over_subjects
 
 __all__ = [
-    "Across",
-    "AcrossRow",
-    "Apart",
+    "AverageRow",
     "Difference",
+    "Excluded",
     "Leaderboard",
     "Results",
     "Row",
     "Score",
+    "SubjectAverage",
     "Track",
     "Unread",
-    "across",
+    "average_over_subjects",
     "build",
     "read_results",
 ]
 
 _MODULES = {
-    "leaderboards.subjects": ("Across", "AcrossRow", "across"),
-    "leaderboards.building": ("build",),
-    "leaderboards.model": ("Apart", "Difference", "Leaderboard", "Row", "Score", "Track"),
-    "leaderboards.reading": ("Results", "Unread", "read_results"),
+    "leaderboards.subjects": ("SubjectAverage", "AverageRow", "average_over_subjects"),
+    "leaderboards.boards": ("build",),
+    "leaderboards.model": ("Excluded", "Difference", "Leaderboard", "Row", "Score", "Track"),
+    "leaderboards.result_folders": ("Results", "Unread", "read_results"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -147,7 +147,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Apart:
+class Excluded:
     """A run of the same subject and corpus that cannot be compared with the rows of a table."""
 
     label: str
@@ -189,7 +189,7 @@ class Leaderboard:
             corpus have boards of their own.
         differs: why this group cannot be compared with the first one; empty for the first.
         rows: best first, controls among them.
-        apart: runs that cannot be compared with these rows, and why.
+        excluded: runs that cannot be compared with these rows, and why.
         tracks: the same rows by evidence and by size.
         n_neurons: neurons that all rows share.
         layers: layers that they are of.
@@ -203,7 +203,7 @@ class Leaderboard:
     group: int
     differs: str
     rows: list[Row]
-    apart: list[Apart]
+    excluded: list[Excluded]
     tracks: list[Track]
     n_neurons: int
     layers: list[int]

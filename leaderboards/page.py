@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from benchmark.errors import unknown
 from benchmark.token_text import one_line
 from leaderboards import tables
-from leaderboards.building import build
+from leaderboards.boards import build
 from leaderboards.model import Leaderboard
-from leaderboards.reading import Results
-from leaderboards.subjects import Across, across
+from leaderboards.result_folders import Results
+from leaderboards.subjects import SubjectAverage, average_over_subjects
 from leaderboards.tables import Table
 
 PARTS = ("leaderboard", "layers", "fronts", "tracks", "subjects")
@@ -23,14 +23,14 @@ class Page:
 
     Attributes:
         boards: as `build` gives them.
-        across: the table across subjects.
+        averages: the table across subjects.
         results: what they were made from.
         metrics: metrics that are shown besides the usual ones.
         parts: which of `PARTS` are shown.
     """
 
     boards: list[Leaderboard]
-    across: Across
+    averages: SubjectAverage
     results: Results
     metrics: Sequence[str] = ()
     parts: Sequence[str] = PARTS
@@ -38,8 +38,8 @@ class Page:
     def sections(self) -> list[Section]:
         """Return the tables under their headings."""
         found: list[Section] = []
-        if "subjects" in self.parts and len(self.across.places) > 1:
-            found.append(Section("", [tables.across_table(self.across)]))
+        if "subjects" in self.parts and len(self.averages.cells) > 1:
+            found.append(Section("", [tables.across_table(self.averages)]))
         for title, boards in _under_headings(self.boards).items():
             section = Section(title, list(self._tables(boards)))
             if section.tables:
@@ -63,7 +63,7 @@ class Page:
             ]
         if any(row.unverified for row in first.rows):
             found.append(tables.unverified_table(first))
-        if first.apart:
+        if first.excluded:
             found.append(tables.apart_table(first))
         return found
 
@@ -101,7 +101,7 @@ def page_of(
         if part not in PARTS:
             raise unknown("table", part, PARTS)
     boards = build(results.runs, rank_by)
-    return Page(boards, across(boards), results, tuple(metrics), tuple(parts))
+    return Page(boards, average_over_subjects(boards), results, tuple(metrics), tuple(parts))
 
 
 def _under_headings(boards: Sequence[Leaderboard]) -> dict[str, list[Leaderboard]]:

@@ -12,7 +12,7 @@ from leaderboards.model import Leaderboard, Row
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcrossRow:
+class AverageRow:
     """One explainer, with the same options everywhere.
 
     Attributes:
@@ -33,15 +33,15 @@ class AcrossRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Across:
-    """A table across subjects: `places` are (subject, corpus), one for each of a row's parts."""
+class SubjectAverage:
+    """A table across subjects: `cells` are (subject, corpus), one for each of a row's parts."""
 
     ranked_by: str
-    places: list[tuple[str, str]]
-    rows: list[AcrossRow]
+    cells: list[tuple[str, str]]
+    rows: list[AverageRow]
 
 
-def across(boards: Sequence[Leaderboard]) -> Across:
+def average_over_subjects(boards: Sequence[Leaderboard]) -> SubjectAverage:
     """Return the means of every explainer over subjects and corpora, best first.
 
     Of each subject and corpus the first group of comparable runs counts. Several runs of one
@@ -49,7 +49,7 @@ def across(boards: Sequence[Leaderboard]) -> Across:
     unverified counts nowhere.
     """
     main = [board for board in boards if board.group == 1 and board.scoring_set == UNIFORM]
-    places = [(board.subject, board.corpus) for board in main]
+    subjects = [(board.subject, board.corpus) for board in main]
     found: dict[str, list[list[Row]]] = {}
     for place, board in enumerate(main):
         for row in board.rows:
@@ -63,7 +63,7 @@ def across(boards: Sequence[Leaderboard]) -> Across:
     for row, label, cells in zip(first, named, found.values(), strict=True):
         parts = [_mean([one.key.mean for one in rows]) for rows in cells]
         rows.append(
-            AcrossRow(
+            AverageRow(
                 rank=None,
                 label=label,
                 control=row.control,
@@ -74,7 +74,9 @@ def across(boards: Sequence[Leaderboard]) -> Across:
         )
     ranked_by = main[0].ranked_by if main else HEADLINE
     higher = not main or main[0].about(ranked_by).higher_is_better is not False
-    return Across(ranked_by=ranked_by, places=places, rows=_ranked(rows, 1 if higher else -1))
+    return SubjectAverage(
+        ranked_by=ranked_by, cells=subjects, rows=_ranked(rows, 1 if higher else -1)
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -83,7 +85,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def _ranked(rows: Sequence[AcrossRow], sign: int) -> list[AcrossRow]:
+def _ranked(rows: Sequence[AverageRow], sign: int) -> list[AverageRow]:
     ordered = sorted(
         rows, key=lambda row: (math.inf if row.mean is None else -sign * row.mean, row.label)
     )
@@ -92,7 +94,7 @@ def _ranked(rows: Sequence[AcrossRow], sign: int) -> list[AcrossRow]:
         counts = not row.control and row.mean is not None
         rank += counts
         found.append(
-            AcrossRow(
+            AverageRow(
                 rank=rank if counts else None,
                 label=row.label,
                 control=row.control,

@@ -22,8 +22,8 @@ from leaderboards.cells import (
     ranges,
 )
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
-from leaderboards.reading import Unread
-from leaderboards.subjects import Across
+from leaderboards.result_folders import Unread
+from leaderboards.subjects import SubjectAverage
 
 TIED, ON_FRONT, CONTROL, EMPTY = NOT_SIGNIFICANT, "●", "control", "-"
 INTERVALS = ("95 % interval", "over neurons")
@@ -196,7 +196,7 @@ def track_table(track: Track, key: str) -> Table:
 
 def apart_table(board: Leaderboard) -> Table:
     """The runs that cannot be compared, and why."""
-    rows = [[one.label, one.run_id, one.reason] for one in board.apart]
+    rows = [[one.label, one.run_id, one.reason] for one in board.excluded]
     return Table("not comparable", 3, ["explainer", "run", "reason"], rows, 3)
 
 
@@ -216,10 +216,10 @@ def unread_table(unread: Sequence[Unread]) -> Table:
     return Table("not read", 2, ["run", "reason"], rows, 2)
 
 
-def across_table(table: Across) -> Table:
+def across_table(table: SubjectAverage) -> Table:
     """One row an explainer over all subjects and corpora."""
     columns = ["#", "explainer", "evidence", "mean"]
-    columns += [f"{subject}, {corpus}" for subject, corpus in table.places]
+    columns += [f"{subject}, {corpus}" for subject, corpus in table.cells]
     rows = [
         [
             _rank(row.rank, row.control),

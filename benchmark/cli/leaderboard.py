@@ -80,7 +80,7 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.find import find_places
     from leaderboards.formats import render
     from leaderboards.page import PARTS, page_of
-    from leaderboards.reading import name_unread, read_results
+    from leaderboards.result_folders import name_unread, read_results
 
     results = read_results(find_places(places))
     page = page_of(
@@ -104,7 +104,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def _published(folders: Sequence[str], *, check: bool) -> int:
-    from leaderboards.published import rebuild, stale
+    from leaderboards.submissions_folder import rebuild, stale
 
     if len(folders) != 1 or not Path(folders[0]).is_dir():
         raise BenchmarkError(

@@ -63,7 +63,7 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.find import find_places
     from leaderboards.plots.drawing import encoded
     from leaderboards.plots.gallery import PLOTS, plots_of
-    from leaderboards.reading import name_unread, read_results
+    from leaderboards.result_folders import name_unread, read_results
 
     results = read_results(find_places(given.results))
     if not results.runs:
@@ -72,7 +72,7 @@ def command(words: Sequence[str]) -> int:
     if given.neuron is not None:
         drawn = _spectra(results, given.neuron, given.trust)
     else:
-        from leaderboards.building import build
+        from leaderboards.boards import build
 
         drawn = list(plots_of(build(results.runs, given.rank_by), given.plot or PLOTS))
     name_unread(results)
@@ -98,7 +98,7 @@ def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tup
     import_whole("benchmark.subject.build", "leaderboards.plots.spectrum")
     from benchmark.evaluation.reopen import acceptable
     from benchmark.evidence import UNIFORM
-    from leaderboards.building import build
+    from leaderboards.boards import build
     from leaderboards.plots.names import file_name
     from leaderboards.plots.spectrum import measure, spectrum
 

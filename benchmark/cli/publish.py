@@ -62,7 +62,7 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.find import find_folders
     from benchmark.results import load_run
     from benchmark.tracking import make_tracker
-    from leaderboards.tracked import extras_of
+    from leaderboards.tracker_extras import extras_of
 
     found = dict.fromkeys(folder for word in given.run for folder in find_folders(word))
     unread = 0

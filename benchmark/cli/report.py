@@ -57,7 +57,7 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.finished import shown_path
     from benchmark.cli.score import config_of
     from benchmark.evaluation.reopen import acceptable
-    from leaderboards.reading import name_unread, read_results
+    from leaderboards.result_folders import name_unread, read_results
     from leaderboards.site import build_report
 
     found = read_results(places)

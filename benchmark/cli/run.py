@@ -139,6 +139,6 @@ class _Session:
 
 def _extras(run: Run, trust: Sequence[str]) -> Extras:
     """Return tables and plots of the run's leaderboard, for a tracker that asks for them."""
-    from leaderboards.tracked import extras_of
+    from leaderboards.tracker_extras import extras_of
 
     return extras_of(run, trust)

@@ -99,7 +99,7 @@ def command(words: Sequence[str]) -> int:
     import_whole("benchmark.subject.build", "leaderboards.resimulation")
     from benchmark.cli.find import find_places
     from leaderboards.resimulation import resimulate
-    from leaderboards.submitting import all_files, place, place_of_run, submission_files
+    from leaderboards.submission import all_files, place, place_of_run, submission_files
     from leaderboards.validation import validated
 
     # All are checked before any is put anywhere; subject and text are loaded once for all of them.
@@ -136,7 +136,7 @@ def command(words: Sequence[str]) -> int:
             url = push(given.hub, place_there, several, pull_request=given.pull_request)
             _say(f"pushed: {url}")
     if given.to is not None:
-        from leaderboards.published import rebuild
+        from leaderboards.submissions_folder import rebuild
 
         rebuild(given.to)
         _say(f"the tables in {given.to} are rebuilt")
@@ -145,7 +145,7 @@ def command(words: Sequence[str]) -> int:
 
 def _check(folder: Path) -> int:
     """Check the submissions in a folder without their explanations; returns the exit status."""
-    from leaderboards.published import check_submissions
+    from leaderboards.submissions_folder import check_submissions
 
     wrong = 0
     for place, fault, unverified in check_submissions(folder):

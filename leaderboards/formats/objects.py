@@ -40,11 +40,11 @@ def render(page: Page) -> str:
         "format_version": VERSION,
         "leaderboards": [_board(board) for board in page.boards],
         "across_subjects": {
-            "ranked_by": page.across.ranked_by,
+            "ranked_by": page.averages.ranked_by,
             "places": [
-                {"subject": subject, "corpus": corpus} for subject, corpus in page.across.places
+                {"subject": subject, "corpus": corpus} for subject, corpus in page.averages.cells
             ],
-            "rows": [dataclasses.asdict(row) for row in page.across.rows],
+            "rows": [dataclasses.asdict(row) for row in page.averages.rows],
         },
         "unread": [
             {"folder": str(one.folder), "reason": one.reason} for one in page.results.unread
@@ -73,7 +73,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                 "reason": one.reason,
                 "unverified": one.run.unverified or None,
             }
-            for one in board.apart
+            for one in board.excluded
         ],
         "tracks": [
             {

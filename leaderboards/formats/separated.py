@@ -71,7 +71,7 @@ def _leaderboard(page: Page) -> Iterator[Record]:
     for board in page.boards:
         for row in board.rows:
             yield _row(board, row, [*METRICS, *page.metrics], beside)
-        for one in board.apart:
+        for one in board.excluded:
             record = one.run.record
             yield {
                 **_place(board),
@@ -201,8 +201,8 @@ def _tracks(page: Page) -> Iterator[Record]:
 
 
 def _subjects(page: Page) -> Iterator[Record]:
-    for row in page.across.rows:
-        named = [f"{subject}/{corpus}" for subject, corpus in page.across.places]
+    for row in page.averages.rows:
+        named = [f"{subject}/{corpus}" for subject, corpus in page.averages.cells]
         yield {
             "rank": row.rank,
             "label": row.label,

@@ -1,5 +1,5 @@
 """The report: finished runs as a static site that opens from the disk."""
 
-from leaderboards.site.building import Report, build_report
+from leaderboards.site.report import Report, build_report
 
 __all__ = ["Report", "build_report"]

@@ -14,7 +14,7 @@ from benchmark.results.columns import COSTS, HEADLINE, UNIFORM, cost_column, of_
 from leaderboards.ranking import LEVEL, SEED
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
-from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short
+from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
 
 EXTREMES = 10
 RESAMPLES = 2000

@@ -26,7 +26,7 @@ from leaderboards.site.neuron_scores import (
     score_cells,
     set_intervals,
 )
-from leaderboards.site.predicting import Predictions, Predictor
+from leaderboards.site.predictions import Predictions, Predictor
 from leaderboards.site.reductions import (
     Points,
     Spectrum,

@@ -13,7 +13,7 @@ from benchmark.plugins.isolation import contained
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
 from leaderboards.site.neuron_scores import ScoreCell
-from leaderboards.site.rendering import Renderer, all_columns, percent, score_sets, short
+from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
 from leaderboards.site.similar import Neighbour
 from leaderboards.site.vocabulary import Vocabulary
 

@@ -30,7 +30,7 @@ from benchmark.results.columns import (
     metric_of,
     score_column,
 )
-from leaderboards.site.predicting import Predictions
+from leaderboards.site.predictions import Predictions
 from leaderboards.site.windows import OwnContexts
 from metrics import METRICS
 from metrics.resampled import draw_weights

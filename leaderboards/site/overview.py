@@ -10,12 +10,12 @@ from benchmark.column import Column
 from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR, setting
 from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, NOVEL, TOP, UNIFORM, on_a_set, score_column
-from leaderboards.building import build
+from leaderboards.boards import build
 from leaderboards.cells import NEURONS_ONLY, count, neuron_interval
 from leaderboards.model import BYTES, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
-from leaderboards.site.rendering import Heading, Renderer, percent, score_sets, short
+from leaderboards.site.renderer import Heading, Renderer, percent, score_sets, short
 from leaderboards.tables import copied_sentence
 
 # Shown beside the column that ranks, where the runs have them.
@@ -123,7 +123,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
             if not row["control"] and not row["unverified"]
             for layer, values in row["layers"].items()
         ],
-        "apart": board.apart,
+        "excluded": board.excluded,
         "unverified": [row for row in board.rows if row.unverified],
     }
 

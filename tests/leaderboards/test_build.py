@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import metrics
 from benchmark.errors import BenchmarkError
 from benchmark.results import CorpusRecord, SubjectRecord
-from leaderboards import across, build
+from leaderboards import average_over_subjects, build
 from leaderboards.pareto import pareto_front
 from tests.leaderboards.made_up import NEURONS, made_up_run, quality
 
@@ -291,8 +291,8 @@ def test_a_run_that_cannot_be_compared_is_kept_apart_and_named(changes, reason) 
     odd = made_up_run("odd", 0.9, **changes)
     found = board([odd, made_up_run("a"), made_up_run("b", 0.1)])
     assert [row.label for row in found.rows] == ["b", "a"]
-    assert [(one.label, one.run_id) for one in found.apart] == [("odd", "id-odd")]
-    assert found.apart[0].reason.startswith(reason)
+    assert [(one.label, one.run_id) for one in found.excluded] == [("odd", "id-odd")]
+    assert found.excluded[0].reason.startswith(reason)
     assert found.n_neurons == len(NEURONS)
 
 
@@ -302,9 +302,9 @@ def test_a_second_group_has_boards_of_its_own_and_is_named_in_the_first() -> Non
     runs += [made_up_run("a", 0.3, run_id="a6", **few), made_up_run("b", 0.2, run_id="b6", **few)]
     first, second = board(runs), board(runs, group=2)
     assert len(first.rows) == 3
-    assert [one.run_id for one in first.apart] == ["a6", "b6"]
+    assert [one.run_id for one in first.excluded] == ["a6", "b6"]
     assert [row.run_id for row in second.rows] == ["a6", "b6"]
-    assert (second.n_neurons, second.apart) == (6, [])
+    assert (second.n_neurons, second.excluded) == (6, [])
     assert second.differs.startswith("it is of other neurons")
     assert first.differs == ""
 
@@ -312,7 +312,7 @@ def test_a_second_group_has_boards_of_its_own_and_is_named_in_the_first() -> Non
 def test_runs_that_nothing_can_be_ranked_by_are_named() -> None:
     (found,) = build([made_up_run("a", without=["uniform/pearson"])])
     assert found.rows == []
-    assert "no scores 'uniform/pearson'" in found.apart[0].reason
+    assert "no scores 'uniform/pearson'" in found.excluded[0].reason
 
 
 def test_an_unsound_metric_or_chosen_text_ranks_nothing() -> None:
@@ -423,8 +423,8 @@ def test_a_mean_across_subjects_is_empty_when_a_part_is_missing() -> None:
     ]
     for run in runs[-2:]:
         run.record.explainer.options["same"] = 1
-    found = across(build(runs))
-    assert found.places == [("second", "texts"), ("small", "texts")]
+    found = average_over_subjects(build(runs))
+    assert found.cells == [("second", "texts"), ("small", "texts")]
     assert [(row.rank, row.label, row.parts, row.mean) for row in found.rows] == [
         (1, "both", [0.25, 0.5], 0.375),
         (None, "zero", [0.0, 0.0], 0.0),
@@ -436,10 +436,10 @@ def test_a_mean_across_subjects_is_empty_when_a_part_is_missing() -> None:
 def test_options_make_another_row_across_subjects() -> None:
     two = {"subject": SubjectRecord(name="second", fingerprint="s2"), "run_id": "x"}
     runs = [made_up_run("a", options={"x": 1}), made_up_run("a", options={"x": 2}, **two)]
-    found = across(build(runs))
+    found = average_over_subjects(build(runs))
     assert [(row.label, row.mean) for row in found.rows] == [("a (x=1)", None), ("a (x=2)", None)]
 
 
 def test_nothing_gives_nothing() -> None:
     assert build([]) == []
-    assert across([]).rows == []
+    assert average_over_subjects([]).rows == []

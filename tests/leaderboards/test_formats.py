@@ -15,7 +15,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.results import CorpusRecord
 from leaderboards.formats import FORMATS, render
 from leaderboards.page import page_of
-from leaderboards.reading import Results, Unread
+from leaderboards.result_folders import Results, Unread
 from tests.leaderboards.made_up import NEURONS, made_up_run
 
 NASTY = r"<script>alert('1')</script>|a_b*c`d\e$f%g&h#i{j}[k](l)~^"

@@ -15,7 +15,7 @@ import pytest
 
 from benchmark.results import load_run
 from benchmark.tracking import Extras
-from leaderboards.tracked import extras_of
+from leaderboards.tracker_extras import extras_of
 from tests.command import Command, call
 from tests.tracking.wandb_file import read
 
@@ -96,7 +96,7 @@ def test_publish_logs_a_finished_run_with_its_leaderboard(
 def test_every_key_of_the_summary_is_documented(
     sweep: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda *_: Extras())
+    monkeypatch.setattr("leaderboards.tracker_extras.extras_of", lambda *_: Extras())
     assert call("publish", str(sweep[0]), f"--dir={tmp_path}").status == 0
     ((logged, _),) = written(tmp_path).values()
     text = DOCUMENT.read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def test_every_key_of_the_summary_is_documented(
 def test_the_runs_of_a_sweep_land_in_one_group(
     small: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda *_: Extras())
+    monkeypatch.setattr("leaderboards.tracker_extras.extras_of", lambda *_: Extras())
     words = ("-m", "explainer=token_lookup", "neurons.layers=[0],[1]", "tracking=wandb")
     words = (*words, f"tracking.dir={tmp_path}", f"results_dir={tmp_path / 'results'}")
     assert small.run(*words).status == 0
@@ -159,7 +159,7 @@ def test_a_run_outside_a_folder_of_results_is_a_leaderboard_of_its_own(
 def test_a_run_that_cannot_be_read_stops_no_other(
     sweep: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboards.tracked.extras_of", lambda run, trust=(): Extras())
+    monkeypatch.setattr("leaderboards.tracker_extras.extras_of", lambda run, trust=(): Extras())
     folder = tmp_path / "runs"
     bad = Path(shutil.copytree(sweep[0], folder / "bad"))
     (bad / "scores.parquet").write_bytes(b"PAR1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import leaderboards
-from leaderboards.published import stale
+from leaderboards.submissions_folder import stale
 
 FOLDER = Path(leaderboards.__file__).parent / "published"
 

@@ -15,15 +15,15 @@ import pytest
 from benchmark.analysis.compare import compare_runs
 from benchmark.results import Run, load_run
 from benchmark.results.submission import why_unverified
-from leaderboards.building import build
+from leaderboards.boards import build
 from leaderboards.formats import FORMATS, render
 from leaderboards.page import page_of
 from leaderboards.plots.gallery import plots_of
-from leaderboards.published import check_submissions, stale
 from leaderboards.published_record import base_name, published_record, without_folders
-from leaderboards.reading import Results, read_results
 from leaderboards.resimulation import Resimulation
-from leaderboards.submitting import place, submission_files
+from leaderboards.result_folders import Results, read_results
+from leaderboards.submission import place, submission_files
+from leaderboards.submissions_folder import check_submissions, stale
 from tests.command import Command, call
 from tests.leaderboards.made_up import made_up_run
 from tests.leaderboards.test_submit import forge
@@ -68,7 +68,7 @@ def test_many_unverified_runs_do_not_push_the_verified_ones_aside() -> None:
     ]
     first = build([*runs(0), *forged])[0]
     assert [row.rank for row in first.rows if not row.control] == [1, 2]
-    assert {one.label for one in first.apart} == {f"forged{n} (unverified)" for n in range(5)}
+    assert {one.label for one in first.excluded} == {f"forged{n} (unverified)" for n in range(5)}
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -14,7 +14,7 @@ import pytest
 from benchmark.evaluation.record import summarise
 from benchmark.results import Run, Scores, load_run
 from benchmark.results.encoding import plain
-from leaderboards.building import build
+from leaderboards.boards import build
 from leaderboards.site.groups import group_runs
 from leaderboards.validation import config_of, validated
 from tests.command import DEAD, Command, call
@@ -93,7 +93,7 @@ def test_a_table_never_holds_both(median: Run, maximum: Run) -> None:
     boards = [board for board in build([median, maximum]) if board.scoring_set == "uniform"]
     (board,) = boards
     assert len(board.rows) == 1
-    assert board.apart[0].reason.startswith("firing_reference is")
+    assert board.excluded[0].reason.startswith("firing_reference is")
     assert len(group_runs([median, maximum])) == 2
     answer = call("compare", str(median.folder), str(maximum.folder), "--metrics=f1")
     assert "firing_reference is maximum instead of median_exemplar" in answer.message

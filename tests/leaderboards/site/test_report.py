@@ -175,7 +175,7 @@ def test_a_report_that_breaks_leaves_the_old_one(
     def broken(*arguments: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("leaderboards.site.building.overview_page", broken)
+    monkeypatch.setattr("leaderboards.site.report.overview_page", broken)
     assert call(
         "report", str(site.results), "-o", str(old), f"--cache-dir={site.cache}", *TRUST
     ).status

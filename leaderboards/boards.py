@@ -12,8 +12,13 @@ from benchmark.column import SCORE
 from benchmark.config.run_config import setting
 from benchmark.results import Run
 from benchmark.results.columns import SCORING_SETS, describe, on_a_set
-from leaderboards.grouping import Group, by_subject_and_corpus, comparable_groups, why_apart
-from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Apart, Leaderboard, Row
+from leaderboards.comparable_runs import (
+    Group,
+    by_subject_and_corpus,
+    comparable_groups,
+    reason_to_exclude,
+)
+from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Excluded, Leaderboard, Row
 from leaderboards.pareto import pareto_front
 from leaderboards.ranking import PairedTests, ranked
 from leaderboards.rows import row_of
@@ -51,14 +56,18 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
             if number > 1 and len(group.runs) == 1:
                 continue
             others = [other for other in groups if other is not group] if number == 1 else []
-            apart = [_apart(first, run, names, column) for other in others for run in other.runs]
-            differs = "" if number == 1 else str(why_apart(first.runs[0], group.runs[0], column))
-            found += _boards(group, number, differs, apart, column)
+            excluded = [
+                _excluded(first, run, names, column) for other in others for run in other.runs
+            ]
+            differs = (
+                "" if number == 1 else str(reason_to_exclude(first.runs[0], group.runs[0], column))
+            )
+            found += _boards(group, number, differs, excluded, column)
     return found
 
 
 def _boards(
-    group: Group, number: int, differs: str, apart: list[Apart], column: str
+    group: Group, number: int, differs: str, excluded: list[Excluded], column: str
 ) -> list[Leaderboard]:
     """Return the boards of one group, one for each scoring set, with the same rows in the same
     order.
@@ -80,7 +89,7 @@ def _boards(
             group=number,
             differs=differs,
             rows=rows,
-            apart=apart,
+            excluded=excluded,
             tracks=tracks,
             n_neurons=len(scores),
             layers=sorted({int(layer) for layer in scores.column("layer")}),
@@ -102,8 +111,8 @@ def _nothing_ranked(groups: Sequence[Group], names: dict[int, str], column: str)
         group=1,
         differs="",
         rows=[],
-        apart=[
-            Apart(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
+        excluded=[
+            Excluded(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
             for group in groups
             for run in group.runs
         ],
@@ -114,10 +123,10 @@ def _nothing_ranked(groups: Sequence[Group], names: dict[int, str], column: str)
     )
 
 
-def _apart(first: Group, run: Run, names: dict[int, str], column: str) -> Apart:
-    reason = why_apart(first.runs[0], run, column)
+def _excluded(first: Group, run: Run, names: dict[int, str], column: str) -> Excluded:
+    reason = reason_to_exclude(first.runs[0], run, column)
     assert reason is not None
-    return Apart(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
+    return Excluded(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
 
 
 def _measured_alike(rows: Sequence[Row]) -> list[Row]:

@@ -34,7 +34,7 @@ def comparable_groups(runs: Sequence[Run], column: str) -> list[Group]:
     groups: list[list[Run]] = []
     for run in runs:
         for group in groups:
-            if why_apart(group[0], run, column) is None:
+            if reason_to_exclude(group[0], run, column) is None:
                 group.append(run)
                 break
         else:
@@ -42,7 +42,7 @@ def comparable_groups(runs: Sequence[Run], column: str) -> list[Group]:
     return [Group(group) for group in sorted(groups, key=_size, reverse=True)]
 
 
-def why_apart(first: Run, run: Run, column: str) -> str | None:
+def reason_to_exclude(first: Run, run: Run, column: str) -> str | None:
     """Return why a run cannot stand in the table that `first` is in, None if it can."""
     then, now = first.record.schema_version, run.record.schema_version
     if then != now:

@@ -22,7 +22,7 @@ from leaderboards.site.neuron_file import neuron_file
 from leaderboards.site.neuron_page import Place, neuron_page
 from leaderboards.site.output import check_output, copy_assets, new_report
 from leaderboards.site.overview import overview_page
-from leaderboards.site.rendering import Renderer
+from leaderboards.site.renderer import Renderer
 from leaderboards.site.similar import Neighbour
 from leaderboards.site.tokens import KEPT
 from leaderboards.site.vocabulary import Vocabulary

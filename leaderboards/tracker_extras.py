@@ -18,9 +18,9 @@ from leaderboards.page import page_of
 from leaderboards.plots.drawing import encoded
 from leaderboards.plots.gallery import PLOTS, plots_of
 from leaderboards.plots.spectrum import measure, spectrum
-from leaderboards.reading import Results, read_results
 from leaderboards.resimulation import not_at_hand
-from leaderboards.submitting import place_of_run
+from leaderboards.result_folders import Results, read_results
+from leaderboards.submission import place_of_run
 
 TABLES = ("leaderboard", "layers", "tracks")
 BEST, WORST = "spectrum_best", "spectrum_worst"

@@ -14,7 +14,7 @@ from benchmark.results.submission import read_submission
 from leaderboards.agreement import check_date
 from leaderboards.formats import render
 from leaderboards.page import PARTS, page_of
-from leaderboards.reading import Results, read_results
+from leaderboards.result_folders import Results, read_results
 
 TABLES = {
     "README.md": ("md", PARTS),
@@ -92,7 +92,7 @@ def check_submissions(folder: Path) -> Iterator[tuple[Path, str, str]]:
         BenchmarkError: there is no such folder, or no submission in it.
     """
     from leaderboards.published_record import published_record
-    from leaderboards.submitting import place_of_run
+    from leaderboards.submission import place_of_run
     from leaderboards.validation import validated
 
     places = find_runs([folder])

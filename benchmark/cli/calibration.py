@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.terminal.table import print_rows
+from benchmark.terminal.table import print_rows, say
 from leaderboards.cells import marked, marks_legend, neuron_interval, number
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def print_calibration(run: Run) -> None:
         title=f"after {record.config.get('calibration')} calibration, on uniformly drawn contexts",
     )
     sys.stdout.write(marks_legend(metrics))
-    sys.stdout.write(
+    say(
         "calibrated: each neuron's predictions mapped to its scale, as fitted on the calibrate "
         f"split; never\nthe headline. {clipped} of {record.neurons.explained} explained neurons "
         "fall where their prediction rises: calibrated, they are\npredicted their mean.\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark.scorers.causal.columns import ABLATIONS, CAUSAL, CONTEXTS, effect_column
-from benchmark.terminal.table import print_rows
+from benchmark.terminal.table import print_rows, say
 
 if TYPE_CHECKING:
     from benchmark.results import Run
@@ -51,7 +51,7 @@ def print_causal(run: Run) -> None:
             headings += [name.removeprefix(f"{CAUSAL}/").replace("_", " "), "null"]
         sys.stdout.write("\n")
         print_rows(headings, rows, title="causal scores, each neuron replaced alone")
-        sys.stdout.write(RUN_LEGEND)
+        say(RUN_LEGEND)
     if run.record.together:
         sys.stdout.write("\n")
         print_rows(
@@ -66,7 +66,7 @@ def print_causal(run: Run) -> None:
             ],
             title="causal scores, neurons replaced together",
         )
-        sys.stdout.write(TOGETHER_LEGEND)
+        say(TOGETHER_LEGEND)
 
 
 def print_causal_neuron(run: Run, row: Mapping[str, Any]) -> None:
@@ -88,7 +88,7 @@ def print_causal_neuron(run: Run, row: Mapping[str, Any]) -> None:
             cells.append("-" if effect is None else f"{effect:.2e}")
         rows.append(cells)
     print_rows(headings, rows)
-    sys.stdout.write(
+    say(
         "effect: what ablating the neuron changes, Jensen-Shannon divergence in nats per token;\n"
         "score: the part of it that the simulation keeps.\n"
     )

@@ -11,6 +11,7 @@ from benchmark.cli.imports import import_whole
 from benchmark.cli.trusting import take_trust
 from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError, described
+from benchmark.plugins.trusted import targets_of
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
@@ -21,8 +22,8 @@ usage: python -m benchmark score <run> [key=value ...]
 
 Simulates the saved explanations of a finished run on the held-out text again and scores
 them, without explaining; the new scores take the place of the old ones. What can change:
-metrics=<name>, calibration=none|linear|isotonic, bootstrap.resamples=..., device=...,
-batch_tokens=..., cache_dir=...
+metrics=<name>, scorer=<name>, calibration=none|linear|isotonic, bootstrap.resamples=...,
+device=..., batch_tokens=..., cache_dir=...
 
 metrics=causal adds what the explanations carry of what their neurons do to the output.
 Files that are not those that the run wrote are refused.
@@ -31,7 +32,16 @@ Files that are not those that the run wrote are refused.
                                nor an installed plug-in: its code is imported and run; repeatable
 """
 
-CHANGEABLE = ("metrics", "calibration", "bootstrap", "device", "batch_tokens", "cache_dir")
+CHANGEABLE = (
+    "metrics",
+    "scorer",
+    "scorers",
+    "calibration",
+    "bootstrap",
+    "device",
+    "batch_tokens",
+    "cache_dir",
+)
 
 
 def command(words: Sequence[str]) -> int:
@@ -47,7 +57,10 @@ def command(words: Sequence[str]) -> int:
     from benchmark.evaluation.rescore import rescore, run_to_score
 
     run = run_to_score(Path(words[0]))
-    result = rescore(run, config_of(run, words[1:]), trust)
+    config = config_of(run, words[1:])
+    if any(word.startswith("scorer") for word in words[1:]):
+        trust = (*trust, *targets_of(config.scorers))  # the user's own choice
+    result = rescore(run, config, trust)
     sys.stdout.write(
         f"{result.compared} columns of scores compared with those saved before: "
         f"largest difference {result.largest_difference:.2g}\n"
@@ -79,6 +92,8 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
                 f"'{change}' cannot be changed when scoring again; what can: "
                 f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
             )
+        if key == "scorer":
+            composed.scorers = {}
         if key == "metrics":
             composed.metrics = OmegaConf.create(dict(find("metrics", value).config))
             continue

@@ -30,11 +30,17 @@ SURROUNDINGS = (BenchmarkError, OSError, ImportError, MemoryError)
 # Libraries whose errors of the network are no OSError, by the class that all of them derive from.
 NETWORK_ERRORS = {
     ("aiohttp", "ClientError"),
+    ("anthropic", "APIConnectionError"),
+    ("anthropic", "InternalServerError"),
+    ("anthropic", "RateLimitError"),
     ("asyncio", "TimeoutError"),
     ("concurrent", "TimeoutError"),
     ("httpx", "HTTPError"),
     ("httpcore", "NetworkError"),
     ("httpcore", "TimeoutException"),
+    ("openai", "APIConnectionError"),
+    ("openai", "InternalServerError"),
+    ("openai", "RateLimitError"),
     ("urllib3", "HTTPError"),
 }
 # On the CPU a failed allocation of torch's is an ordinary RuntimeError, told apart by its text.

@@ -166,6 +166,25 @@ class SharedPrefixes:
         prefix_of: the row of each context's prefix, `[batch]`.
         n_shared: how many tokens each context shares with its prefix, from the first on; at least
             1 and fewer than the context has, `[batch]`.
+
+    Example:
+        Hundred variants of a context of 64 tokens, which differ in the last four:
+
+        >>> import torch
+        >>> import benchmark
+        >>> subject = benchmark.load_subject("solu-tiny", device="cpu")
+        >>> context = torch.arange(64)
+        >>> variants = context.repeat(100, 1)
+        >>> variants[:, 60:] = torch.arange(400).reshape(100, 4)
+        >>> first, n_shared = torch.zeros(100, dtype=torch.long), torch.full((100,), 60)
+        >>> prefixes = benchmark.SharedPrefixes(context[None, :60], first, n_shared)
+        >>> every, neuron = torch.arange(100), torch.full((100,), 400)
+        >>> activations = subject.last_activations(variants, 3, every, neuron, prefixes)
+        >>> activations.shape, subject.tokens_run  # 60 + 100 * 4 tokens
+        (torch.Size([100]), 460)
+        >>> whole = subject.last_activations(variants, 3, every, neuron)
+        >>> torch.allclose(activations, whole, atol=1e-4), subject.tokens_run - 460  # 100 * 64
+        (True, 6400)
     """
 
     tokens: Int[Tensor, "prefixes pos"]
@@ -181,10 +200,19 @@ class SubjectModel(Protocol):
     times positions. The mean per neuron is the column `cost/subject_tokens` of a run.
 
     Example:
+        >>> import torch
         >>> import benchmark
-        >>> subject = benchmark.load_subject("planted", device="cpu")
-        >>> isinstance(subject, benchmark.SubjectModel)
-        True
+        >>> subject = benchmark.load_subject("solu-tiny", device="cpu")
+        >>> isinstance(subject, benchmark.SubjectModel), subject.n_units(3)
+        (True, 1024)
+        >>> tokens = torch.tensor([[subject.bos, 17, 4]])
+        >>> tuple(subject.activations(tokens, 3, torch.tensor([400])).shape), subject.tokens_run
+        ((1, 3, 1), 3)
+        >>> row, neuron = torch.tensor([0]), torch.tensor([400])
+        >>> tuple(subject.last_activations(tokens, 3, row, neuron).shape), subject.tokens_run
+        ((1,), 6)
+        >>> tuple(subject.likely_next(tokens, 5).shape), subject.tokens_run
+        ((1, 3, 5), 9)
     """
 
     @property
@@ -260,10 +288,6 @@ class SubjectModel(Protocol):
 
         Raises:
             BenchmarkError: tokens, layer or neurons are not the subject's, or memory ran out.
-
-        Example:
-            `subject.activations(torch.tensor([[subject.bos, 17, 4]]), 3, torch.tensor([400]))` is
-            `[1, 3, 1]` and adds 3 to `tokens_run`.
         """
         ...
 
@@ -296,18 +320,7 @@ class SubjectModel(Protocol):
             BenchmarkError: as `activations`; also for a row that does not exist, and for a context
                 that does not begin as its prefix.
 
-        Example:
-            Hundred variants of a context of 64 tokens that differ in the last four::
-
-                variants = context.repeat(100, 1)
-                variants[:, 60:] = torch.randint(subject.d_vocab, (100, 4))
-                prefixes = SharedPrefixes(
-                    context[None, :60], torch.zeros(100, dtype=torch.long), torch.full((100,), 60)
-                )
-                every, neuron = torch.arange(100), torch.full((100,), 400)
-                subject.last_activations(variants, 3, every, neuron, prefixes)
-
-            adds 60 + 100 * 4 = 460 to `tokens_run`; without prefixes it adds 6,400.
+        See `SharedPrefixes` for an example.
         """
         ...
 
@@ -319,10 +332,6 @@ class SubjectModel(Protocol):
 
         Raises:
             BenchmarkError: the subject has no unembedding, bad tokens, or memory ran out.
-
-        Example:
-            `subject.likely_next(torch.tensor([[subject.bos, 17]]), 5)[0, 1]` holds the five tokens
-            that are likeliest after token 17.
         """
         ...
 
@@ -407,7 +416,12 @@ class Explanation(Protocol):
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the explanation as JSON values: what is saved, and what its size is counted on."""
+        """Return the explanation as JSON values, which are saved and whose size is counted.
+
+        The size, `cost/bytes`, is that of canonical JSON compressed by bzip2. What stands under the
+        top-level key `shown` is for people and does not count: `from_dict` is given it, but an
+        explanation without it must simulate the same.
+        """
         ...
 
     @classmethod

@@ -227,9 +227,11 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
         if folder in folders[:place]:
             raise BenchmarkError(f"the run in '{runs[place].folder}' is named twice.")
     declared = declared_by(runs)
-    # Where a run lacks a column, that it lacks it is what is to be said.
-    shared = [name for name in columns if all(name in run.scores.columns for run in runs)]
-    needed = [key for name in shared for key in describe(name, declared).comparable_on]
+    needed: list[str] = []
+    for column in (describe(name, declared) for name in columns):
+        # Where a run was not scored by a scorer at all, that is what is to be said.
+        if on_a_set(column) or all(column.name in run.scores.columns for run in runs):
+            needed += column.comparable_on
     keys = tuple(dict.fromkeys([*TRUTH_KEYS, *needed]))
     first = runs[0]
     for run in runs[1:]:

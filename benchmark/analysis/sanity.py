@@ -12,6 +12,7 @@ from benchmark.config.run_config import RunConfig
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of
 from benchmark.evidence import TOP_AND_RANDOM, UNIFORM, Truth
 from benchmark.results import Run
+from benchmark.results.columns import score_column
 from benchmark.terminal.progress import progress
 
 # Neurons corrupted together: three predictions of them in double precision exist at once.
@@ -71,7 +72,9 @@ def check_metrics(
                 bar.update(len(rows))
     verdicts = [
         Verdict(
-            f"{UNIFORM}/{name}", metrics.sanity_result(name, on_uniform), metrics.get(name).sound
+            score_column(UNIFORM, name),
+            metrics.sanity_result(name, on_uniform),
+            metrics.get(name).sound,
         )
         for name in names
     ]

@@ -52,7 +52,9 @@ def _contexts(explanation: NeuronExplanation) -> list[str]:
         return [f"<p>No contexts: they are not in the cache; {text(place)} measures them.</p>"]
     tokens = evidence.exemplars.tokens[0][:N_CONTEXTS]
     truth = evidence.exemplars.activations[0][:N_CONTEXTS]
-    predicted = None if explanation.error else explanation.simulate(tokens)
+    # A simulator may cost money, which looking at an explanation must not.
+    silent = explanation.error or explanation.run.record.simulator is not None
+    predicted = None if silent else explanation.simulate(tokens)
     largest = float(evidence.max_activation[0])
     shown = [
         f"<p>Top activating examples: {_shaded('true activation', 0.6, TRUTH)} "

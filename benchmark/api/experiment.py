@@ -166,9 +166,16 @@ class Experiment:
 
         from benchmark.evaluation.record import summarise
         from benchmark.evaluation.score import score_explanations
+        from benchmark.evaluation.simulators import SimulatedExplainer, build_simulator, is_own
         from benchmark.evidence import Block
 
         given = self._by_place(explanations)
+        explainer: Any = _Given()
+        if not is_own(self.config.simulator):
+            explainer = SimulatedExplainer(
+                explainer, lambda: build_simulator(self.config.simulator)
+            )
+            explainer.bind(self._inner.handed_subject)
         rows: list[dict[str, Any]] = []
         store = self._prepared.store
         for block in self._blocks:
@@ -178,7 +185,7 @@ class Experiment:
             part = Block(block.index, block.layer, torch.tensor(kept))
             store.prepare_truth([part], calibrate=self.config.calibrated, within=self._blocks)
             answers = [given[block.layer, neuron] for neuron in kept]
-            scored, _ = score_explanations(self._inner, _Given(), part, answers, {})
+            scored, _ = score_explanations(self._inner, explainer, part, answers, {})
             rows += scored
         table = ScoreTable.from_rows(rows)
         assert isinstance(table, ScoreTable)
@@ -198,12 +205,13 @@ class Experiment:
             named = list(zip(self.neurons, answers, strict=True))
         if not named:
             raise BenchmarkError("there is no explanation to score; give at least one.")
+        needed = "simulate" if "_target_" not in self.config.simulator else "to_dict"
         for name, answer in named:
             self._place(name)
-            if not isinstance(answer, Failure) and not hasattr(answer, "simulate"):
+            if not isinstance(answer, Failure) and not hasattr(answer, needed):
                 raise BenchmarkError(
                     f"what is given for neuron {name} is a {type(answer).__name__} and no "
-                    "explanation: it has no 'simulate'; see benchmark.Explanation."
+                    f"explanation: it has no '{needed}'; see benchmark.Explanation."
                 )
         return {neuron_of(name): answer for name, answer in named}
 

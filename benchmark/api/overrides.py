@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.config.catalogue import CUSTOM, default_names, find, groups, is_choice
+from benchmark.config.catalogue import CUSTOM, OF_CLASSES, default_names, find, groups, is_choice
 from benchmark.config.literal import literal
 from benchmark.config.run_config import config_keys, listed_neurons, unknown_key
 from benchmark.config.values import check_words, quote
@@ -83,9 +83,9 @@ def _group(group: str, value: Any) -> Iterator[str]:
     elif group == "metrics" and isinstance(value, list | tuple | set):
         yield f"metrics={default_names()['metrics']}"
         yield _word("metrics.metrics", list(value))
-    elif group == "explainer" and not _is_name(value):
-        yield f"explainer={CUSTOM}"
-        yield from _flat("explainer", _object(value), "++")
+    elif group in OF_CLASSES and not _is_name(value):
+        yield f"{group}={CUSTOM}"
+        yield from _flat(group, _object(value, group), "++")
     else:
         yield from [f"metrics={value}"] if group == "metrics" else chosen(group, value)
 
@@ -94,12 +94,11 @@ def _is_name(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool | Path)
 
 
-def _object(explainer: Any) -> dict[str, Any]:
-    if isinstance(explainer, type):
-        raise BenchmarkError(
-            f"explainer {explainer.__name__} is a class; give an object: {explainer.__name__}(...)."
-        )
-    return record_object(explainer)
+def _object(value: Any, group: str) -> dict[str, Any]:
+    if isinstance(value, type):
+        name = value.__name__
+        raise BenchmarkError(f"{group} {name} is a class; give an object: {name}(...).")
+    return record_object(value)
 
 
 def _mapping(value: Any, key: str) -> Mapping[str, Any]:

@@ -216,7 +216,8 @@ class NeuronExplanation(SavedExplanation):
             tokens: token ids of the subject, `[pos]` or `[batch, pos]`, BOS first.
 
         Returns:
-            Predictions in raw activation units, of the shape of `tokens`.
+            Predictions in raw activation units, of the shape of `tokens`; NaN on tokens that the
+            run's simulator does not predict.
 
         Raises:
             BenchmarkError: there is no explanation, it cannot be simulated, or `tokens` are not
@@ -237,15 +238,19 @@ class NeuronExplanation(SavedExplanation):
                 f"tokens are {ids.dtype} of shape {list(ids.shape)}; give token ids as whole "
                 "numbers, [pos] or [batch, pos]."
             )
-        explanation = self._checked()
-        if isinstance(explanation, NeedsSubject):
-            explanation.bind(handed(self.run.experiment.subject))
+        explanation, explainer = self._checked(), self.run._reopened.explainer
+        for one in (explanation, explainer):  # whose simulator may need the tokenizer
+            if isinstance(one, NeedsSubject):
+                one.bind(handed(self.run.experiment.subject))
         rows = ids.long() if ids.dim() == 2 else ids.long()[None]
-        found = simulate(self.run._reopened.explainer, [explanation], rows)
+        found = simulate(explainer, [explanation], rows)
         answer = found.explanations[0]
         if isinstance(answer, Failure):
             raise BenchmarkError(f"neuron {self.name} cannot be simulated: {answer.error}")
-        return found.predictions[0] if ids.dim() == 2 else found.predictions[0, 0]
+        values = found.predictions[0]
+        if found.predicted is not None:
+            values = values.masked_fill(~found.predicted[0], torch.nan)
+        return values if ids.dim() == 2 else values[0]
 
     def _checked(self) -> Explanation:
         explanation = self.run._reopened.explanation(self)

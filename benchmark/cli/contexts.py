@@ -28,8 +28,8 @@ SHOWN = 0.05
 LINE = 100
 TRUTH, PREDICTED = (38, 132, 64), (54, 100, 200)
 LEGEND = """\
-The number before a context is its largest activation. All numbers are parts of the neuron's
-largest activation on the explain split.
+The number before a context is the largest one in it. All are parts of the neuron's largest
+activation on the explain split.
 """
 PLAIN = "word[0.98|0.71]: the neuron's activation is 0.98 on this token, the prediction 0.71.\n"
 SHADED = "true: shaded by the neuron's activation; predicted: by what the explanation predicts.\n"
@@ -194,12 +194,13 @@ def _print_shaded(context: Context, console: Console) -> None:
     words = _framed(context.texts, context.cut)
     offset = int(context.cut[0])
     at = 0
-    for line in _lines(words, _line_width() - 12):
+    for line in _lines(words, _line_width() - 18):
         for name, values, colour in (
             ("true", context.truth, TRUTH),
             ("predicted", context.predicted, PREDICTED),
         ):
-            drawn = Text(f"  {name:10}")
+            peak = _number(max(values, default=0.0)) if at == 0 else ""
+            drawn = Text(f"  {peak:>5} {name:9} ")
             for place, word in enumerate(line, start=at):
                 here = place - offset
                 value = values[here] if 0 <= here < len(values) else 0.0

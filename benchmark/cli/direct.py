@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
-from benchmark.terminal.table import print_rows
+from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def print_direct(run: Run, layer: int, neuron: int, subject: Subject | None = No
         if bool(found.mutual[0])
         else f"{partner}, so the two are not mutual"
     )
-    sys.stdout.write(
+    say(
         f"{LEGEND}most congruent token: {top[0][0]} ({top[0][1]}, cosine {found.cosine[0]:+.3f}); "
         f"of all layers' neurons the most\ncongruent with that token is {whose}\n"
     )

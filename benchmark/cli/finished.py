@@ -109,10 +109,10 @@ def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
     for record in {(r.subject.name, r.corpus.name): r for r in records}.values():
         neurons, corpus = record.neurons, record.corpus
         dead = sum(neurons.dead.values())
-        _say(
+        say(
             f"subject {one_line(record.subject.name)}, layers {ranges(record.subject.layers)}, "
             f"{dead} dead neurons; corpus {one_line(corpus.name)}, "
-            f"contexts of {corpus.context_length} tokens"
+            f"contexts of {corpus.context_length} tokens\n"
         )
         if neurons.named_dead:
             _say(f"of the neurons that were named, {named_dead(neurons.named_dead)}")
@@ -160,6 +160,7 @@ def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None)
         f"{len(runs)} explanations{of}" if neuron else f"{len(runs)} runs",
         text_columns=4,
         least=("corpus", "subject"),
+        folded=(),
     )
     say(f"r: Pearson correlation{of} with the true activations on uniformly drawn contexts.\n")
     if neuron is not None:

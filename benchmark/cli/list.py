@@ -91,8 +91,10 @@ def _print_choice(row: dict[str, Any]) -> None:
     if not options:
         sys.stdout.write("no options\n\n" if "higher_is_better" not in row else "\n")
         return
-    cells = [[f"{one['key']}", one["default"], one["description"]] for one in options]
-    print_rows(["option", "default", "what it is"], cells, text_columns=3)
+    cells = [[one["key"], one["default"], one["description"]] for one in options]
+    print_rows(
+        ["option", "default", "what it is"], cells, text_columns=3, folded=["default", "what it is"]
+    )
 
 
 def rows(kind: str) -> list[dict[str, Any]]:

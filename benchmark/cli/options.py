@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import re
+import sys
 from dataclasses import dataclass
 
 from benchmark.config.catalogue import Entry, config_folder
@@ -13,6 +15,7 @@ from benchmark.results.records import DESCRIPTIVE
 
 _LINE = re.compile(r"(?P<key>\w+):(?P<value>[^#]*?|\s*\"[^\"]*\"\s*)(?:\s#\s*(?P<comment>.*))?")
 REQUIRED = "(required)"
+LONGEST = 60  # letters of what a plug-in says
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,25 @@ def _of_class(target: str) -> list[Option]:
     """The arguments of a class; none where it cannot be imported or does not say."""
     module, _, name = target.rpartition(".")
     try:
-        with isolated(target, "while it is imported"):
+        with isolated(target, "while it is imported"), contextlib.redirect_stdout(sys.stderr):
             signature = inspect.signature(getattr(importlib.import_module(module), name))
-    except Exception:  # a plug-in may raise anything when it is imported
+            return [
+                Option(one.name, _default(one), _kind(one))
+                for one in signature.parameters.values()
+                if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+            ]
+    except Exception:  # a plug-in may raise anything when it is imported or shown
         return []
-    return [
-        Option(one.name, REQUIRED if one.default is one.empty else str(one.default), _kind(one))
-        for one in signature.parameters.values()
-        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
-    ]
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    """The default of an argument as it is typed."""
+    value = parameter.default
+    if value is parameter.empty:
+        return REQUIRED
+    known = {None: "null", True: "true", False: "false"}
+    plain = value is None or isinstance(value, bool)
+    return known[value] if plain else str(value)[:LONGEST]
 
 
 def _kind(parameter: inspect.Parameter) -> str:
@@ -73,4 +86,4 @@ def _kind(parameter: inspect.Parameter) -> str:
     kind = parameter.annotation
     if kind is parameter.empty:
         return ""
-    return kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    return str(kind if isinstance(kind, str) else getattr(kind, "__name__", kind))[:LONGEST]

@@ -43,6 +43,7 @@ def print_plan(config: RunConfig) -> None:
         ["disk", f"about {_bytes(experiment) / 1e6:,.0f} MB in {cache_folder(config)}"],
         ["metrics", ", ".join(map(marked, config.metrics.metrics))],
         *([["causal", _causal(experiment)]] if config.metrics.causal is not None else []),
+        *([["scorers", ", ".join(config.scorers)]] if config.scorers else []),
         ["results", _results(experiment)],
     ]
     sys.stdout.write("plan (nothing is computed or written):\n")

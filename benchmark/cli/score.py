@@ -11,6 +11,7 @@ from benchmark.cli.arguments import Parser, add_run, add_trust, add_wide
 from benchmark.cli.imports import import_whole
 from benchmark.config.catalogue import metrics_config
 from benchmark.errors import BenchmarkError, described
+from benchmark.plugins.trusted import targets_of
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
@@ -27,7 +28,17 @@ python -m benchmark score results/<run> metrics=causal        # adds causal scor
 python -m benchmark score results/<run> calibration=isotonic
 """
 
-CHANGEABLE = ("metrics", "calibration", "bootstrap", "device", "batch_tokens", "cache_dir")
+CHANGEABLE = (
+    "metrics",
+    "scorer",
+    "scorers",
+    "calibration",
+    "bootstrap",
+    "device",
+    "batch_tokens",
+    "cache_dir",
+)
+
 OLD = {"trust": "--trust CLASS"}
 
 
@@ -59,7 +70,10 @@ def command(words: Sequence[str]) -> int:
     from benchmark.evaluation.rescore import rescore, run_to_score
 
     run = run_to_score(folder)
-    result = rescore(run, config_of(run, given.change), given.trust)
+    config, trust = config_of(run, given.change), given.trust
+    if any(word.startswith("scorer") for word in given.change):
+        trust = (*trust, *targets_of(config.scorers))  # the user's own choice
+    result = rescore(run, config, trust)
     sys.stdout.write(
         f"{result.compared} columns of scores compared with those saved before: "
         f"largest difference {result.largest_difference:.2g}\n"
@@ -91,6 +105,8 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
                 f"'{change}' cannot be changed when scoring again; what can: "
                 f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
             )
+        if key == "scorer":
+            composed.scorers = {}
         if key == "metrics":
             composed.metrics = OmegaConf.create(metrics_config(value))
             continue

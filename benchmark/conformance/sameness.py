@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from benchmark.conformance.answers import described, same_numbers
 from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.trial import Answer, Trial, text_of
-from benchmark.interface import Failure, NeedsSubject
+from benchmark.files.explanation_size import SHOWN
+from benchmark.interface import Explanation, Failure, NeedsSubject
 from benchmark.plugins.isolation import contained, reason_of
 
 
@@ -35,25 +37,22 @@ def repeats(trial: Trial) -> str:
 
 def saves(trial: Trial) -> str:
     """Through JSON text and back it simulates, describes and saves the same."""
-    kind = trial.explainer.explanation_class
     for row, one in trial.explanations:
         text = text_of(one)
-        try:
-            with contained():
-                loaded = kind.from_dict(json.loads(text))
-                if isinstance(loaded, NeedsSubject):
-                    loaded.bind(trial.subject)
-        except Exception as error:
-            raise WrongError(
-                f"{kind.__qualname__}.from_dict cannot read what to_dict gave for "
-                f"{trial.names([row])}: {reason_of(error)}. It gets what JSON keeps: lists for "
-                "tuples, text for the keys of a dict."
-            ) from error
+        loaded = _load(trial, row, json.loads(text))
         texts = trial.setting.texts
-        if not same_numbers(trial.simulated(one, texts), trial.simulated(loaded, texts)):
+        predicted = trial.simulated(one, texts)
+        if not same_numbers(predicted, trial.simulated(loaded, texts)):
             raise WrongError(
                 f"{trial.names([row])} predicts other numbers after saving and loading; to_dict "
                 "must keep everything that simulate uses, without rounding."
+            )
+        counted = {key: value for key, value in json.loads(text).items() if key != SHOWN}
+        without = _load(trial, row, counted)
+        if not same_numbers(predicted, trial.simulated(without, texts)):
+            raise WrongError(
+                f"{trial.names([row])} predicts other numbers without '{SHOWN}'; to_dict may keep "
+                "there only what is for people, because it does not count as size."
             )
         if text_of(loaded) != text:
             raise WrongError(f"{trial.names([row])} saves something else after loading.")
@@ -64,6 +63,27 @@ def saves(trial: Trial) -> str:
             )
     _saves_the_same_later(trial)
     return "to_dict and from_dict lose nothing, through JSON text"
+
+
+def _load(trial: Trial, row: int, data: dict[str, Any]) -> Explanation:
+    """Load an explanation from its saved form.
+
+    Raises:
+        WrongError: its class cannot.
+    """
+    kind = trial.explainer.explanation_class
+    try:
+        with contained():
+            loaded: Explanation = kind.from_dict(data)
+            if isinstance(loaded, NeedsSubject):
+                loaded.bind(trial.subject)
+    except Exception as error:
+        raise WrongError(
+            f"{kind.__qualname__}.from_dict cannot read what to_dict gave for "
+            f"{trial.names([row])}: {reason_of(error)}. It gets what JSON keeps: lists for "
+            f"tuples, text for the keys of a dict; and it must do without '{SHOWN}'."
+        ) from error
+    return loaded
 
 
 def _saves_the_same_later(trial: Trial) -> None:

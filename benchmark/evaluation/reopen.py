@@ -199,7 +199,8 @@ def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
 
 def _made_simulator(options: Mapping[str, Any]) -> Simulator:
     given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
-    return check_simulator(_made(given, "simulator"), str(options[TARGET]))
+    made = object_of(options) or _made(given, "simulator")
+    return check_simulator(made, str(options[TARGET]))
 
 
 def _made(value: Any, kind: str = "explainer") -> Any:

@@ -17,6 +17,7 @@ from benchmark.interface import (
     SubjectModel,
 )
 from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
+from benchmark.plugins.objects import object_of
 from benchmark.results import DESCRIPTIVE
 
 
@@ -125,6 +126,9 @@ def build_simulator(config: Mapping[str, Any]) -> Simulator:
     from hydra.utils import instantiate
 
     target = str(config["_target_"])
+    given = object_of(config)
+    if given is not None:
+        return check_simulator(given, target)
     imported_class(target, f"'{target}'", "simulator")
     options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
     try:

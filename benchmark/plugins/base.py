@@ -16,8 +16,9 @@ from benchmark.errors import is_of_surroundings, named
 from benchmark.interface import EXEMPLARS, Answer, Evidence, Failure, SubjectModel
 
 # How values that JSON has no form for are saved: under one of these names alone.
-TENSOR, DTYPE, TUPLE, SET, ITEMS = "tensor", "dtype", "tuple", "set", "items"
-MARKS = ({TENSOR}, {TENSOR, DTYPE}, {TUPLE}, {SET}, {ITEMS})
+TENSOR, DTYPE, SHAPE = "tensor", "dtype", "shape"
+TUPLE, SET, ITEMS = "tuple", "set", "items"
+MARKS = ({TENSOR}, {TENSOR, DTYPE, SHAPE}, {TUPLE}, {SET}, {ITEMS})
 SAVED_AS_THEY_ARE = (torch.float32, torch.int64, torch.bool)
 SCREEN_LINES, SCREEN_COLUMNS = 40, 110
 
@@ -128,9 +129,11 @@ def _explanation_class(function: Any) -> type[Any] | None:
 def _saved(value: Any) -> Any:
     """Return a value in JSON's types; what they cannot tell apart is marked."""
     if isinstance(value, Tensor):
-        plain = {TENSOR: value.detach().cpu().tolist()}
-        exact = value.dtype in SAVED_AS_THEY_ARE and value.numel() and value.ndim
-        return plain if exact else {**plain, DTYPE: str(value.dtype).removeprefix("torch.")}
+        if value.dtype in SAVED_AS_THEY_ARE and value.numel() and value.ndim:
+            return {TENSOR: value.detach().cpu().tolist()}
+        values = value.detach().cpu().flatten().tolist()
+        dtype = str(value.dtype).removeprefix("torch.")
+        return {TENSOR: values, DTYPE: dtype, SHAPE: list(value.shape)}
     if isinstance(value, tuple):
         return {TUPLE: [_saved(entry) for entry in value]}
     if isinstance(value, set | frozenset):
@@ -150,8 +153,9 @@ def _loaded(value: Any) -> Any:
         return [_loaded(entry) for entry in value]
     if not isinstance(value, dict):
         return value
-    if set(value) == {TENSOR, DTYPE}:
-        return torch.tensor(value[TENSOR], dtype=getattr(torch, value[DTYPE]))
+    if set(value) == {TENSOR, DTYPE, SHAPE}:
+        flat = torch.tensor(value[TENSOR], dtype=getattr(torch, value[DTYPE]))
+        return flat.reshape(value[SHAPE])
     if set(value) == {TENSOR}:
         return torch.tensor(value[TENSOR])
     if set(value) == {TUPLE}:

@@ -1,4 +1,4 @@
-"""Handed-out parts of a run: a subject that answers queries, and a storage for each explainer."""
+"""Parts of a run that explainers receive: a subject to query, and a storage for each explainer."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ class HandedSubject:
 
     @property
     def has_unembedding(self) -> bool:
-        """Whether it can say which tokens follow."""
+        """Whether `likely_next` can answer."""
         return _subjects[self].has_unembedding
 
     @property
     def tokens_run(self) -> int:
-        """How many tokens it has been asked for."""
+        """How many tokens were run so far."""
         return _subjects[self].tokens_run
 
     def n_units(self, layer: int) -> int:
@@ -128,13 +128,13 @@ def handed(subject: SubjectModel) -> SubjectModel:
 
 
 class HandedStorage:
-    """A storage that keeps what explainers learn apart from what runs measure."""
+    """A storage for what explainers learn, separate from what runs measure."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def read(self, kind: str, determinants: Mapping[str, Any]) -> dict[str, Tensor] | None:
-        """The tensors, or None if there are none.
+        """Return the tensors, or None if there are none.
 
         Raises:
             BenchmarkError: the kind is none that an explainer may use.

@@ -20,7 +20,7 @@ _classes: dict[str, type] = {}
 
 
 def record_object(explainer: Any) -> dict[str, Any]:
-    """Return the config of an explainer that is an object, and keep the object for this process.
+    """Return the config of an explainer or a simulator that is an object, and keep the object.
 
     The config holds the class and what its constructor was given, read from attributes of the same
     names, so that another process can make the explainer again if it can import the class.

@@ -1,4 +1,4 @@
-"""The subject: the language model whose neurons are explained.
+"""Subject: the language model whose neurons, or other units, are explained.
 
 `load_subject` loads one from its config; a `Subject` answers what its neurons do on given tokens.
 Importing this package loads neither torch nor transformers.

@@ -1,4 +1,4 @@
-"""Which device and precision a subject runs in."""
+"""Device and precision that a subject runs in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DTYPES = {
 
 
 def resolve_device(device: str | None) -> torch.device:
-    """The device asked for; by default (None or `auto`) CUDA where there is one, else the CPU.
+    """Return the device of a name; for None or `auto` CUDA where there is one, else the CPU.
 
     Raises:
         BenchmarkError: there is no such device on this machine.
@@ -42,7 +42,7 @@ def resolve_device(device: str | None) -> torch.device:
 
 
 def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """The precision asked for.
+    """Return the precision of a name.
 
     Raises:
         BenchmarkError: not known, or a half precision on a device other than CUDA.

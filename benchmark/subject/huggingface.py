@@ -1,4 +1,4 @@
-"""Ordinary Hugging Face checkpoints, from a folder."""
+"""Loader of ordinary Hugging Face checkpoints, from a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmark.subject.prefix_cache import KeysValues
 def load_plain(
     folder: Path, source: str, device: torch.device, dtype: torch.dtype
 ) -> tuple[nn.Module, bool]:
-    """The PyTorch model of a folder, on a device, and whether it has its unembedding.
+    """Return the PyTorch model of a folder, on a device, and whether it has its unembedding.
 
     Downloads nothing and runs no foreign code.
 
@@ -58,17 +58,17 @@ def load_plain(
 
 
 def _said(error: Exception) -> str:
-    """What a library says, in one line; of a key that is missing more than its name."""
+    """Return what a library says in one line; for a missing key, more than its name."""
     if isinstance(error, KeyError):
         return first_line(error)
     return " ".join(str(error).split())[:250] or type(error).__name__
 
 
 def _check_complete(model: nn.Module, found: Mapping[str, Any], source: str, folder: Path) -> bool:
-    """The library fills in what a checkpoint lacks with random numbers: refuse that.
+    """Refuse random numbers, which the library fills in for what a checkpoint lacks.
 
-    Only the unembedding may be missing, since activations do not need it; whether it is there is
-    returned.
+    Only the unembedding may be missing, since activations do not need it. Returns whether it is
+    there.
     """
     complete = True
     head = cast(Any, model).get_output_embeddings()
@@ -88,7 +88,7 @@ def _check_complete(model: nn.Module, found: Mapping[str, Any], source: str, fol
 def boot(
     model: nn.Module, source: str, tokenizer: Any, device: torch.device, dtype: torch.dtype
 ) -> tuple[Any, nn.Module]:
-    """A TransformerBridge around a model, and the model as it was, sharing its weights.
+    """Return a TransformerBridge around a model, and the model as it was, sharing its weights.
 
     The bridge replaces the modules of the model that it is given by wrapped ones with explicit
     attention, which cost more; the plain one is what runs.
@@ -106,10 +106,10 @@ def boot(
 
 
 class CachedKeyValues:
-    """What a model computed for earlier tokens, by the library's own cache."""
+    """Keys and values of earlier tokens, in the library's own cache."""
 
     def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
-        """The keys and values of each layer that `run` reaches."""
+        """Return the keys and values of each layer that `run` reaches."""
         from transformers import DynamicCache
 
         cache = DynamicCache()
@@ -118,7 +118,7 @@ class CachedKeyValues:
 
     @contextmanager
     def given(self, past: Sequence[KeysValues], _n_tokens: int, /) -> Iterator[Mapping[str, Any]]:
-        """Within it, a call with these options goes on after the tokens of `past`."""
+        """Within it, a call with these options continues after the tokens of `past`."""
         from transformers import DynamicCache
 
         cache = DynamicCache()

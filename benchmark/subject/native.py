@@ -1,4 +1,4 @@
-"""TransformerLens's own architecture: the built-in subject and the SoLU and GELU models."""
+"""Native architecture of TransformerLens: the built-in subject and the SoLU and GELU models."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmark.subject.prefix_cache import KeysValues
 
 
 class FusedAttention(NativeAttention):  # type: ignore[misc]
-    """The native attention computed by `scaled_dot_product_attention`: same weights and result.
+    """Native attention computed by `scaled_dot_product_attention`: same weights and result.
 
     Attributes:
         past: keys and values of the tokens before those it is called with, None without any.
-        keeps: whether it notes the keys and values that it computes, in `kept`.
+        keeps: whether it records the keys and values that it computes, in `kept`.
     """
 
     past: KeysValues | None = None
@@ -31,7 +31,7 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
     def forward(
         self, hidden_states: Tensor, position_ids: Tensor | None = None, **_: Any
     ) -> tuple[Tensor, Tensor]:
-        """Causal attention over contexts without padding; no attention pattern is returned."""
+        """Attend causally over contexts without padding; no attention pattern is returned."""
         batch, position = hidden_states.shape[:2]
         q, k, v = (
             project(hidden_states).view(batch, position, -1, self.d_head).transpose(1, 2)
@@ -59,13 +59,13 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
 
 
 class NativeKeyValues:
-    """What the fused attention of a native model computed for earlier tokens."""
+    """Keys and values of earlier tokens in the fused attention of a native model."""
 
     def __init__(self, attentions: Sequence[FusedAttention]) -> None:
         self._attentions = list(attentions)
 
     def kept(self, run: Callable[[Mapping[str, Any]], object]) -> list[KeysValues]:
-        """The keys and values of each layer that `run` reaches."""
+        """Return the keys and values of each layer that `run` reaches."""
         try:
             for attention in self._attentions:
                 attention.keeps = True
@@ -78,7 +78,7 @@ class NativeKeyValues:
 
     @contextmanager
     def given(self, past: Sequence[KeysValues], n_tokens: int, /) -> Iterator[Mapping[str, Any]]:
-        """Within it, a call of so many tokens with these options goes on after those of `past`."""
+        """Within it, a call of `n_tokens` tokens with these options continues after `past`."""
         keys, _ = past[0]
         places = torch.arange(keys.shape[2], keys.shape[2] + n_tokens, device=keys.device)
         try:
@@ -91,7 +91,7 @@ class NativeKeyValues:
 
 
 def native_key_values(plain: nn.Module) -> NativeKeyValues | None:
-    """Of a plain native model; None where its attention is not fused."""
+    """Return the keys and values of a plain native model; None if its attention is not fused."""
     attentions = [cast(Any, block).attn for block in cast(Any, plain).layers]
     if not all(isinstance(attention, FusedAttention) for attention in attentions):
         return None
@@ -105,7 +105,7 @@ def boot_native(
     dtype: torch.dtype,
     name: str,
 ) -> Any:
-    """A TransformerBridge of the native architecture, its weights still to be loaded."""
+    """Return a TransformerBridge of the native architecture, its weights still to be loaded."""
     if not isinstance(config, TransformerBridgeConfig):
         config = TransformerBridgeConfig.from_dict(dict(config))
     config.init_weights = False
@@ -115,7 +115,7 @@ def boot_native(
 
 
 def tensors_by_plain_name(bridge: Any) -> dict[str, Tensor]:
-    """The parameters and buffers of a bridge under the names they have in the plain module."""
+    """Return the parameters and buffers of a bridge under their names in the plain module."""
     model = bridge.original_model
     named = [*model.named_parameters(), *model.named_buffers()]
     return {name.replace("._original_component", ""): tensor for name, tensor in named}
@@ -149,7 +149,7 @@ def fill(bridge: Any, state: Mapping[str, Tensor], source: str) -> None:
 
 
 def plain_native(bridge: Any) -> nn.Module:
-    """The plain module of a native bridge, sharing its tensors, with fused attention.
+    """Return the plain module of a native bridge, sharing its tensors, with fused attention.
 
     The bridge's wrapped modules cost a third more than this, or twice as much at long contexts.
     """

@@ -1,4 +1,4 @@
-"""The path from MLPs to the logits: its modules, and the matrices and scales that they apply."""
+"""Output path: modules from MLPs to the logits, and the matrices and scales that they apply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.errors import BenchmarkError
 
 @dataclass(frozen=True)
 class OutputPath:
-    """What neurons pass through on their way to the logits.
+    """The modules that neurons pass through on their way to the logits.
 
     Attributes:
         blocks: the blocks, first to last.

@@ -1,7 +1,7 @@
 """Planted subject: no weights, and neurons whose rules are known.
 
-An explainer can be tested on it with the truth in hand. Everything but the rules themselves
-(checks, batches, counting) is that of every other subject.
+An explainer can be tested on it against the rules. Everything but the rules themselves (checks,
+batches, counting, reading) is that of every other subject.
 """
 
 from __future__ import annotations

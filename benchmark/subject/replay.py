@@ -79,7 +79,7 @@ class Replay:
         return logits
 
     def _record(self, block: nn.Module) -> None:
-        """Run up to the site; keep what the modules that are finished by then gave."""
+        """Run up to the site; keep the outputs of the modules that are finished by then."""
         around = {module for module in block.modules() if self._site.module in module.modules()}
         outputs: dict[nn.Module, list[Any]] = {}
         handles = []
@@ -123,7 +123,7 @@ class Replay:
             self._kept[lower] = self._kept[self._below[-1]]
 
     def _pick(self, value: Any, rows: Tensor) -> Any:
-        """Return what a module gave for some contexts, however its output is packed."""
+        """Return a module's output for some contexts, however it is packed."""
         if isinstance(value, Tensor):
             n_contexts, n_positions = self._tokens.shape
             if value.ndim and value.shape[0] == n_contexts:
@@ -138,7 +138,7 @@ class Replay:
 
     @contextmanager
     def _finished_modules(self, pick: Callable[[Any], Any]) -> Iterator[None]:
-        """Within it, each finished module gives what it gave before, once for every call then."""
+        """Within it, each finished module returns its earlier outputs, once per earlier call."""
         given: dict[int, Any] = {}
         before = {module: module.__dict__.get("forward") for module in self._kept}
 

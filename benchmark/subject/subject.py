@@ -1,4 +1,4 @@
-"""The subject of a benchmark: a language model and the activations of its units on given tokens."""
+"""Subject of a benchmark: a language model, and the activations of its units on given tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SoLU and GELU models, in repositories of TransformerLens's own older formats.
+"""Loader of the SoLU and GELU models, in repositories of TransformerLens's own older formats.
 
 The library's loader lists the repository over the network even when everything is cached, and
 fails on the `*_old` repositories, whose LayerNorm inside the MLP has no parameters. So its steps
@@ -36,7 +36,7 @@ TOKENIZER_OF_VOCABULARY = {
 
 
 def read_config(files: Files) -> Any:
-    """The TransformerBridgeConfig of a repository, as the library derives it.
+    """Return the TransformerBridgeConfig of a repository, as the library derives it.
 
     Raises:
         BenchmarkError: config.json is not what such a repository has.
@@ -64,7 +64,7 @@ def boot(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Any:
-    """The TransformerBridge of a repository, weights loaded without unpickling objects.
+    """Return the TransformerBridge of a repository, weights loaded without unpickling objects.
 
     Raises:
         BenchmarkError: the weights are missing, damaged, or do not fit the config.
@@ -86,7 +86,7 @@ def boot(
 
 
 def with_mid_layer_norms(state: dict[str, Tensor], config: Any) -> dict[str, Tensor]:
-    """The state dict with parameters for the LayerNorms inside the MLPs, if it has none at all.
+    """Return the state dict with parameters for the LayerNorms inside the MLPs if it has none.
 
     The `*_old` repositories with 2 to 10 layers were trained with a LayerNorm that only
     normalises. Ones and zeros make the affine one that the library builds compute the same.

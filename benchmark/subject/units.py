@@ -1,4 +1,4 @@
-"""Units: what is explained at a site of each layer, and the one place that makes them.
+"""Units: what is explained at a site of each layer, and the factory that makes them.
 
 MLP neurons are the first kind and the default. Another kind is one module `<kind>_units.py` in this
 package, whose function `units_of(settings, loaded)` returns an object of the protocol `Units`, and
@@ -138,7 +138,7 @@ class Units(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A checkpoint in memory, as a factory of units is given it.
+    """A checkpoint in memory, as factories of units receive it.
 
     Attributes:
         source: the repository or folder, for messages.

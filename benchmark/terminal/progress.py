@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from typing import Any
@@ -42,7 +43,6 @@ def _bar() -> type[tqdm[Any]]:
         return tqdm
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tqdm recommends ipywidgets where they are missing
-        from tqdm import autonotebook
-
+        autonotebook = importlib.import_module("tqdm.autonotebook")
     found: type[tqdm[Any]] = autonotebook.tqdm
     return found

@@ -1,4 +1,4 @@
-"""Keeping the libraries' chatter away from the user while a model is loaded."""
+"""Silence: what libraries print while a model is loaded does not reach the user."""
 
 from __future__ import annotations
 

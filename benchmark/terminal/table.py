@@ -43,6 +43,7 @@ def print_rows(
     *,
     text_columns: int = 1,
     least: Sequence[str] = (),
+    folded: Sequence[str] | None = None,
     whole: str = "--wide",
 ) -> None:
     """Print a table; the first columns are text, the others are numbers.
@@ -56,6 +57,7 @@ def print_rows(
         title: a line above the table.
         text_columns: how many of the first columns are text.
         least: headings of the columns that are left out first, in this order; then the last ones.
+        folded: headings of the columns of text that may be folded; None for all.
         whole: what prints the columns that are left out.
     """
     from rich.cells import cell_len
@@ -67,11 +69,14 @@ def print_rows(
         for at, heading in enumerate(headings)
     ]
     width = terminal_width()
-    kept = _fitting(headings, widths, text_columns, least, width)
-    table = _table(headings, cells, kept, text_columns, title, folds=width is not None)
+    text = range(text_columns)
+    folds = [at for at in text if folded is None or columns[at] in folded]
+    narrow = [min(each, NARROWEST_TEXT) if at in folds else each for at, each in enumerate(widths)]
+    kept = _fitting(headings, narrow, least, width)
+    table = _table(headings, cells, kept, text_columns, title, folds if width is not None else ())
     # Never narrower than the table: a number cut short would be worse than a wrapped line.
-    natural = _width(widths[at] for at in kept)
-    least_width = _width(_least(widths, kept, text_columns))
+    natural = _width(widths, kept)
+    least_width = _width(narrow, kept)
     _draw(table, natural if width is None else max(least_width, min(natural, width)))
     hidden = [heading for at, heading in enumerate(headings) if at not in kept]
     if hidden:
@@ -90,7 +95,9 @@ def say(text: str, indent: int = 0) -> None:
         sys.stdout.write(text)
         return
     for paragraph in _paragraphs(printable(text)):
-        filled = textwrap.fill(paragraph, width, subsequent_indent=" " * indent)
+        filled = textwrap.fill(
+            paragraph, width, subsequent_indent=" " * indent, break_on_hyphens=False
+        )
         sys.stdout.write(f"{filled}\n" if filled else "\n")
 
 
@@ -114,32 +121,22 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _fitting(
-    headings: Sequence[str],
-    widths: Sequence[int],
-    text_columns: int,
-    least: Sequence[str],
-    width: int | None,
+    headings: Sequence[str], narrow: Sequence[int], least: Sequence[str], width: int | None
 ) -> list[int]:
-    """The columns that fit into a width."""
+    """The columns that fit into a width with the least width of each."""
     kept = list(range(len(headings)))
     order = [at for name in least for at in kept if headings[at] == name]
     order += [at for at in reversed(kept) if at not in order and at > 0]
     for at in order:
-        if width is None or _width(_least(widths, kept, text_columns)) <= width:
+        if width is None or _width(narrow, kept) <= width:
             break
         kept.remove(at)
     return kept
 
 
-def _least(widths: Sequence[int], kept: Sequence[int], text_columns: int) -> list[int]:
-    """The least width of each column: text can be folded, numbers cannot."""
-    return [min(widths[at], NARROWEST_TEXT) if at < text_columns else widths[at] for at in kept]
-
-
-def _width(widths: Iterator[int] | Sequence[int]) -> int:
+def _width(widths: Sequence[int], kept: Sequence[int]) -> int:
     """The width of a table with columns of these widths, as rich draws it."""
-    each = list(widths)
-    return sum(each) + 2 * (len(each) - 1) + 2
+    return sum(widths[at] + 2 for at in kept)
 
 
 def _table(
@@ -148,8 +145,7 @@ def _table(
     kept: Sequence[int],
     text_columns: int,
     title: str,
-    *,
-    folds: bool,
+    folds: Sequence[int],
 ) -> Table:
     from rich import box
     from rich.table import Table
@@ -162,11 +158,10 @@ def _table(
         collapse_padding=True,
     )
     for at in kept:
-        text = at < text_columns
         table.add_column(
             headings[at],
-            justify="left" if text else "right",
-            no_wrap=not (text and folds),
+            justify="left" if at < text_columns else "right",
+            no_wrap=at not in folds,
             overflow="fold",
         )
     for row in cells:

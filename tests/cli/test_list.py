@@ -92,3 +92,44 @@ def test_a_choice_that_is_not_there_is_told_from_those_that_are() -> None:
         find("model", "solu-9l")
     assert "solu-tiny" in str(found.value)
     assert "model=local model.source=" in str(found.value)
+
+
+def test_the_options_of_an_explainer() -> None:
+    from benchmark.config.catalogue import find
+
+    answer = call("list", "explainers", "n2g")
+    assert answer.status == 0, answer.err
+    options = {
+        line.split()[0].removeprefix("explainer."): line.split()[1]
+        for line in answer.out.splitlines()
+        if line.startswith(" explainer.")
+    }
+    config = find("explainer", "n2g").config
+    given = set(config) - {"name", "description", "control", "_target_"}
+    assert set(options) == given
+    assert (options["exemplars"], options["combine"], options["after"]) == ("null", "mean", "5")
+    assert "of a pivot's activation, that a shorter context must keep" in answer.out
+    assert "class explainers.n2g.N2G" in answer.out
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_option_of_every_choice_is_there(kind: str) -> None:
+    group = KINDS[kind]
+    for row in json.loads(call("list", kind, "--json").out):
+        config = find(group, row["name"]).config
+        named = {option["key"].split(".")[1] for option in row["options"]}
+        assert named == set(config) - {"name", "description", "control", "_target_"}, row["name"]
+    out = call("list", kind, "--options").out
+    assert all(f"{row['name']}: " in out for row in json.loads(call("list", kind, "--json").out))
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("explainers", "n2h"), "explainer 'n2h' is not known"),
+        (("models", "solu-9l"), "did you mean 'solu-"),
+        (("--option",), "did you mean '--options'?"),
+    ],
+)
+def test_options_of_what_is_not_there(words: tuple[str, ...], part: str) -> None:
+    assert part in call("list", *words).message

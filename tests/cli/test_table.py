@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from benchmark.analysis.labels import labels
 from benchmark.results import CorpusRecord, ExplainerRecord, RunRecord, SubjectRecord
+from benchmark.terminal import table
 from benchmark.terminal.table import print_rows
 from leaderboards.cells import score_table
 
@@ -76,3 +79,56 @@ def test_numbers_stand_under_one_another(capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-2].endswith("  1")
     assert lines[-1].endswith("100")
     assert len(lines[-1]) == len(lines[-2])
+
+
+COLUMNS = ["name", "long text", "a", "b", "c"]
+ROWS = [["first", "many words " * 8, "1.000", "2.000", "3.000"], ["second", "few", "4", "5", "6"]]
+
+
+@pytest.mark.parametrize("width", [200, 100, 60, 45, 30])
+def test_a_table_fits_the_terminal(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "terminal_width", lambda: width)
+    print_rows(COLUMNS, ROWS, text_columns=2, least=["b"])
+    out = capsys.readouterr().out
+    assert all(len(line) <= width for line in out.splitlines())
+    whole = width >= 60
+    assert ("3.000" in out) == whole or width == 45
+    assert ("2.000" in out) == whole
+    assert ("not shown in this width: " in out) == (not whole)
+    # What is left is whole: text is folded, and no number is cut.
+    assert out.count("many") == 8 or "long text" not in out.split("not shown")[0]
+    assert "…" not in out
+
+
+def test_without_a_terminal_or_with_wide_a_table_is_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print_rows(COLUMNS, ROWS, text_columns=2)
+    piped = capsys.readouterr().out
+    assert "many words " * 7 in piped
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    table.show_whole(True)
+    print_rows(COLUMNS, ROWS, text_columns=2)
+    lines = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out).splitlines()
+    assert [line.rstrip() for line in lines] == piped.splitlines()
+    table.show_whole(False)
+    print_rows(COLUMNS, ROWS, text_columns=2)
+    narrow = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    assert max(map(len, narrow.splitlines())) <= 40
+
+
+def test_paragraphs_are_filled_to_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"{'word ' * 19}end\nof it.\nanother line\n\n  indented\n"
+    table.say(text)
+    assert capsys.readouterr().out == text
+    monkeypatch.setattr(table, "terminal_width", lambda: 50)
+    table.say(text)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 50
+    assert lines[-3:] == ["another line", "", "  indented"]
+    assert " ".join(lines[:-3]).endswith("word end of it.")

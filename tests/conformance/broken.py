@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from benchmark.interface import Failure
+from benchmark.interface import Explained, Failure, Prediction
 
 
 class Strengths:
@@ -221,6 +221,24 @@ class ForgetsWords(Strengths):
         return {"strengths": [list(pair) for pair in self.strengths]}
 
 
+class HidesInShown(Strengths):
+    def to_dict(self):
+        return {
+            "words": self.words,
+            "shown": {"strengths": [list(each) for each in self.strengths]},
+        }
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data.get("shown", {}).get("strengths", [])])
+
+
+class NeedsShown(HidesInShown):
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data["shown"]["strengths"]])
+
+
 class HoldsTensors(Strengths):
     def to_dict(self):
         return {"strengths": torch.tensor(self.strengths)}
@@ -244,6 +262,8 @@ SavesTooLate = type("SavesTooLate", (Sound,), {"explanation_class": CannotSaveLa
 RoundsWhenSaving = type("RoundsWhenSaving", (Sound,), {"explanation_class": Rounds})
 SavesKeys = type("SavesKeys", (Sound,), {"explanation_class": KeysAreNumbers})
 SavesNoWords = type("SavesNoWords", (Sound,), {"explanation_class": ForgetsWords})
+Hides = type("Hides", (Sound,), {"explanation_class": HidesInShown})
+NeedsWhatIsShown = type("NeedsWhatIsShown", (Sound,), {"explanation_class": NeedsShown})
 SavesTensors = type("SavesTensors", (Sound,), {"explanation_class": HoldsTensors})
 
 
@@ -465,3 +485,80 @@ class KeepsTheEvidence(Sound):
     def one(self, evidence, row, subject):
         SpoilsItLater.aliased = evidence.mean_activation
         return super().one(evidence, row, subject)
+
+
+class Costs(Sound):
+    """Says what each explanation cost."""
+
+    costs: ClassVar[dict] = {"usd": 0.5, "llm_tokens": 3}
+
+    def one(self, evidence, row, subject):
+        return Explained(super().one(evidence, row, subject), self.costs)
+
+
+class EarnsMoney(Costs):
+    costs: ClassVar[dict] = {"usd": -0.5}
+
+
+class CostsNowAndThen(Costs):
+    made = 0
+
+    def __init__(self):
+        CostsNowAndThen.made += 1
+        self.costs = {"usd": 1} if CostsNowAndThen.made > 2 else {}
+
+
+class IsDown(Sound):
+    def one(self, evidence, row, subject):
+        return Failure("the endpoint is down", transient=True)
+
+
+class Words:
+    """Strengths that do not simulate themselves."""
+
+    def __init__(self, strengths):
+        self.inner = Strengths(strengths)
+
+    def describe(self):
+        return self.inner.describe()
+
+    def to_dict(self):
+        return self.inner.to_dict()
+
+    @classmethod
+    def from_dict(cls, data):
+        return cls([tuple(pair) for pair in data["strengths"]])
+
+
+class SoundInWords(Sound):
+    explanation_class: ClassVar[type] = Words
+    simulate_block = None
+
+
+class ReadsWords:
+    """Simulates what `Words` say, on the first contexts alone."""
+
+    def simulate(self, explanations, tokens):
+        values = torch.stack([one.inner.simulate(tokens) for one in explanations])
+        return Prediction(values, torch.arange(len(tokens)) < 4)
+
+
+class ReadsAtRandom(ReadsWords):
+    def __init__(self):
+        self.calls = 0
+
+    def simulate(self, explanations, tokens):
+        self.calls += 1
+        prediction = super().simulate(explanations, tokens)
+        return Prediction(prediction.values + self.calls, prediction.predicted)
+
+
+class ReadsOthers(ReadsWords):
+    def simulate(self, explanations, tokens):
+        prediction = super().simulate(explanations, tokens)
+        return Prediction(prediction.values + len(explanations), prediction.predicted)
+
+
+class GivesNoPrediction(ReadsWords):
+    def simulate(self, explanations, tokens):
+        return super().simulate(explanations, tokens).values

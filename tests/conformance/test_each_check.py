@@ -16,6 +16,7 @@ from benchmark.conformance import FAILED, NOT_CHECKED, OK, Result, check_explain
 from benchmark.conformance.process import OtherProcess
 from benchmark.conformance.setting import Setting, make_setting
 from benchmark.conformance.suite import CHECKS, FIRST, LAST
+from benchmark.errors import BenchmarkError
 from tests.conformance import broken
 
 
@@ -54,9 +55,12 @@ def checked(setting: Setting, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr("benchmark.conformance.suite.make_setting", again)
 
-    def check(name: str, **options: object) -> dict[str, Result]:
+    def check(name: str, simulator: str = "", **options: object) -> dict[str, Result]:
         explainer = {"name": name, "_target_": f"tests.conformance.broken.{name}", **options}
         config = dataclasses.replace(setting.config, explainer=explainer)
+        if simulator:
+            by = {"name": simulator, "_target_": f"tests.conformance.broken.{simulator}"}
+            config = dataclasses.replace(config, simulator=by)
         return {result.check: result for result in check_explainer(config)}
 
     return check
@@ -103,6 +107,8 @@ BROKEN = [
         "describe raised KeyError: 'words'",
     ),
     ("RoundsWhenSaving", ["save and load"], "other numbers after saving and loading"),
+    ("Hides", ["save and load"], "predicts other numbers without 'shown'"),
+    ("NeedsWhatIsShown", ["save and load"], "it must do without 'shown'"),
     ("SavesKeys", ["save and load"], "other numbers after saving and loading"),
     ("SavesNoWords", ["save and load"], "describes itself otherwise after loading"),
     ("AlmostJoint", ["joint simulation"], "simulate_block and simulate of neuron 0."),
@@ -127,6 +133,8 @@ BROKEN = [
     ("ReadsTheUnits", ["query count"], "(RuleModel) was run around the counter"),
     ("TurnsTheCounterBack", ["query count"], "about 160 tokens and its counter went up by"),
     ("KeepsAnswers", ["query count"], "subject tokens, and 160 the next time"),
+    ("EarnsMoney", ["answers"], "cost 'usd' is -0.5; a cost is a number of at least 0."),
+    ("CostsNowAndThen", ["costs"], "name the same ones always"),
     ("SpoilsTheEvidence", ["evidence"], "evidence.exemplars.activations was changed"),
     ("KeepsTheEvidence", ["evidence"], "evidence.mean_activation was changed"),
 ]
@@ -142,6 +150,33 @@ def test_what_is_broken_is_noticed_and_told(checked, name: str, checks: list[str
     if checks == [FIRST]:
         rest = [result for check, result in results.items() if check != FIRST]
         assert {result.status for result in rest} == {NOT_CHECKED}
+
+
+def test_costs_by_name_are_told(checked) -> None:
+    results = checked("Costs")
+    assert not failed(results)
+    assert results["costs"].text.endswith("returned by name: llm_tokens, usd")
+
+
+def test_an_outage_is_no_fault_of_the_explainer(checked) -> None:
+    results = checked("IsDown")
+    assert {result.status for result in results.values()} == {NOT_CHECKED}
+    assert "cannot be explained for now: the endpoint is down" in results[FIRST].text
+
+
+@pytest.mark.parametrize(
+    ("simulator", "check", "text"),
+    [
+        ("ReadsAtRandom", "contexts apart", "other numbers when asked again"),
+        ("ReadsOthers", "joint simulation", "otherwise among others than alone"),
+        ("GivesNoPrediction", "shapes", "it must give a Prediction"),
+    ],
+)
+def test_a_simulator_is_checked_too(checked, simulator: str, check: str, text: str) -> None:
+    assert not failed(checked("SoundInWords", "ReadsWords"))
+    assert text in failed(checked("SoundInWords", simulator))[check]
+    with pytest.raises(BenchmarkError, match="a simulator must predict from them"):
+        checked("SoundInWords")
 
 
 # A simulation that gives no numbers spoils every check that simulates.

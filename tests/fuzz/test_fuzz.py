@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.cli.main import VERBS
 from benchmark.results import Run
 from benchmark.tracking import MakeExtras
 from tests.command import SETTINGS, Answer, call
@@ -220,6 +221,27 @@ def test_odd_values_on_the_command_line(key: str, tmp_path: Path) -> None:
             assert asked(words).status == 1
         assert asked(["similar", str(tmp_path), "--top", digits]).status == 1
         assert asked(["compare", str(tmp_path), "--resamples", digits]).status == 1
+
+
+HOSTILE = (
+    *("", "-", "--", "---", "-x", "=", "--=", "a=b", "[", "{x}", "%s", "%(default)s", "\x1b[31m"),
+    *("9" * 400, "0.0", "-1", "results", "--no-such-option", "--top", "--json"),
+    *("--trust", "--trust=", "--format=", "--metrics=[", "--seed=²", "--older-than=1y", "--as"),
+    *("metrics=", "seed=1", "trust=a.b", "direct=false", "tracking.mode=x", "\u202e", "--help=x"),
+)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "run"])
+def test_odd_words(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, generator in cases(f"words {verb}"):
+        words = [generator.choice(HOSTILE) for _ in range(generator.randrange(1, 5))]
+        where = [f"--cache-dir={tmp_path / 'none'}"] if verb == "cache" else []
+        answer = asked([verb, *where, *words])
+        if answer.status:
+            assert len(answer.err.splitlines()) == 1, (number, words, answer.err)
+            assert "usage:" not in answer.err
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_odd_corpora(tmp_path: Path) -> None:

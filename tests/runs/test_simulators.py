@@ -213,3 +213,20 @@ def test_failures_predict_zero_where_the_others_predict() -> None:
     assert not found.predictions[0].any()
     nothing = simulate(explainer, [Failure("no")], tokens)
     assert nothing.predicted is None
+
+
+def test_a_program_hands_over_a_simulator_as_an_object(shared: Command) -> None:
+    import benchmark
+
+    pairs = [word.split("=", 1) for word in shared.small]
+    settings = {key: int(value) if value.isdigit() else value for key, value in pairs}
+    run = benchmark.run(Writes(), simulator=Reads(contexts=12), **settings)
+    assert run.record.simulator.options["contexts"] == 12
+    tokens = torch.ones(14, 4).long()
+    predicted = run.explanation(run.neurons[0]).simulate(tokens)
+    assert predicted.isnan().all(1).tolist() == [False] * 12 + [True] * 2
+    experiment = benchmark.open_experiment(simulator=Reads(contexts=12), **settings)
+    texts = [run.explanation(name).explanation for name in experiment.neurons]
+    table = experiment.score([Writes.explanation_class(**text) for text in texts])
+    ours = [row["uniform/pearson"] for row in table.rows()]
+    assert ours == [row["uniform/pearson"] for row in run.scores.rows()]

@@ -6,8 +6,6 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import SharedPrefixes
-from benchmark.subject import load_subject
 from tests.subject.checkpoints import D_MLP, D_VOCAB
 
 TOKENS = torch.arange(1, 22).reshape(3, 7)
@@ -79,20 +77,3 @@ def test_likely_tokens_are_those_of_the_logits(subject):
 def test_no_more_likely_tokens_than_there_are(subject):
     assert subject.likely_next(TOKENS, 1000).shape == (3, 7, D_VOCAB)
     assert subject.likely_next(TOKENS[:0], 3).shape == (0, 7, 3)
-
-
-def test_the_costs_that_the_contract_gives_as_an_example() -> None:
-    subject = load_subject(
-        {"name": "solu-tiny", "kind": "builtin", "source": "solu_tiny"}, device="cpu"
-    )
-    context = torch.randint(subject.d_vocab, (64,), generator=torch.Generator().manual_seed(0))
-    variants = context.repeat(100, 1)
-    variants[:, 60:] = torch.randint(subject.d_vocab, (100, 4))
-    prefixes = SharedPrefixes(
-        context[None, :60], torch.zeros(100, dtype=torch.long), torch.full((100,), 60)
-    )
-    every, neuron = torch.arange(100), torch.full((100,), 400)
-    subject.last_activations(variants, 3, every, neuron, prefixes)
-    assert subject.tokens_run == 460
-    subject.last_activations(variants, 3, every, neuron)
-    assert subject.tokens_run == 460 + 6400

@@ -55,7 +55,9 @@ OLD = {
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("compare", ABOUT, takes="at least two runs", examples=EXAMPLES, old=OLD)
+    made = Parser(
+        "compare", ABOUT, takes="at least two runs", examples=EXAMPLES, old=OLD, overrides=True
+    )
     add_run(made, several=True)
     made.add_argument(
         "--metrics",

@@ -50,7 +50,10 @@ def find_folders(word: str) -> list[Path]:
         found = find_runs([folder]) if folder.is_dir() or folder.name == RECORD else []
         # Reading what is no run says what is wrong with it.
         return found or [folder]
-    return _named(word) or [folder]
+    found = _named(word)
+    if not found:
+        raise BenchmarkError(f"there is no run in '{folder}': the folder does not exist.")
+    return found
 
 
 def find_run(word: str) -> Run:

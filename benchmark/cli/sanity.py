@@ -35,7 +35,14 @@ OLD = {"seed": "--seed N"}
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("sanity", ABOUT, takes="the folder of a run first", examples=EXAMPLES, old=OLD)
+    made = Parser(
+        "sanity",
+        ABOUT,
+        takes="the folder of a run first",
+        examples=EXAMPLES,
+        old=OLD,
+        overrides=True,
+    )
     add_run(made)
     made.add_argument(
         "change",

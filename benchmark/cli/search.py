@@ -42,7 +42,9 @@ PARTS = 3
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("search", ABOUT, takes="the folder of a run first", examples=EXAMPLES)
+    made = Parser(
+        "search", ABOUT, takes="the folder of a run first", examples=EXAMPLES, overrides=True
+    )
     add_run(made)
     made.add_argument("token", nargs="*", help="tokens to look for, each with its own --as")
     for role in ROLES:

@@ -115,7 +115,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The runs in their order, then every pair on every column."""
+    """Print the runs in their order, then every pair on every column."""
     from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
     from benchmark.terminal.table import print_rows, say
     from leaderboards.cells import marked, marks_legend

@@ -66,20 +66,20 @@ class Column:
 
     @property
     def group(self) -> str:
-        """What stands before the slash: a scoring set or a scorer."""
+        """Return what stands before the slash: a scoring set or a scorer."""
         return self.name.partition("/")[0]
 
     @property
     def metric(self) -> str:
-        """What stands behind the slash, such as `pearson`."""
+        """Return what stands behind the slash, such as `pearson`."""
         return self.name.partition("/")[2]
 
     @property
     def heading(self) -> str:
-        """What tables call it."""
+        """Return what tables call it."""
         return self.title or self.name
 
     @property
     def summary_name(self) -> str:
-        """The name of the mean that tables show."""
+        """Return the name of the mean that tables show."""
         return f"{self.name}_weighted" if self.weights else self.name

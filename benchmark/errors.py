@@ -48,7 +48,7 @@ CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad alloc", 
 
 
 def is_of_surroundings(error: BaseException) -> bool:
-    """Whether an error comes from the surroundings of a run and not from what it worked on.
+    """Return whether an error comes from the surroundings of a run and not from what it worked on.
 
     An error that was raised `from` one of the surroundings is one too.
     """
@@ -65,7 +65,7 @@ def is_of_surroundings(error: BaseException) -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on whichever device; loads no torch."""
+    """Return whether an error says that memory ran out, on whichever device; loads no torch."""
     if isinstance(error, MemoryError) or _has_ancestor(error, {("torch", "OutOfMemoryError")}):
         return True
     if not isinstance(error, RuntimeError):
@@ -75,14 +75,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _has_ancestor(error: BaseException, kinds: Collection[tuple[str, str]]) -> bool:
-    """Whether an error is of a class with this package and name; the package is not imported."""
+    """Return whether an error is of a class with this package and name; the package is not
+    imported.
+    """
     return any(
         (kind.__module__.partition(".")[0], kind.__name__) in kinds for kind in type(error).__mro__
     )
 
 
 def described(error: BaseException) -> str:
-    """What an error says, on one line that can be saved, whatever its class does."""
+    """Return what an error says, on one line that can be saved, whatever its class does."""
     try:
         text = " ".join(str(error).split())
     except Exception:  # an exception of somebody's own may be unable to say anything
@@ -91,7 +93,7 @@ def described(error: BaseException) -> str:
 
 
 def named(error: BaseException) -> str:
-    """An error's class and what it says, on one line."""
+    """Return an error's class and what it says, on one line."""
     return f"{type(error).__name__}: {described(error)}".removesuffix(": ")
 
 
@@ -112,7 +114,7 @@ def message_of(error: BaseException) -> str | None:
 
 
 def unknown(kind: str, value: str, known: Iterable[str], hint: str = "") -> BenchmarkError:
-    """The error for a name that is not in a list, with the nearest one that is."""
+    """Return the error for a name that is not in a list, with the nearest one that is."""
     names = sorted(known)
     longer = [name for name in names if len(value) > 2 and name.startswith(value)]
     near = difflib.get_close_matches(value, names, n=1) or longer

@@ -128,7 +128,7 @@ class Evidence:
         return int(self.neurons.shape[0])
 
     def without_sample(self) -> Evidence:
-        """The same evidence restricted to exemplars."""
+        """Return the same evidence restricted to exemplars."""
         return replace(self, sample=None)
 
     def restricted_to(self, kind: str) -> Evidence:
@@ -136,7 +136,9 @@ class Evidence:
         return self if includes(kind, SAMPLE) else self.without_sample()
 
     def select(self, rows: Int[Tensor, " r"]) -> Evidence:
-        """The evidence of some neurons of the block, given by their rows (not their indices)."""
+        """Return the evidence of some neurons of the block, given by their rows (not their
+        indices).
+        """
         sample = self.sample
         return replace(
             self,
@@ -217,47 +219,47 @@ class SubjectModel(Protocol):
 
     @property
     def name(self) -> str:
-        """The subject's name."""
+        """Return the subject's name."""
         ...
 
     @property
     def n_layers(self) -> int:
-        """The number of layers."""
+        """Return the number of layers."""
         ...
 
     @property
     def n_ctx(self) -> int:
-        """The most positions that a context may have."""
+        """Return the most positions that a context may have."""
         ...
 
     @property
     def d_vocab(self) -> int:
-        """The number of token ids."""
+        """Return the number of token ids."""
         ...
 
     @property
     def bos(self) -> int:
-        """The id of the BOS token, which every context begins with."""
+        """Return the id of the BOS token, which every context begins with."""
         ...
 
     @property
     def tokenizer(self) -> Any:
-        """The subject's fast tokenizer, or a copy of it."""
+        """Return the subject's fast tokenizer, or a copy of it."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where the subject runs; results are there, arguments may be anywhere."""
+        """Return where the subject runs; results are there, arguments may be anywhere."""
         ...
 
     @property
     def has_unembedding(self) -> bool:
-        """Whether `likely_next` can answer."""
+        """Return whether `likely_next` can answer."""
         ...
 
     @property
     def tokens_run(self) -> int:
-        """How many tokens were run so far."""
+        """Return how many tokens were run so far."""
         ...
 
     def n_units(self, layer: int) -> int:
@@ -594,7 +596,7 @@ class Storage(Protocol):
     """
 
     def read(self, kind: str, determinants: Mapping[str, Any]) -> dict[str, Tensor] | None:
-        """The tensors, or None if there are none."""
+        """Return the tensors, or None if there are none."""
         ...
 
     def write(
@@ -629,7 +631,7 @@ class NeedsSubject(Protocol):
 
 
 def text_mask(tokens: Int[Tensor, "*shape"], bos: int) -> Bool[Tensor, "*shape"]:
-    """True where a token counts: everywhere but on BOS, which is never scored."""
+    """Return where a token counts: everywhere but on BOS, which is never scored."""
     return torch.ne(tokens, bos)
 
 

@@ -33,7 +33,7 @@ _SENTENCEPIECE_SPACE = "▁"
 
 
 def visible(text: str, width: int = WIDTH) -> str:
-    """Text on one line, at most `width` characters, every character to be seen.
+    """Return text on one line, at most `width` characters, every character to be seen.
 
     A space is `·`, a line end `↵`, a tab `→`; other control characters are escaped, and so are
     these three letters where the text itself has them. Of a longer text the letters that are
@@ -49,7 +49,8 @@ def visible(text: str, width: int = WIDTH) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text of any number of lines with every character that would act on a terminal spelt out.
+    r"""Return text of any number of lines with every character that would act on a terminal spelt
+    out.
 
     Lines and tabs stay. ESC becomes `\x1b`, a right-to-left override `\u202e`.
     """
@@ -57,12 +58,16 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object) -> str:
-    """A name, an error or a command of others on one line: as `printable`, line ends spelt too."""
+    """Return a name, an error or a command of others on one line: as `printable`, line ends
+    spelt too.
+    """
     return _LINE_ENDS.sub(_escape, printable(str(text)))
 
 
 def json_text(text: str) -> str:
-    """JSON with what would act on a terminal as JSON's own escapes, so that it means the same."""
+    """Return the JSON with what would act on a terminal as JSON's own escapes, so that it means
+    the same.
+    """
     return _ACTING.sub(_json_escape, text)
 
 
@@ -76,7 +81,8 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def shortened(shown: str, width: int) -> str:
-    """A text longer than `width` with each letter that is repeated written once, with a number.
+    """Return a text longer than `width` with each letter that is repeated written once, with a
+    number.
 
     Tokens of many spaces differ in nothing else.
     """
@@ -86,12 +92,12 @@ def shortened(shown: str, width: int) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things: `1 pattern`, `2 patterns`."""
+    """Return a number of things: `1 pattern`, `2 patterns`."""
     return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def visible_token(tokenizer: Any, token: int, width: int = WIDTH) -> str:
-    """One token id as text, as a `transformers` or `tokenizers` tokenizer decodes it.
+    """Return one token id as text, as a `transformers` or `tokenizers` tokenizer decodes it.
 
     Bytes that are only a part of a letter are named, `<0xE2>`, and a token that cannot be decoded
     at all is `#id`: showing must never break an explanation.
@@ -100,12 +106,14 @@ def visible_token(tokenizer: Any, token: int, width: int = WIDTH) -> str:
 
 
 def visible_within(tokenizer: Any, token: int, width: int = WIDTH) -> str:
-    """The same of a token that is shown with its neighbours: with the space that parts them."""
+    """Return the same of a token that is shown with its neighbours: with the space that parts
+    them.
+    """
     return _shown(tokenizer, token, text_within, width)
 
 
 def text_within(tokenizer: Any, token: int) -> str:
-    """What one token id adds to running text, the space before a word included."""
+    """Return what one token id adds to running text, the space before a word included."""
     text = token_text(tokenizer, token)
     rules = getattr(tokenizer, "backend_tokenizer", None)
     # Without rules for joining them, tokens are whole words.
@@ -113,7 +121,7 @@ def text_within(tokenizer: Any, token: int) -> str:
 
 
 def token_text(tokenizer: Any, token: int) -> str:
-    """One token id as its tokenizer decodes it alone, its leading space included.
+    """Return one token id as its tokenizer decodes it alone, its leading space included.
 
     SentencePiece tokenizers drop the space before what they take for a whole sentence; it is put
     back. A token that is only a part of a letter's bytes gives U+FFFD.
@@ -136,7 +144,9 @@ def _shown(tokenizer: Any, token: int, text_of: Callable[[Any, int], str], width
 
 
 def _spelling(tokenizer: Any, token: int) -> str:
-    """How the vocabulary spells a token; bytes that are no whole letter are named `<0xE2>`."""
+    """Return how the vocabulary spells a token; bytes that are no whole letter are named
+    `<0xE2>`.
+    """
     for name in ("convert_ids_to_tokens", "id_to_token"):
         if hasattr(tokenizer, name):
             return _with_bytes_named(str(getattr(tokenizer, name)(token) or ""))
@@ -144,7 +154,7 @@ def _spelling(tokenizer: Any, token: int) -> str:
 
 
 def _with_bytes_named(spelt: str) -> str:
-    """A spelling of byte-level BPE, where each letter is a byte, with stray bytes named.
+    """Return a spelling of byte-level BPE, where each letter is a byte, with stray bytes named.
 
     The bytes of `âĢ` are neither `â` nor `Ģ`, and other tokens are these letters.
     """
@@ -162,7 +172,9 @@ def _with_bytes_named(spelt: str) -> str:
 
 @functools.cache
 def _bytes_by_letter() -> dict[str, int]:
-    """The letters that byte-level BPE writes bytes as (Radford et al. 2019, code of GPT-2)."""
+    """Return the letters that byte-level BPE writes bytes as (Radford et al. 2019, code of
+    GPT-2).
+    """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(0x100) if byte not in printable]
     letters = printable + [0x100 + number for number in range(len(others))]

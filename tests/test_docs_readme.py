@@ -12,7 +12,7 @@ import pytest
 from benchmark.cli.finished import print_table
 from benchmark.cli.main import VERBS
 from benchmark.config.run_config import RunConfig
-from benchmark.results import Run, find_runs, load_run
+from benchmark.results import MetricSummary, Run, find_runs, load_run
 from leaderboards.publishing import (
     BUDGETS,
     CONTROLS,
@@ -27,6 +27,7 @@ from tests.command import call
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 RESULTS = (PROJECT / "docs" / "results.md").read_text(encoding="utf-8")
+CAUSAL = RESULTS.partition("<!-- causal scores -->")[2].partition("<!-- end of causal scores")[0]
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -111,7 +112,7 @@ def test_a_command_of_the_readme_lacks_nothing_but_its_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     answer = call(*words)
-    if words[0] == "list":
+    if words[0] in ("list", "cache"):
         assert (answer.status, answer.err) == (0, "")
         return
     assert re.search(r"^(there is no run in )?'results|^the folder 'results", answer.message)
@@ -128,8 +129,67 @@ def test_what_make_is_asked_for_is_there() -> None:
     "path", [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/*.md"))]
 )
 def test_links_lead_somewhere(path: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    text = re.sub(r"^    .*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     missing = [
         target for target in targets if "://" not in target and not (path.parent / target).exists()
     ]
     assert missing == []
+
+
+def by_name(subject: str) -> dict[str, Run]:
+    return {run.record.explainer.name: run for run in default_runs(PUBLISHED, subject)}
+
+
+def mean(run: Run, column: str) -> str:
+    summary = run.record.summary[column]
+    assert isinstance(summary, MetricSummary)
+    return f"{summary.mean:.2f}"
+
+
+def test_the_findings_are_those_of_the_published_runs() -> None:
+    """But for the causal scores, which stand in docs/results.md."""
+    solu, gelu = by_name("solu-tiny"), by_name("gelu-tiny")
+    first, second = (
+        [mean(runs[name], "uniform/pearson") for name in ("token_lookup", "n2g")]
+        for runs in (solu, gelu)
+    )
+    assert f"r = {first[0]} against {first[1]} on `solu-tiny`" in README
+    assert f"and {second[0]} against {second[1]} on `gelu-tiny`" in README
+    n2g = [mean(solu["n2g"], f"{scoring_set}/f1") for scoring_set in ("top", "uniform")]
+    assert (
+        f"F1 {n2g[0]} on each neuron's strongest held-out contexts and {n2g[1]} on uniformly"
+        in README
+    )
+    trees = [load_run(folder) for folder in find_runs([PUBLISHED / "solu-tiny"])]
+    small = [run for run in trees if run.record.explainer.options.get("max_bytes") == 1024]
+    whole = mean(solu["context_tree"], "uniform/pearson")
+    assert len(small) == 1
+    assert f"1 KB reaches r = {mean(small[0], 'uniform/pearson')}, without a budget" in README
+    assert re.search(rf"without a budget \(\d+ KB\) {whole}\.", README)
+    causal = dict(
+        re.findall(r"^     (\w+) .* (-?\d\.\d{3}) +[\d,]+  \d\.\d{4} +[\d,]+$", CAUSAL, re.M)
+    )
+    examples, lookup = (f"{float(causal[name]):.2f}" for name in ("max_examples", "token_lookup"))
+    assert f"(causal score {examples}; `token_lookup` {lookup})" in README
+
+
+def test_the_neuron_of_the_readme_is_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the run of that neuron alone, which explains it as the run of all does."""
+    match = re.search(
+        r"^    python -m benchmark (show .*)\n\n((?:    .*\n|\n)+)", README, re.MULTILINE
+    )
+    assert match is not None
+    monkeypatch.chdir(tmp_path)
+    neuron = re.search(r" (\d+\.\d+) ", match[1])
+    assert neuron is not None
+    explain = ["explainer=n2g_plus", f"neurons.list={neuron[1]}", f"cache_dir={tmp_path / 'cache'}"]
+    assert call("run", *explain).status == 0
+    answer = call(*shlex.split(match[1]))
+    assert answer.status == 0, answer.err
+    assert answer.out.startswith(textwrap.dedent(match[2]).strip("\n"))
+    scores = by_name("solu-tiny")["n2g_plus"].scores.rows()
+    (row,) = [row for row in scores if f"{row['layer']}.{row['neuron']}" == neuron[1]]
+    assert f"this neuron correlate with r = {row['uniform/pearson']:.2f}." in README

@@ -244,7 +244,7 @@ def check_comparable(runs: Sequence[Run], columns: Sequence[str] = ()) -> None:
 
 
 def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | None:
-    """Why the second run cannot be compared with the first, None if it can.
+    """Return why the second run cannot be compared with the first, None if it can.
 
     Args:
         first: a run.
@@ -284,7 +284,7 @@ def mismatch(first: Run, run: Run, keys: Sequence[str] = TRUTH_KEYS) -> str | No
 
 
 def _consequence(key: str) -> str:
-    """What it means for a comparison that a setting differs."""
+    """Return what it means for a comparison that a setting differs."""
     if key in (*FIRING_KEYS, EXEMPLARS_KEY):
         return "other firing thresholds"
     if key in CALIBRATION_KEYS:
@@ -302,7 +302,7 @@ def declared_by(runs: Iterable[Run]) -> dict[str, Column]:
 def _columns(
     runs: Sequence[Run], names: Sequence[str] | None, declared: Mapping[str, Column]
 ) -> list[str]:
-    """Columns of the names; a bare metric is one on the `uniform` set."""
+    """Return columns of the names; a bare metric is one on the `uniform` set."""
     if names is None:
         found = [score_column(UNIFORM, name) for name in SHOWN]
         found = [name for name in found if all(name in run.scores.metric_columns for run in runs)]

@@ -24,7 +24,8 @@ def marked_label(label: str, unverified: str) -> str:
 
 
 def labels(records: Sequence[RunRecord]) -> list[str]:
-    """One label a run: the explainer's name, and what sets it apart from others of that name.
+    """Return one label a run: the explainer's name, and what sets it apart from others of that
+    name.
 
     That is the class where classes differ, then the options in which they differ, and the run's id
     where even those are the same. Copies of one run that were scored in two ways are numbered.
@@ -37,7 +38,9 @@ def labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def identity(record: RunRecord) -> str:
-    """What makes two runs be of one explainer, whatever their subject: name, class, options."""
+    """Return what makes two runs be of one explainer, whatever their subject: name, class,
+    options.
+    """
     explainer = record.explainer
     return json.dumps([explainer.name, explainer.target, _options(record)], sort_keys=True)
 

@@ -89,7 +89,7 @@ def _on_top_and_random(
     seeds: Sequence[Sequence[int]],
     rate: torch.Tensor,
 ) -> list[metrics.SanityScores]:
-    """Neuron by neuron, because the contexts of each are its own and may differ in length."""
+    """Score neuron by neuron, because the contexts of each are its own and differ in length."""
     contexts = truth.rows(TOP_AND_RANDOM)
     activations = truth.activations(TOP_AND_RANDOM)
     found = []

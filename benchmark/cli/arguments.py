@@ -36,6 +36,7 @@ class Parser(argparse.ArgumentParser):
         takes: what must be named, for the message where it is missing: `the folder of a run`.
         examples: command lines at the end of the help.
         old: words that earlier versions took, each with what is written now.
+        overrides: whether words such as `device=cpu` mean something.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Parser(argparse.ArgumentParser):
         takes: str = "",
         examples: str = "",
         old: dict[str, str] | None = None,
+        overrides: bool = False,
     ) -> None:
         super().__init__(
             prog=f"python -m benchmark {verb}",
@@ -57,6 +59,7 @@ class Parser(argparse.ArgumentParser):
         self.verb = verb
         self._takes = takes
         self._old = old or {}
+        self._overrides = overrides
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse the words after the verb.
@@ -76,6 +79,14 @@ class Parser(argparse.ArgumentParser):
         given, rest = self.parse_known_intermixed_args(list(words))
         if rest:
             raise self._unexpected(rest[0])
+        for name in ("run", "results", "more"):
+            named = getattr(given, name, None) or []
+            _, odd = split_overrides([named] if isinstance(named, str) else named)
+            if odd and not self._overrides:
+                raise BenchmarkError(
+                    f"{self.verb} takes no '{odd[0]:.60}', its options are written --key value; "
+                    f"see {self._help()}."
+                )
         show_whole(getattr(given, "wide", False))
         return given
 

@@ -112,7 +112,7 @@ def duration(word: str) -> float:
 
 
 def _chosen(entries: Sequence[CacheEntry], given: Namespace) -> list[CacheEntry]:
-    """The entries of a kind and an age."""
+    """Return the entries of a kind and an age."""
     now = time.time()
     return [
         entry
@@ -154,7 +154,7 @@ def _print_entries(entries: Sequence[CacheEntry], results: Path) -> None:
 
 
 def _names(results: Path) -> dict[str, str]:
-    """Names of subjects and corpora by fingerprint, from the records of runs."""
+    """Return names of subjects and corpora by fingerprint, from the records of runs."""
     if not results.is_dir():
         return {}
     from benchmark.results import find_runs
@@ -186,7 +186,7 @@ def _remove(entries: Sequence[CacheEntry], held: int, where: str) -> int:
 
 
 def _size(n: int) -> str:
-    """Bytes as a person reads them."""
+    """Return bytes as a person reads them."""
     value, unit = float(n), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 1000:
@@ -196,7 +196,7 @@ def _size(n: int) -> str:
 
 
 def _age(seconds: float) -> str:
-    """How long ago something was."""
+    """Return how long ago something was."""
     for unit, length in (("d", 24 * 3600), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"

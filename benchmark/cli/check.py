@@ -67,7 +67,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def quick_setting(words: Sequence[str], cache: str) -> list[str]:
-    """The keys of the quick setting that the command line leaves open."""
+    """Return the keys of the quick setting that the command line leaves open."""
     named = {word.partition("=")[0].lstrip("+") for word in words}
     if "neurons.list" in named:
         named |= {"neurons.layers", "neurons.per_layer"}

@@ -55,7 +55,9 @@ OLD = {
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("compare", ABOUT, takes="at least two runs", examples=EXAMPLES, old=OLD)
+    made = Parser(
+        "compare", ABOUT, takes="at least two runs", examples=EXAMPLES, old=OLD, overrides=True
+    )
     add_run(made, several=True)
     made.add_argument(
         "--metrics",
@@ -113,7 +115,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The runs in their order, then every pair on every column."""
+    """Print the runs in their order, then every pair on every column."""
     from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
     from benchmark.terminal.table import print_rows, say
     from leaderboards.cells import marked, marks_legend

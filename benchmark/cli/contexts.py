@@ -95,7 +95,7 @@ def print_contexts(
 
 
 def _opened(run: Run, changes: Sequence[str], trust: Sequence[str]) -> Experiment:
-    """The run's subject and corpus, where its own cache is gone with the user's cache."""
+    """Return the run's subject and corpus, where its own cache is gone with the user's cache."""
     from pathlib import Path
 
     from benchmark.cli.score import config_of
@@ -111,7 +111,7 @@ def _opened(run: Run, changes: Sequence[str], trust: Sequence[str]) -> Experimen
 def _contexts(
     experiment: Experiment, run: Run, saved: SavedExplanation, n: int, trust: Sequence[str]
 ) -> dict[str, list[Context]]:
-    """Contexts by what they are."""
+    """Return contexts by what they are."""
     import torch
 
     from benchmark.evaluation.reopen import ReopenedRun, blocks_of
@@ -148,7 +148,7 @@ def _contexts(
 
 
 def _context(experiment: Experiment, tokens: Tensor, truth: Tensor, predicted: Tensor) -> Context:
-    """The part of one context around its strongest token; the BOS is never shown."""
+    """Return the part of one context around its strongest token; the BOS is never shown."""
     from benchmark.token_text import visible_within
 
     text = tokens != experiment.subject.bos
@@ -165,7 +165,7 @@ def _context(experiment: Experiment, tokens: Tensor, truth: Tensor, predicted: T
 
 
 def _shading_console() -> Console | None:
-    """A console for shaded text; None where stdout cannot show it, or is not to."""
+    """Return a console for shaded text; None where stdout cannot show it, or is not to."""
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
@@ -174,7 +174,7 @@ def _shading_console() -> Console | None:
 
 
 def _print_plain(context: Context) -> None:
-    """One context with numbers behind the tokens on which something fires."""
+    """Print one context with numbers behind the tokens on which something fires."""
     words = [
         f"{text}[{_number(true)}|{_number(predicted)}]" if max(true, predicted) >= SHOWN else text
         for text, true, predicted in zip(
@@ -188,7 +188,7 @@ def _print_plain(context: Context) -> None:
 
 
 def _print_shaded(context: Context, console: Console) -> None:
-    """One context as pairs of lines: shaded by the truth, and by the prediction."""
+    """Print one context as pairs of lines: shaded by the truth, and by the prediction."""
     from rich.text import Text
 
     words = _framed(context.texts, context.cut)
@@ -213,12 +213,12 @@ def _print_shaded(context: Context, console: Console) -> None:
 
 
 def _framed(words: Sequence[str], cut: tuple[bool, bool]) -> list[str]:
-    """Words with a mark where the context goes on."""
+    """Return words with a mark where the context goes on."""
     return ["…"] * cut[0] + list(words) + ["…"] * cut[1]
 
 
 def _lines(words: Sequence[str], width: int) -> list[list[str]]:
-    """Words in lines of at most a width; a single longer word has a line of its own."""
+    """Return words in lines of at most a width; a single longer word has a line of its own."""
     from rich.cells import cell_len
 
     lines: list[list[str]] = [[]]
@@ -238,7 +238,7 @@ def _line_width() -> int:
 
 
 def _style(value: float, colour: tuple[int, int, int]) -> str:
-    """A background between none and the colour, with letters that can be read on it."""
+    """Return a background between none and the colour, with letters that can be read on it."""
     if value < SHOWN:
         return ""
     share = 0.25 + 0.75 * min(value, 1.0)

@@ -68,7 +68,7 @@ def print_direct(run: Run, layer: int, neuron: int, subject: Subject | None = No
 
 
 def _subject_of(record: RunRecord) -> Subject:
-    """The subject of a run, loaded without the network.
+    """Return the subject of a run, loaded without the network.
 
     Raises:
         BenchmarkError: it is not on this machine, or is no longer the same.

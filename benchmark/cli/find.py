@@ -50,7 +50,10 @@ def find_folders(word: str) -> list[Path]:
         found = find_runs([folder]) if folder.is_dir() or folder.name == RECORD else []
         # Reading what is no run says what is wrong with it.
         return found or [folder]
-    return _named(word) or [folder]
+    found = _named(word)
+    if not found:
+        raise BenchmarkError(f"there is no run in '{folder}': the folder does not exist.")
+    return found
 
 
 def find_run(word: str) -> Run:
@@ -137,7 +140,9 @@ def load_runs(folders: Sequence[Path], *, empty: bool = False) -> list[Run]:
 
 
 def _named(word: str) -> list[Path]:
-    """The runs whose path below a folder has the parts of a word, the last one perhaps cut."""
+    """Return the runs whose path below a folder has the parts of a word, the last one perhaps
+    cut.
+    """
     parts = [part for part in Path(word).parts if part != RECORD]
     if not parts:
         return []
@@ -152,7 +157,9 @@ def _named(word: str) -> list[Path]:
 
 
 def _is_within(parts: Sequence[str], path: Path) -> bool:
-    """Whether the parts follow one another in a path; the last one may be the start of an id."""
+    """Return whether the parts follow one another in a path; the last one may be the start of
+    an id.
+    """
     *before, last = parts
     for at in range(len(path.parts) - len(before)):
         here = path.parts[at + len(before)]

@@ -39,7 +39,7 @@ def with_hint(error: BenchmarkError) -> BenchmarkError:
 
 
 def _names() -> list[str]:
-    """Explainers of the config tree whose explanations offer graphs."""
+    """Return explainers of the config tree whose explanations offer graphs."""
     from benchmark.config.catalogue import entries
     from benchmark.graphs.collect import offers_graphs
 
@@ -51,7 +51,9 @@ def _names() -> list[str]:
 
 
 def _explanation_class(target: str) -> type:
-    """The class of an explainer's explanations; one without anything if it cannot be obtained."""
+    """Return the class of an explainer's explanations; one without anything if it cannot be
+    obtained.
+    """
     import importlib
 
     module, _, name = target.rpartition(".")

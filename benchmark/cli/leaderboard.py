@@ -32,7 +32,7 @@ python -m benchmark leaderboard leaderboards/published --rebuild   # what this p
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("leaderboard", ABOUT, examples=EXAMPLES)
+    made = Parser("leaderboard", ABOUT, examples=EXAMPLES, overrides=True)
     add_results(made)
     add_format(made, ("md", "csv", "json", "html", "latex"))
     add_output(made, None, "write to a file instead of printing")

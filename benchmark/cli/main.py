@@ -117,7 +117,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _unreadable_package(error: Exception) -> str | None:
-    """What to say where a library broke on the entry points of an installed package.
+    """Return what to say where a library broke on the entry points of an installed package.
 
     Many read those of all packages while they are imported, whatever group they are of.
     """
@@ -135,7 +135,7 @@ def _unreadable_package(error: Exception) -> str | None:
 
 
 def help_text() -> str:
-    """What a bare call prints."""
+    """Return what a bare call prints."""
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
     return HELP.format(verbs=verbs)

@@ -57,7 +57,7 @@ def options_of(group: str, entry: Entry) -> list[Option]:
 
 
 def _of_class(target: str) -> list[Option]:
-    """The arguments of a class; none where it cannot be imported or does not say."""
+    """Return the arguments of a class; none where it cannot be imported or does not say."""
     module, _, name = target.rpartition(".")
     try:
         with isolated(target, "while it is imported"), contextlib.redirect_stdout(sys.stderr):
@@ -72,7 +72,7 @@ def _of_class(target: str) -> list[Option]:
 
 
 def _default(parameter: inspect.Parameter) -> str:
-    """The default of an argument as it is typed."""
+    """Return the default of an argument as it is typed."""
     value = parameter.default
     if value is parameter.empty:
         return REQUIRED
@@ -82,7 +82,7 @@ def _default(parameter: inspect.Parameter) -> str:
 
 
 def _kind(parameter: inspect.Parameter) -> str:
-    """The annotation of an argument as text."""
+    """Return the annotation of an argument as text."""
     kind = parameter.annotation
     if kind is parameter.empty:
         return ""

@@ -51,7 +51,7 @@ def print_plan(config: RunConfig) -> None:
 
 
 def _known_blocks(experiment: Experiment) -> list[Block] | None:
-    """The blocks, if the profiles that decide them are on disk."""
+    """Return the blocks, if the profiles that decide them are on disk."""
     if all(experiment.store.profile_is_cached(layer) for layer in experiment.layers):
         return experiment.blocks()
     return None
@@ -86,7 +86,7 @@ def _contexts(n: int, length: int, of: int) -> str:
 
 
 def _calibration(experiment: Experiment) -> list[list[str]]:
-    """The text that calibration is fitted on, where there is calibration."""
+    """Return the text that calibration is fitted on, where there is calibration."""
     config, store = experiment.config, experiment.store
     if not config.calibrated:
         return []

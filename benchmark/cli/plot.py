@@ -90,7 +90,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tuple[str, Figure]]:
-    """The spectrum of one neuron by every run of the first leaderboard that has it."""
+    """Return the spectrum of one neuron by every run of the first leaderboard that has it."""
     from benchmark.cli.find import parse_neuron
     from benchmark.cli.imports import import_whole
 

@@ -24,7 +24,8 @@ Problem = tuple[str, str]
 
 
 def usable(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
-    """The explainers without the plug-ins that cannot be used, and a line about each of those.
+    """Return the explainers without the plug-ins that cannot be used, and a line about each of
+    those.
 
     A plug-in that can be imported is described by the first line of its class's docstring.
     """
@@ -52,7 +53,7 @@ def usable(entries: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
 
 
 def _not_reachable() -> list[Problem]:
-    """Entry points that `explainer=<name>` would not find."""
+    """Return the entry points that `explainer=<name>` would not find."""
     reached = {entry.name: entry.config["_target_"] for entry in plugins()}
     problems: list[Problem] = []
     for point in plugin_points():
@@ -74,7 +75,9 @@ def _not_reachable() -> list[Problem]:
 
 
 def _description(target: str) -> str:
-    """The first line of what a class says about itself; raises whatever importing it raises."""
+    """Return the first line of what a class says about itself; raises whatever importing it
+    raises.
+    """
     module_name, _, class_name = target.rpartition(".")
     # What a plug-in prints while it is imported is no part of a list.
     with (

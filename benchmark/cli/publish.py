@@ -97,14 +97,14 @@ def _name(run: Run) -> str:
 
 
 def _own_group(run: Run) -> str | None:
-    """The group that the run was in when it ran."""
+    """Return the group that the run was in when it ran."""
     tracking = run.record.config.get("tracking")
     group = tracking.get("group") if isinstance(tracking, Mapping) else None
     return str(group) if group is not None else None
 
 
 def _options(given: Namespace) -> dict[str, Any]:
-    """The configuration of `tracking=wandb` with the options that are given."""
+    """Return the configuration of `tracking=wandb` with the options that are given."""
     from benchmark.config.catalogue import find
 
     chosen = {name: getattr(given, name) for name in (*OPTIONS, "tags")}

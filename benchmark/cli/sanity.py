@@ -35,7 +35,14 @@ OLD = {"seed": "--seed N"}
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("sanity", ABOUT, takes="the folder of a run first", examples=EXAMPLES, old=OLD)
+    made = Parser(
+        "sanity",
+        ABOUT,
+        takes="the folder of a run first",
+        examples=EXAMPLES,
+        old=OLD,
+        overrides=True,
+    )
     add_run(made)
     made.add_argument(
         "change",
@@ -74,7 +81,7 @@ def command(words: Sequence[str]) -> int:
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """The table, and whatever in it contradicts the marks of the catalogue."""
+    """Print the table, and what in it contradicts the marks of the catalogue."""
     from benchmark.terminal.table import print_rows, say
     from leaderboards.cells import marked, marks_legend
 
@@ -102,7 +109,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 
 def _contradiction(verdict: Verdict) -> str:
-    """A line where a metric does here what its mark does not say; empty where it does."""
+    """Return a line where a metric does here what its mark does not say; empty where it does."""
     if verdict.expected is None or verdict.result.n == 0:
         return ""
     if verdict.result.passes == verdict.expected:
@@ -113,7 +120,7 @@ def _contradiction(verdict: Verdict) -> str:
 
 
 def _options(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The metrics, and what changes the configuration of the run."""
+    """Return the metrics, and what changes the configuration of the run."""
     from metrics import METRICS
 
     names, changes = list(METRICS), []
@@ -131,7 +138,7 @@ def _options(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _metrics(value: str) -> list[str]:
-    """The metrics of a set, or those that are named."""
+    """Return the metrics of a set, or those that are named."""
     from benchmark.config.catalogue import metrics_config
     from metrics import METRICS
 

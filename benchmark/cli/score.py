@@ -44,7 +44,14 @@ OLD = {"trust": "--trust CLASS"}
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("score", ABOUT, takes="the folder of a run first", examples=EXAMPLES, old=OLD)
+    made = Parser(
+        "score",
+        ABOUT,
+        takes="the folder of a run first",
+        examples=EXAMPLES,
+        old=OLD,
+        overrides=True,
+    )
     add_run(made)
     made.add_argument(
         "change",

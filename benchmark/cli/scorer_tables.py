@@ -108,7 +108,7 @@ def print_calibration(run: Run) -> None:
 
 
 def _beside(scores: Scores) -> dict[str, list[Column]]:
-    """The columns of each scorer whose columns are about no scoring set."""
+    """Return the columns of each scorer whose columns are about no scoring set."""
     found: dict[str, list[Column]] = {}
     for column in scores.described:
         if column.scorer not in (SIMULATION, CALIBRATION, HARNESS):
@@ -125,7 +125,7 @@ def _legend(columns: Sequence[Column]) -> str:
 
 
 def _print_by_layer(scores: Scores, columns: Sequence[Column], title: str, legend: str) -> None:
-    """Means over the neurons of each layer and over all; weighted ones in rows of their own."""
+    """Print means over the neurons of each layer and over all; weighted ones in further rows."""
     values = scores.to_numpy()
     weights_of = [column.weights for column in columns if column.weights in values]
     # The effects of causal scores are a group of their own; others are told by their name.
@@ -174,7 +174,7 @@ def _print_together(run: Run) -> None:
 
 
 def _print_map(row: Mapping[str, Any]) -> None:
-    """The map that one neuron's predictions were calibrated by, if there is one."""
+    """Print the map that one neuron's predictions were calibrated by, if there is one."""
     if row.get(CLIPPED):
         text = "slope clipped to 0, because the neuron falls where its prediction rises"
     elif row.get(SLOPE) is not None:

@@ -42,7 +42,9 @@ PARTS = 3
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("search", ABOUT, takes="the folder of a run first", examples=EXAMPLES)
+    made = Parser(
+        "search", ABOUT, takes="the folder of a run first", examples=EXAMPLES, overrides=True
+    )
     add_run(made)
     made.add_argument("token", nargs="*", help="tokens to look for, each with its own --as")
     for role in ROLES:
@@ -144,7 +146,7 @@ def with_roles(words: Sequence[str]) -> list[str]:
 
 
 def _with_role(written: Sequence[str], role: str) -> str:
-    """The last of the words before `--as` as the option of a role."""
+    """Return the last of the words before `--as` as the option of a role."""
     if len(written) < 2 or re.match(r"--(?!token=)", written[-1]):
         raise BenchmarkError('--as follows a token: search <run> "token" --as context.')
     if role not in ROLES:
@@ -178,7 +180,7 @@ def query_of(given: Namespace) -> Query:
 
 
 def _is_number(word: str) -> bool:
-    """Whether a word is a negative number, which is the value of an option."""
+    """Return whether a word is a negative number, which is the value of an option."""
     return re.fullmatch(r"-\d+|-\d*\.\d+", word) is not None
 
 

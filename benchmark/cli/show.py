@@ -146,7 +146,9 @@ def _show_one(run: Run, neuron: tuple[int, int], given: Namespace) -> None:
 
 
 def _graph_last(words: Sequence[str]) -> list[str]:
-    """The words with a `--graph` that the run or a neuron follows at their end, without a value."""
+    """Return the words with a `--graph` that the run or a neuron follows at their end, without
+    a value.
+    """
     written = list(words)
     if "--graph" in written:
         at = written.index("--graph")
@@ -157,7 +159,7 @@ def _graph_last(words: Sequence[str]) -> list[str]:
 
 
 def show_run(run: Run) -> None:
-    """Overview, table per layer, best and worst neurons."""
+    """Print an overview, a table per layer, and the best and worst neurons."""
     from benchmark.cli.finished import print_table
     from benchmark.cli.scorer_tables import print_calibration, print_scorers
     from benchmark.cli.support import (
@@ -214,7 +216,7 @@ def show_run(run: Run) -> None:
 
 
 def _print_intervals(run: Run) -> None:
-    """The mean of every metric on the `uniform` set with its intervals."""
+    """Print the mean of every metric on the `uniform` set with its intervals."""
     from benchmark.results.columns import UNIFORM, of_set, without_set
     from benchmark.terminal.table import print_rows
     from leaderboards.cells import ends, interval, intervals_legend, marked, neuron_interval, number

@@ -104,7 +104,7 @@ def command(words: Sequence[str]) -> int:
 def print_pairs(
     title: str, pairs: Sequence[Pair], names: Sequence[str], graphs: Mapping[str, NeuronGraph]
 ) -> None:
-    """A row for each pair."""
+    """Print a row for each pair."""
     from benchmark.terminal.table import print_rows
 
     if not pairs:
@@ -128,7 +128,7 @@ def print_pairs(
 
 
 def _text(graph: NeuronGraph, other: NeuronGraph) -> str:
-    """The pattern that shares most with the other graph, its end if it is long."""
+    """Return the pattern that shares most with the other graph, its end if it is long."""
     from benchmark.graphs.features import alike
 
     text = graph.text(alike(graph, other))

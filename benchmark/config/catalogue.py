@@ -80,13 +80,13 @@ def _entry(path: Path) -> Entry:
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
-    """Sorts solu-2l before solu-10l."""
+    """Return a key that sorts solu-2l before solu-10l."""
     parts = re.split(r"(\d+)", path.stem)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def plugins(points: str = PLUGINS) -> list[Entry]:
-    """Explainers or scorers of installed packages, each an entry point that names its class.
+    """Return explainers or scorers of installed packages, each an entry point that names its class.
 
     Nothing of theirs is imported. Those whose name cannot be typed or is taken are not among them:
     `benchmark.cli.plugins` tells which and why.
@@ -108,7 +108,7 @@ def plugins(points: str = PLUGINS) -> list[Entry]:
 
 
 def plugin_points(group: str = PLUGINS) -> list[EntryPoint]:
-    """The entry points of all plug-ins, by name and then by what they name."""
+    """Return the entry points of all plug-ins, by name and then by what they name."""
     points, _ = read_plugin_points(group)
     return points
 
@@ -116,7 +116,7 @@ def plugin_points(group: str = PLUGINS) -> list[EntryPoint]:
 def read_plugin_points(
     group: str = PLUGINS,
 ) -> tuple[list[EntryPoint], list[tuple[str, str]]]:
-    """The entry points of all plug-ins, and the packages whose entry points cannot be read.
+    """Return the entry points of all plug-ins, and the packages whose entry points cannot be read.
 
     Packages are read one by one, since what is wrong with one must not hide the others. Of several
     copies of a package the first on the path counts.
@@ -141,7 +141,7 @@ def read_plugin_points(
 
 
 def target_of(point: EntryPoint) -> str | None:
-    """The class that an entry point names, None where its value is not `module:Class`."""
+    """Return the class that an entry point names, None where its value is not `module:Class`."""
     found = re.fullmatch(rf"({_DOTTED})\s*:\s*({_DOTTED})\s*(\[.*\])?", str(point.value).strip())
     return f"{found[1]}.{found[2]}" if found else None
 

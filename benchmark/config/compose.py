@@ -57,7 +57,7 @@ def compose_all(words: Sequence[str], *, sweep: bool) -> list[DictConfig]:
 
 
 def _combinations(words: Sequence[str]) -> list[list[str]]:
-    """The overrides of each run of a sweep; of a key that is given twice the last counts."""
+    """Return the overrides of each run of a sweep; of a key that is given twice the last counts."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def literal(value: Any) -> Any:
-    """A JSON value in which OmegaConf finds no interpolation: `${...}` comes out as it is.
+    """Return a JSON value in which OmegaConf finds no interpolation: `${...}` comes out as it is.
 
     Results and paths are data; `${oc.env:TOKEN}` in somebody's file must not be looked up.
     """

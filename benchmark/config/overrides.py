@@ -92,7 +92,9 @@ def _choice(words: Sequence[str], group: str) -> str | None:
 
 
 def _with_metrics(word: str) -> list[str]:
-    """`metrics=[pearson,f1]` as the standard metrics with other names; other words as they are."""
+    """Return `metrics=[pearson,f1]` as the standard metrics with other names; other words as
+    they are.
+    """
     key, _, value = word.partition("=")
     names = metric_names(value) if key == "metrics" else None
     if names is None:

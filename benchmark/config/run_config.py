@@ -8,7 +8,7 @@ import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
@@ -18,14 +18,17 @@ from benchmark.config.scorers import resolved
 from benchmark.errors import BenchmarkError, unknown
 
 OWN_SIMULATOR = "own"  # explanations simulate themselves
-NO_CALIBRATION = "none"
-CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
+Calibration = Literal["none", "linear", "isotonic"]
+FiringReference = Literal["median_exemplar", "maximum"]
+DType = Literal["float32", "bfloat16", "float16"]
+CALIBRATIONS: tuple[Calibration, ...] = typing.get_args(Calibration)
+FIRING_REFERENCES: tuple[FiringReference, ...] = typing.get_args(FiringReference)
+DTYPES: tuple[DType, ...] = typing.get_args(DType)
+NO_CALIBRATION: Calibration = "none"
 MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
-FIRING_REFERENCES = (MEDIAN_EXEMPLAR, MAXIMUM)
 # What a configuration means that was written before a key existed.
 BEFORE = {"firing_reference": MAXIMUM}
 MLP_NEURONS = "mlp"
-DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
 MOST_DOCUMENT_RESAMPLES = 10**4  # all of them are kept of every neuron
@@ -145,17 +148,19 @@ class RunConfig:
 
     @property
     def calibrated(self) -> bool:
-        """Whether predictions are also scored after calibration."""
+        """Return whether predictions are also scored after calibration."""
         return self.calibration != NO_CALIBRATION
 
     @property
     def explains_neurons(self) -> bool:
-        """Whether MLP neurons are explained, the default kind of unit."""
+        """Return whether MLP neurons are explained, the default kind of unit."""
         return self.unit.get("kind") == MLP_NEURONS
 
     @property
     def other_reference(self) -> str | None:
-        """The firing reference that scores are computed under besides the chosen one, if any."""
+        """Return the firing reference that scores are computed under besides the chosen one, if
+        any.
+        """
         if not self.metrics.both_references:
             return None
         return next(name for name in FIRING_REFERENCES if name != self.firing_reference)
@@ -224,7 +229,7 @@ def setting(config: Mapping[str, Any], key: str) -> Any:
 
 
 def config_keys() -> Iterator[str]:
-    """Every key of a run's configuration that is the same whatever is chosen by name."""
+    """Yield every key of a run's configuration that is the same whatever is chosen by name."""
     yield from _keys_of(RunConfig)
 
 
@@ -236,7 +241,9 @@ def _keys_of(section: type, above: str = "") -> Iterator[str]:
 
 
 def _section(hint: Any) -> type | None:
-    """The dataclass of a group of keys, also of one that may be null; None for other types."""
+    """Return the dataclass of a group of keys, also of one that may be null; None for other
+    types.
+    """
     for option in (hint, *typing.get_args(hint)):
         if isinstance(option, type) and dataclasses.is_dataclass(option):
             return option
@@ -244,7 +251,7 @@ def _section(hint: Any) -> type | None:
 
 
 def unknown_key(key: str, known: Iterable[str], hint: str = "") -> BenchmarkError:
-    """The error for a key that is not there, with the nearest one and those beside it."""
+    """Return the error for a key that is not there, with the nearest one and those beside it."""
     names = sorted(set(known))
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.75)
     guess = f"; did you mean '{near[0]}'?" if near else "."
@@ -280,7 +287,7 @@ def _lists_of_one(composed: DictConfig) -> None:
 
 
 def _readable(error: OmegaConfBaseException, composed: DictConfig) -> BenchmarkError:
-    """What OmegaConf refuses, in words about the key and its value."""
+    """Return what OmegaConf refuses, in words about the key and its value."""
     key = str(error.full_key or "")
     if isinstance(error, ConfigKeyError) or "not in '" in str(error):
         return unknown_key(key, config_keys())
@@ -295,7 +302,9 @@ def _wrong_type(key: str, value: Any) -> BenchmarkError:
 
 
 def _wanted(key: str) -> str | None:
-    """What the value of a key has to be, for a message; None if the key has no fixed type."""
+    """Return what the value of a key has to be, for a message; None if the key has no fixed
+    type.
+    """
     hint: Any = RunConfig
     for part in re.sub(r"\[\d+\]", "", key).split("."):
         section = _section(hint)
@@ -320,7 +329,7 @@ def _wanted(key: str) -> str | None:
 
 
 def _checked_name(key: str, name: Any) -> str:
-    """A name of results and tables; YAML reads 2024 as a number."""
+    """Return a name of results and tables; YAML reads 2024 as a number."""
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         shown = "null" if name is None else name
         raise BenchmarkError(f"{key}={shown} must be a name; leave it out for the usual one.")

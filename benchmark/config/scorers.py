@@ -55,7 +55,7 @@ def _listed(names: Any) -> list[str]:
 
 
 def _entry(name: str) -> Entry:
-    """A scorer by its name, or by the path of its file."""
+    """Return a scorer by its name, or by the path of its file."""
     path = Path(name).expanduser()
     if path.suffix not in SUFFIXES:
         return find("scorer", name)

@@ -78,7 +78,7 @@ def quoted(word: str, *, sweep: bool) -> str:
 
 
 def _here(path: str) -> str:
-    """A path whose `~` names no user's home is one of the current folder."""
+    """Expand `~`; where it names no user's home, the path is one of the current folder."""
     return f"./{path}" if path[:1] == "~" and os.path.expanduser(path) == path else path
 
 
@@ -91,7 +91,9 @@ def quote(text: str) -> str:
 
 
 def unreadable(words: list[str], sweep: bool) -> BenchmarkError | None:
-    """What is wrong with the first override that Hydra cannot read, None if it reads them all."""
+    """Return what is wrong with the first override that Hydra cannot read, None if it reads
+    them all.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

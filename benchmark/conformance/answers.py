@@ -18,7 +18,7 @@ SCREEN_LINES, SCREEN_COLUMNS = 50, 120
 
 
 def explains(trial: Trial) -> str:
-    """One explanation or failure per neuron, and not failures alone."""
+    """Check that there is one explanation or failure per neuron, and not failures alone."""
     failures = [one for one in trial.answers if isinstance(one, Failure)]
     for one in failures:
         if not isinstance(one.error, str) or not one.error.strip():
@@ -33,7 +33,7 @@ def explains(trial: Trial) -> str:
 
 
 def shapes(trial: Trial) -> str:
-    """A floating point number per token, whatever the number of contexts and their length."""
+    """Check that predictions are a floating point number per token, for contexts of any size."""
     explanations = [one for _, one in trial.explanations]
     texts = trial.setting.texts
     # A simulator may choose what it predicts; of no context that is nothing.
@@ -49,7 +49,7 @@ def shapes(trial: Trial) -> str:
 
 
 def costs(trial: Trial) -> str:
-    """Costs by name are the same costs whenever it explains."""
+    """Check that costs by name are the same whenever it explains."""
     names = trial.first.costs
     if names != trial.again.costs:
         raise WrongError(
@@ -61,7 +61,7 @@ def costs(trial: Trial) -> str:
 
 
 def finite(trial: Trial) -> str:
-    """No infinity and no NaN, neither predicted nor saved."""
+    """Check that neither predictions nor saved explanations hold infinities or NaN."""
     for row, values in _predictions(trial):
         if not torch.isfinite(values).all():
             raise WrongError(
@@ -82,7 +82,7 @@ def _predictions(trial: Trial) -> Iterator[tuple[int, Tensor]]:
 
 
 def describes(trial: Trial) -> str:
-    """Words for a person, at most a screen of them."""
+    """Check that a description is text, at most a screen of it."""
     longest = 0
     for row, one in trial.explanations:
         text = described(one)
@@ -104,7 +104,7 @@ def describes(trial: Trial) -> str:
 
 
 def described(explanation: Explanation) -> str:
-    """What an explanation says.
+    """Return the description of an explanation.
 
     Raises:
         WrongError: it cannot.
@@ -117,7 +117,7 @@ def described(explanation: Explanation) -> str:
 
 
 def evidence_unchanged(trial: Trial) -> str:
-    """Explaining, simulating, saving and describing leave the evidence as it was."""
+    """Check that nothing that an explainer does changes the evidence."""
     asked = trial.first
     names = changed(asked.before, asked.given)
     if not names:
@@ -136,7 +136,7 @@ def evidence_unchanged(trial: Trial) -> str:
 
 
 def joint_is_single(trial: Trial) -> str:
-    """The joint simulation agrees with the single ones to the last bit, in any order."""
+    """Check that the joint simulation equals the single ones to the last bit, in any order."""
     found = trial.explanations
     texts = trial.setting.texts
     single = {row: trial.simulated(one, texts) for row, one in found}
@@ -164,5 +164,5 @@ def joint_is_single(trial: Trial) -> str:
 
 
 def same_numbers(one: Tensor, other: Tensor) -> bool:
-    """Equal to the last bit; NaN equals NaN."""
+    """Return whether tensors are equal to the last bit; NaN equals NaN."""
     return torch.equal(torch.nan_to_num(one), torch.nan_to_num(other))

@@ -13,7 +13,7 @@ from benchmark.interface import Evidence, Exemplars, Failure, Sample
 
 
 def bad_neurons(trial: Trial) -> str:
-    """A dead neuron and neurons without exemplars end in failures, or in finite numbers."""
+    """Check that a dead neuron, or no exemplars, end in failures or in finite numbers."""
     evidence = trial.setting.evidence
     n = evidence.n_neurons
     dead = n // 2
@@ -35,7 +35,7 @@ def bad_neurons(trial: Trial) -> str:
 
 
 def with_dead(evidence: Evidence, row: int) -> Evidence:
-    """The evidence with one neuron that is zero everywhere."""
+    """Return the evidence with one neuron that is zero everywhere."""
     rows = torch.arange(evidence.n_neurons) == row
     exemplars, sample = evidence.exemplars, evidence.sample
     quiet = exemplars.activations.masked_fill(rows[:, None, None], 0)
@@ -50,7 +50,7 @@ def with_dead(evidence: Evidence, row: int) -> Evidence:
 
 
 def without_exemplars(evidence: Evidence) -> Evidence:
-    """The evidence with no exemplars, `k = 0`."""
+    """Return the evidence with no exemplars, `k = 0`."""
     exemplars = evidence.exemplars
     return replace(
         evidence,

@@ -25,7 +25,7 @@ _installed = False
 
 @contextlib.contextmanager
 def opened_files() -> Iterator[list[str]]:
-    """The paths that Python code opens meanwhile, imports and stack traces aside.
+    """Record the paths that Python code opens meanwhile, except for imports and stack traces.
 
     What a library opens in C or Rust is not seen.
     """
@@ -55,7 +55,7 @@ class Closed:
         self._folders = [folder.resolve() for folder in self._folders]
 
     def among(self, paths: list[str]) -> list[str]:
-        """Those of the paths that are not an explainer's to open."""
+        """Return those of the paths that are not an explainer's to open."""
         return [text for text in dict.fromkeys(paths) if self._is_closed(Path(text).resolve())]
 
     def _is_closed(self, path: Path) -> bool:
@@ -66,7 +66,7 @@ class Closed:
 
 
 def _install() -> None:
-    """Audit hooks cannot be taken away again: one, which does nothing while nobody watches."""
+    """Install one audit hook, which cannot be removed and does nothing while nobody watches."""
     global _installed
     if not _installed:
         sys.addaudithook(_audit)

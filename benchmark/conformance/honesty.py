@@ -13,7 +13,7 @@ from benchmark.conformance.watching import Seen, windows
 
 
 def no_held_out(trial: Trial) -> str:
-    """Neither explaining nor simulating looks at held-out text or at the truth."""
+    """Check that neither explaining nor simulating reads held-out text or the truth."""
     setting = trial.setting
     taken = {
         run
@@ -46,7 +46,7 @@ def no_held_out(trial: Trial) -> str:
 
 
 def honest_count(trial: Trial) -> str:
-    """Every forward pass goes through the subject's counter, and the count repeats."""
+    """Check that every forward pass is counted by the subject, and that the count repeats."""
     for seen in (trial.first.seen, trial.again.seen, _simulating(trial)[0]):
         if seen.around:
             raise WrongError(
@@ -68,7 +68,7 @@ def honest_count(trial: Trial) -> str:
 
 
 def _simulating(trial: Trial) -> tuple[Seen, list[str]]:
-    """What the subject is asked, and which files are opened, while explanations simulate."""
+    """Return the queries of the subject, and the files opened, while explanations simulate."""
     texts = trial.setting.texts
     with trial.setting.subject.watching() as seen, opened_files() as opened:
         for _, one in trial.explanations:

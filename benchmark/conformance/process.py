@@ -47,7 +47,7 @@ class OtherProcess:
         self._folder.cleanup()
 
     def check(self, trial: Trial) -> str:
-        """The explanations there are those here."""
+        """Check that another process makes the same explanations."""
         ours = digests(trial)
         try:
             status = self._process.wait(SECONDS)
@@ -71,7 +71,7 @@ class OtherProcess:
 
 
 def digests(trial: Trial) -> list[str]:
-    """A digest of each answer."""
+    """Return a digest of each answer."""
     texts = (text_of(answer) for answer in trial.answers)
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 

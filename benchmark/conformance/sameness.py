@@ -17,7 +17,7 @@ from benchmark.plugins.isolation import contained, reason_of
 
 
 def repeats(trial: Trial) -> str:
-    """Asked again, by the same object and by a new one, it gives the same explanations."""
+    """Check that the same object and a new one give the same explanations again."""
     rows = range(len(trial.answers))
     _same(
         trial,
@@ -36,7 +36,7 @@ def repeats(trial: Trial) -> str:
 
 
 def saves(trial: Trial) -> str:
-    """Through JSON text and back it simulates, describes and saves the same."""
+    """Check that an explanation simulates, describes and saves the same after JSON and back."""
     for row, one in trial.explanations:
         text = text_of(one)
         loaded = _load(trial, row, json.loads(text))
@@ -101,7 +101,7 @@ def _saves_the_same_later(trial: Trial) -> None:
 
 
 def order(trial: Trial) -> str:
-    """The order of the neurons in the block changes no explanation."""
+    """Check that the order of the neurons in the block changes no explanation."""
     n = len(trial.answers)
     if n < 2:
         raise NotCheckedError("the block has a single neuron")
@@ -118,7 +118,7 @@ def order(trial: Trial) -> str:
 
 
 def blocks(trial: Trial) -> str:
-    """A neuron explained alone is the neuron explained among others."""
+    """Check that a neuron explained alone has the explanation that it has among others."""
     if trial.needs_block:
         raise NotCheckedError("it says of itself that it needs the other neurons (needs_block)")
     if len(trial.answers) < 2:
@@ -137,7 +137,7 @@ def blocks(trial: Trial) -> str:
 
 
 def contexts(trial: Trial) -> str:
-    """A context is predicted the same again, alone, and among other contexts."""
+    """Check that a context is predicted the same again, alone, and among other contexts."""
     texts = trial.setting.texts
     found = trial.explanations
     backwards = texts.flip(0)

@@ -44,29 +44,29 @@ class Setting:
 
     @property
     def control(self) -> bool:
-        """Whether the explainer bounds the scale and so may look at the truth."""
+        """Return whether the explainer bounds the scale and so may look at the truth."""
         return bool(self.config.explainer.get("control", False))
 
     @cached_property
     def closed(self) -> Closed:
-        """The files that are not the explainer's."""
+        """Return the files that are not the explainer's."""
         return Closed(self.config, self.store.cache)
 
     @cached_property
     def held_out(self) -> set[bytes]:
-        """Runs of tokens that occur in held-out text alone."""
+        """Return the n-grams that occur in held-out text alone."""
         return self._windows("held_out") - self._windows("explain")
 
     @property
     def width(self) -> int:
-        """The length of these runs."""
+        """Return the length of these n-grams."""
         return min(WINDOW, self.config.context_length)
 
     def _windows(self, split: str) -> set[bytes]:
         return windows(self.store.corpus.splits[split].tokens, self.width)
 
     def neuron(self, row: int) -> str:
-        """The name of a neuron of the block, such as `0.12`."""
+        """Return the name of a neuron of the block, such as `0.12`."""
         return f"{self.evidence.layer}.{int(self.evidence.neurons[row])}"
 
 

@@ -1,4 +1,4 @@
-"""All checks of one explainer, in the order of the table."""
+"""Checks of one explainer, in the order of the table."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Trial:
         """The files that were opened while explainers learnt from text."""
 
     def build(self) -> Explainer:
-        """The explainer, made again, and prepared where its evidence includes text."""
+        """Return the explainer, made again, and prepared where its evidence includes text."""
         explainer = build_explainer(self.setting.config.explainer)
         storage = HandedStorage(self.setting.store.cache)
         with opened_files() as opened:
@@ -149,17 +149,17 @@ class Trial:
 
     @cached_property
     def subject(self) -> SubjectModel:
-        """The subject as explainers are handed it."""
+        """Return the subject as explainers are handed it."""
         return handed(self.setting.subject)
 
     @cached_property
     def explainer(self) -> Explainer:
-        """The explainer whose answers most checks are about."""
+        """Return the explainer whose answers most checks are about."""
         return self.build()
 
     @cached_property
     def simulator(self) -> SimulatedExplainer | None:
-        """The explainer with its simulator, None where explanations simulate themselves."""
+        """Return the explainer with its simulator, None where explanations simulate themselves."""
         found = with_simulator(self.explainer, self.setting.config.simulator)
         if not isinstance(found, SimulatedExplainer):
             return None
@@ -168,22 +168,22 @@ class Trial:
 
     @cached_property
     def first(self) -> Asked:
-        """What it answered about the whole block."""
+        """Return its explanations of the whole block."""
         return self.ask(by=self.explainer)
 
     @cached_property
     def again(self) -> Asked:
-        """What another one of the same options answered, with other random numbers about."""
+        """Return the explanations of another one with the same options and other random numbers."""
         return self.ask(seed=1)
 
     @property
     def answers(self) -> list[Answer]:
-        """One answer per neuron of the block."""
+        """Return one answer per neuron of the block."""
         return self.first.answers
 
     @property
     def explanations(self) -> list[tuple[int, Explanation]]:
-        """The rows that have an explanation.
+        """Return the rows that have an explanation.
 
         Raises:
             NotCheckedError: there is none.
@@ -195,11 +195,11 @@ class Trial:
 
     @property
     def needs_block(self) -> bool:
-        """Whether explanations may depend on the other neurons of the block."""
+        """Return whether explanations may depend on the other neurons of the block."""
         return bool(getattr(self.explainer, "needs_block", False))
 
     def names(self, rows: Sequence[int]) -> str:
-        """Some neurons of the block, for a message."""
+        """Return some neurons of the block, for a message."""
         shown = ", ".join(self.setting.neuron(row) for row in rows[:3])
         noun = "neuron" if len(rows) == 1 else "neurons"
         return f"{noun} {shown}{', ...' if len(rows) > 3 else ''}"
@@ -207,7 +207,7 @@ class Trial:
     def simulated(
         self, explanation: Explanation, tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos"]:
-        """A simulation on a copy of some tokens.
+        """Return a simulation on a copy of some tokens.
 
         Raises:
             WrongError: it raises, changes the tokens, or does not give a number per token.
@@ -234,7 +234,9 @@ class Trial:
     def jointly(
         self, explanations: Sequence[Explanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"] | None:
-        """The explainer's joint simulation, None where it has none. Raises as `simulated`."""
+        """Return the explainer's joint simulation, None where it has none. Raises as
+        `simulated`.
+        """
         if self.simulator is not None:
             return self._predicted(explanations, tokens).permute(1, 2, 0)
         joint = getattr(self.explainer, "simulate_block", None)
@@ -260,13 +262,13 @@ class Trial:
     def differing(
         self, ours: Sequence[Answer], theirs: Sequence[Answer], rows: Sequence[int]
     ) -> list[int]:
-        """Those of `rows` whose two answers are not the same explanation."""
+        """Return those of `rows` whose two answers are not the same explanation."""
         pairs = zip(ours, theirs, rows, strict=True)
         return [row for one, other, row in pairs if text_of(one) != text_of(other)]
 
 
 def text_of(answer: Answer) -> str:
-    """An explanation as it is saved; the reason of a failure does not count.
+    """Return an explanation as it is saved; the reason of a failure does not count.
 
     Raises:
         WrongError: it cannot be saved.
@@ -326,7 +328,7 @@ def random_numbers(seed: int) -> Iterator[None]:
 
 
 def copied(value: Any) -> Any:
-    """The same evidence with every tensor copied."""
+    """Return the same evidence with every tensor copied."""
     if isinstance(value, Tensor):
         return value.clone()
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
@@ -336,7 +338,7 @@ def copied(value: Any) -> Any:
 
 
 def changed(before: Any, after: Any, where: str = "evidence") -> list[str]:
-    """The names of the tensors that are no longer the same."""
+    """Return the names of the tensors that are no longer the same."""
     if isinstance(before, Tensor):
         same = isinstance(after, Tensor) and torch.equal(before, after)
         return [] if same else [where]

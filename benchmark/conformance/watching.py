@@ -34,7 +34,7 @@ class Seen:
 
     @property
     def tokens(self) -> int:
-        """How many tokens the counted calls truly ran."""
+        """Return how many tokens the counted calls truly ran."""
         return sum(context.numel() for context in self.contexts)
 
 

@@ -45,7 +45,7 @@ class Experiment:
     _selections: list[Selection] | None = field(default=None, repr=False)
 
     def selections(self) -> list[Selection]:
-        """The neurons of each layer; needs the profiles, so it may run the subject."""
+        """Return the neurons of each layer; needs the profiles, so it may run the subject."""
         if self._selections is None:
             self._selections = self._select()
         return self._selections
@@ -71,7 +71,7 @@ class Experiment:
 
     @functools.cached_property
     def scorers(self) -> list[Scorer]:
-        """What measures this run; classes that its configuration names are imported.
+        """Return what measures this run; classes that its configuration names are imported.
 
         Raises:
             BenchmarkError: a scorer cannot be made, or cannot score this subject.
@@ -82,11 +82,11 @@ class Experiment:
 
     @functools.cached_property
     def handed_subject(self) -> SubjectModel:
-        """The subject as this run's explainer is handed it."""
+        """Return the subject as this run's explainer is handed it."""
         return handed(self.subject)
 
     def explain_text(self) -> ExplainText:
-        """What an explainer may read of the corpus: the `explain` split and nothing else."""
+        """Return what an explainer may read of the corpus: the `explain` split and nothing else."""
         contexts = self.corpus.splits["explain"]
         # A copy, because the corpus is shared with the runs that follow.
         return ExplainText(
@@ -97,7 +97,7 @@ class Experiment:
         )
 
     def blocks(self) -> list[Block]:
-        """The neurons in blocks of at most `neurons.block_size` of one layer."""
+        """Return the neurons in blocks of at most `neurons.block_size` of one layer."""
         neurons = [(selection.layer, selection.neurons) for selection in self.selections()]
         blocks = cut_blocks(neurons, self.config.neurons.block_size)
         if not blocks:

@@ -130,7 +130,7 @@ def check_explainer(explainer: Any, target: str) -> None:
 
 
 def evidence_of(explainer: Explainer) -> str:
-    """The kind of evidence that an explainer uses.
+    """Return the kind of evidence that an explainer uses.
 
     Raises:
         BenchmarkError: it is none that there is, or the explainer cannot say.
@@ -153,13 +153,13 @@ def evidence_of(explainer: Explainer) -> str:
 
 
 def name_of(explainer: object) -> str:
-    """An explainer's class, for messages."""
+    """Return an explainer's class, for messages."""
     kind = type(explainer)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def load_explanation(explainer: Explainer, data: Mapping[str, Any], neuron: str) -> Explanation:
-    """The explanation that an explainer's `to_dict` saved of a neuron such as `3.400`.
+    """Return the explanation that an explainer's `to_dict` saved of a neuron such as `3.400`.
 
     Raises:
         BenchmarkError: it is not what this explainer saves.
@@ -214,7 +214,7 @@ def prepare_explainer(explainer: Explainer, text: ExplainText, storage: Storage)
 def restore(
     saved: SavedExplanation, explainer: Explainer, subject: SubjectModel
 ) -> Explanation | Failure:
-    """The explanation that was saved of a neuron, ready to simulate, or its failure.
+    """Return the explanation that was saved of a neuron, ready to simulate, or its failure.
 
     Raises:
         BenchmarkError: as `load_explanation`.
@@ -232,7 +232,7 @@ def restore(
 def saved_form(
     answer: Explanation,
 ) -> tuple[Explanation, dict[str, Any]] | tuple[Failure, None]:
-    """An explanation with what is saved of it, or the failure of one that cannot be saved.
+    """Return an explanation with what is saved of it, or the failure of one that cannot be saved.
 
     Raises:
         BenchmarkError: the surroundings are at fault.
@@ -254,7 +254,7 @@ def saved_form(
 def saved_forms(
     answers: Sequence[Explanation | Failure],
 ) -> tuple[list[Explanation | Failure], list[dict[str, Any] | None]]:
-    """The answers and what is saved of each, None for a failure; see `saved_form`."""
+    """Return the answers and what is saved of each, None for a failure; see `saved_form`."""
     kept: list[Explanation | Failure] = []
     saved: list[dict[str, Any] | None] = []
     for answer in answers:

@@ -42,7 +42,9 @@ from benchmark.scorers.chosen import added_columns, own_scorers, scorers_identit
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
-    """Everything that determines the numbers of a run; equal identities give equal results."""
+    """Return everything that determines the numbers of a run; equal identities give equal
+    results.
+    """
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
     del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
@@ -66,7 +68,7 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
 
 
 def _simulator_identity(config: RunConfig) -> dict[str, Any]:
-    """Nothing where explanations simulate themselves."""
+    """Return nothing where explanations simulate themselves."""
     if is_own(config.simulator):
         return {}
     return {
@@ -76,7 +78,7 @@ def _simulator_identity(config: RunConfig) -> dict[str, Any]:
 
 
 def run_folder(experiment: Experiment, identity: dict[str, Any]) -> tuple[Path, bool]:
-    """Where the run goes, and whether it is finished there already."""
+    """Return where the run goes, and whether it is finished there already."""
     config = experiment.config
     parent = Path(config.results_dir).expanduser()
     for name in (experiment.subject.name, experiment.corpus.name, config.explainer["name"]):
@@ -127,12 +129,12 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
 
 
 def _is_younger(column: Column) -> bool:
-    """Whether runs of earlier versions lack a column of their configuration."""
+    """Return whether runs of earlier versions lack a column of their configuration."""
     return base_set(column.group) == NOVEL or column.scorer == CAUSAL or column.metric == POSITIVES
 
 
 def _plain(values: NDArray[Any], *, median: bool) -> MetricSummary:
-    """A mean without an interval; of counts also the median, as a few decide the mean."""
+    """Return a mean without an interval; of counts also the median, as a few decide the mean."""
     known = values[~np.isnan(values)]
     return MetricSummary(
         mean=float(known.mean()) if len(known) else None,
@@ -207,7 +209,7 @@ def mean_with_intervals(
 
 
 def _scored_tokens(experiment: Experiment) -> dict[str, int]:
-    """How many tokens of the sets that all neurons share are scored."""
+    """Return how many tokens of the sets that all neurons share are scored."""
     store = experiment.store
     tokens = store.held_out.tokens[store.uniform_rows]
     return {
@@ -223,7 +225,7 @@ def record_of(
     scores: Scores,
     command: Sequence[str],
 ) -> RunRecord:
-    """The record of a run whose blocks are all scored; times are filled in by the runner."""
+    """Return the record of a run whose blocks are all scored; times are filled in by the runner."""
     config, subject, corpus = experiment.config, experiment.subject, experiment.corpus
     selections = experiment.selections()
     asked = sum(len(selection.neurons) for selection in selections)

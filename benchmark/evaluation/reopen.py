@@ -204,7 +204,7 @@ def _made_simulator(options: Mapping[str, Any]) -> Simulator:
 
 
 def _made(value: Any, kind: str = "explainer") -> Any:
-    """Options with the classes that they name made; all of them were checked before."""
+    """Return options with the classes that they name made; all of them were checked before."""
     if isinstance(value, Mapping):
         options = {str(key): _made(entry, kind) for key, entry in value.items() if key != TARGET}
         if TARGET not in value:

@@ -104,7 +104,7 @@ def run(
 
 
 def _reused(experiment: Experiment, blocks: Sequence[Block], folder: Path) -> Outcome:
-    """A run that had been finished before."""
+    """Return a run that had been finished before."""
     try:
         run = load_run(folder)
     except BenchmarkError as error:
@@ -179,7 +179,7 @@ def _compute(
 
 
 def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError:
-    """The error for a run in which every neuron failed: what it failed of may pass."""
+    """Return the error for a run in which every neuron failed: what it failed of may pass."""
     first = scores.rows()[0]
     return BenchmarkError(
         f"explainer '{name}' explained none of {len(scores)} neurons, so the run is not finished. "
@@ -191,7 +191,7 @@ def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError
 def _run_block(
     experiment: Experiment, explainer: Explainer, block: Block, journal: Journal
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of scores and lines of explanations of one block."""
+    """Return rows of scores and lines of explanations of one block."""
     subject, store = experiment.subject, experiment.store
     handed, explains = experiment.handed_subject, explaining(explainer)
     evidence = store.evidence(block)

@@ -120,7 +120,7 @@ def finished_scores(
 
 
 def _scores(experiment: Experiment, block: ScoredBlock) -> dict[str, list[Any]]:
-    """The values of every column of every scorer, one per neuron."""
+    """Return the values of every column of every scorer, one per neuron."""
     # A class of somebody's own is handed what explainers are handed of the subject.
     shown = replace(block, subject=experiment.handed_subject)
     columns: dict[str, list[Any]] = {}

@@ -106,7 +106,7 @@ class _Given:
 
     @contextlib.contextmanager
     def contexts(self, start: int, stop: int) -> Iterator[Int[Tensor, "contexts pos"]]:
-        """A copy of some of them, which must not be changed meanwhile.
+        """Yield a copy of some of them, which must not be changed meanwhile.
 
         Raises:
             BenchmarkError: it was.
@@ -122,7 +122,7 @@ class _Given:
 
 
 def _joint_simulation(explainer: Explainer) -> JointSimulation | None:
-    """The explainer's joint simulation, None where it has none."""
+    """Return the explainer's joint simulation, None where it has none."""
     try:
         with contained():
             found = getattr(explainer, "simulate_block", None)
@@ -302,7 +302,7 @@ def _fail(
 
 
 def _ending(error: Exception, explainer: str) -> Exception:
-    """The error that ends the run where the surroundings are at fault for a simulation."""
+    """Return the error that ends the run where the surroundings are at fault for a simulation."""
     if isinstance(error, BenchmarkError) or is_out_of_memory(error):
         return error
     return BenchmarkError(f"explainer '{explainer}' cannot simulate: {reason_of(error)}.")

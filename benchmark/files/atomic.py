@@ -47,7 +47,7 @@ def storage_errors(folder: Path) -> Iterator[None]:
 
 
 def _said(error: OSError) -> str:
-    """What the system says, on one line."""
+    """Return what the system says, on one line."""
     text = " ".join((error.strerror or str(error)).split()).rstrip(".") or type(error).__name__
     where = f" ('{error.filename}')" if error.filename is not None else ""
     return f"{text[:1].lower()}{text[1:200]}{where}"
@@ -131,7 +131,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+    """Return whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

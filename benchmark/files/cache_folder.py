@@ -40,7 +40,7 @@ class CacheEntry:
 
     @property
     def whole(self) -> bool:
-        """Whether tensors and note are both there."""
+        """Return whether tensors and note are both there."""
         return bool(self.determinants) and len(self.files) == 2
 
     def named(self, key: str) -> str:
@@ -100,7 +100,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _entry(kind: str, files: list[Path]) -> CacheEntry | None:
-    """An entry of its files; None where they were removed meanwhile."""
+    """Return an entry of its files; None where they were removed meanwhile."""
     size, modified, present = 0, 0.0, []
     for path in files:
         try:

@@ -36,19 +36,19 @@ class Files(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where the files that have been asked for are."""
+        """Return where the files that have been asked for are."""
         ...
 
     def optional(self, name: str) -> Path | None:
-        """A file, or None where the checkpoint has none of this name."""
+        """Return a file, or None where the checkpoint has none of this name."""
         ...
 
     def names(self) -> list[str]:
-        """All files of the checkpoint, sorted."""
+        """Return all files of the checkpoint, sorted."""
         ...
 
     def missing(self, what: str) -> BenchmarkError:
-        """The error for files that are needed and cannot be obtained."""
+        """Return the error for files that are needed and cannot be obtained."""
         ...
 
 
@@ -68,11 +68,11 @@ class LocalFiles:
 
     @property
     def folder(self) -> Path:
-        """The folder itself."""
+        """Return the folder itself."""
         return self._folder
 
     def optional(self, name: str) -> Path | None:
-        """A file of the folder, or None."""
+        """Return a file of the folder, or None."""
         path = self._folder / name
         if not path.exists():
             return None
@@ -80,7 +80,7 @@ class LocalFiles:
         return path
 
     def names(self) -> list[str]:
-        """All files in the folder and below it, sorted."""
+        """Return all files in the folder and below it, sorted."""
         return sorted(
             path.relative_to(self._folder).as_posix()
             for path in self._folder.rglob("*")
@@ -88,12 +88,12 @@ class LocalFiles:
         )
 
     def missing(self, what: str) -> BenchmarkError:
-        """The error for files that the folder should have and has not."""
+        """Return the error for files that the folder should have and has not."""
         return BenchmarkError(f"the folder '{self.source}' has no {what}.")
 
 
 def needed(files: Files, name: str) -> Path:
-    """A file that a checkpoint must have. Raises BenchmarkError where it has none."""
+    """Return a file that a checkpoint must have. Raises BenchmarkError where it has none."""
     path = files.optional(name)
     if path is None:
         raise files.missing(name)
@@ -101,7 +101,7 @@ def needed(files: Files, name: str) -> Path:
 
 
 def read_json(path: Path, source: str) -> dict[str, Any]:
-    """A JSON object. Raises BenchmarkError where the file holds something else."""
+    """Return a JSON object. Raises BenchmarkError where the file holds something else."""
     try:
         value = reading.read_json(path, what=f"{path.name} of '{source}'")
     except FileNotFoundError as error:

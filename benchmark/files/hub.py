@@ -48,13 +48,14 @@ class HubFiles:
 
     @property
     def folder(self) -> Path:
-        """The commit's folder in the local cache; known after the first file."""
+        """Return the commit's folder in the local cache; known after the first file."""
         if self._folder is None:
             raise BenchmarkError(f"no file of the repository '{self.source}' has been asked for.")
         return self._folder
 
     def optional(self, name: str) -> Path | None:
-        """A file, downloaded where the cache has not got it; None where it cannot be obtained.
+        """Return a file, downloaded where the cache has not got it; None where it cannot be
+        obtained.
 
         Raises:
             BenchmarkError: the repository cannot be read, and none of it is in the cache.
@@ -78,7 +79,7 @@ class HubFiles:
         return path
 
     def names(self) -> list[str]:
-        """The files of the repository, or those in the cache where it cannot be reached."""
+        """Return the files of the repository, or those in the cache where it cannot be reached."""
         from huggingface_hub import HfApi
 
         if self._unreachable is None:
@@ -90,12 +91,14 @@ class HubFiles:
         return self.cached_names()
 
     def cached_names(self) -> list[str]:
-        """The files that are in the local cache."""
+        """Return the files that are in the local cache."""
         paths = [path for path in self.folder.rglob("*") if path.is_file()]
         return sorted(path.relative_to(self.folder).as_posix() for path in paths)
 
     def missing(self, what: str) -> BenchmarkError:
-        """The error for files that cannot be obtained: there are none, or no hub is reached."""
+        """Return the error for files that cannot be obtained: there are none, or no hub is
+        reached.
+        """
         repository = f"the {self._what} repository '{self.source}'"
         if self._unreachable is None:
             return BenchmarkError(f"{repository} has no {what}.")
@@ -130,7 +133,9 @@ class HubFiles:
             return Path(hf_hub_download(self.source, name, revision=revision))
 
     def _refusal(self, error: Exception) -> BenchmarkError | None:
-        """What the hub's or the disk's refusal means, or None where it was not reached at all."""
+        """Return what the hub's or the disk's refusal means, or None where it was not reached
+        at all.
+        """
         from huggingface_hub.errors import (
             DisabledRepoError,
             GatedRepoError,
@@ -168,7 +173,7 @@ class HubFiles:
 
 @contextmanager
 def _quiet_client() -> Iterator[None]:
-    """No warnings of the client (that no token is set, that it tries again) to the user."""
+    """Silence warnings of the client, such as that no token is set or that it tries again."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -74,7 +74,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_bytes(path: Path, largest: int = LARGEST_JSON) -> bytes:
-    """The bytes of a regular file.
+    """Return the bytes of a regular file.
 
     Raises:
         BenchmarkError: it is no regular file, or larger than `largest`.
@@ -90,7 +90,7 @@ def read_bytes(path: Path, largest: int = LARGEST_JSON) -> bytes:
 
 
 def read_json(path: Path, *, what: str = "") -> Any:
-    """The JSON value of a file that a program of ours wrote, or says it did.
+    """Return the JSON value of a file that a program of ours wrote, or says it did.
 
     Args:
         path: the file.
@@ -111,7 +111,7 @@ def read_json(path: Path, *, what: str = "") -> Any:
 
 
 def parse_json(data: bytes, where: str) -> Any:
-    """A JSON value that is checked as a whole.
+    """Return a JSON value that is checked as a whole.
 
     Raises:
         BenchmarkError: it is not JSON; a number is not finite or has too many digits; an object
@@ -123,7 +123,7 @@ def parse_json(data: bytes, where: str) -> Any:
 
 
 def parse_json_line(data: bytes, where: str) -> Any:
-    """The JSON value of a line of a large file, checked for what a parser lets through.
+    """Return the JSON value of a line of a large file, checked for what a parser lets through.
 
     Unlike `parse_json` it allows NUL, which is a token like others, and a name that stands twice.
 
@@ -138,7 +138,7 @@ def parse_json_line(data: bytes, where: str) -> Any:
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a regular file with their numbers from 1, one at a time.
+    """Yield the lines of a regular file with their numbers from 1, one at a time.
 
     Raises:
         BenchmarkError: the file cannot be read, or a line is larger than any of ours.
@@ -158,7 +158,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def parse_table(data: bytes) -> pa.Table:
-    """A parquet table from its bytes.
+    """Return a parquet table from its bytes.
 
     Raises:
         ValueError: it is none, holds a column twice, or has more cells than fit into memory.
@@ -183,7 +183,7 @@ def parse_table(data: bytes) -> pa.Table:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
+    """Return the tensors of a safetensors file.
 
     Copies, because the library maps the file: cut short by somebody, it would kill the process.
 
@@ -202,7 +202,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_yaml(path: Path) -> Any:
-    """The value of a YAML file.
+    """Return the value of a YAML file.
 
     Raises:
         BenchmarkError: it cannot be read or is no YAML.
@@ -220,7 +220,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its name where it says nothing.
+    """Return the first line of what an error says, or its name where it says nothing.
 
     Libraries say of a key that is missing nothing but its name.
     """

@@ -53,7 +53,7 @@ class Expected:
     below: int | None = None
 
     def problem(self, tensor: Tensor) -> str:
-        """Why a tensor is not what is expected, empty where it is."""
+        """Return why a tensor is not what is expected, empty where it is."""
         fits = len(tensor.shape) == len(self.shape) and all(
             wanted in (None, size) for size, wanted in zip(tensor.shape, self.shape, strict=True)
         )
@@ -93,17 +93,17 @@ class TensorCache:
             check_writable(self.folder)
 
     def path(self, kind: str, determinants: Mapping[str, Any]) -> Path:
-        """Where tensors of a kind with these determinants (JSON-able) are kept."""
+        """Return where tensors of a kind with these determinants (JSON-able) are kept."""
         text = json.dumps({"format": FORMAT, **determinants}, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
         return self.folder / kind / digest[:2] / f"{digest[2:34]}.safetensors"
 
     def has(self, kind: str, determinants: Mapping[str, Any]) -> bool:
-        """Whether a file is there (its content is checked when it is read)."""
+        """Return whether a file is there (its content is checked when it is read)."""
         return self.path(kind, determinants).with_suffix(".json").exists()
 
     def was_written(self, kind: str, determinants: Mapping[str, Any]) -> bool:
-        """Whether the file was made here: reading it back saved nobody anything."""
+        """Return whether the file was made here: reading it back saved nobody anything."""
         return self.path(kind, determinants) in self._written
 
     def read(
@@ -112,7 +112,7 @@ class TensorCache:
         determinants: Mapping[str, Any],
         expected: Mapping[str, Expected] | None = None,
     ) -> dict[str, Tensor] | None:
-        """The tensors, or None if there are none or the file is damaged.
+        """Return the tensors, or None if there are none or the file is damaged.
 
         Args:
             kind: what the tensors are.
@@ -188,7 +188,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _note(kind: str, determinants: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """The description beside a file, as JSON gives it back."""
+    """Return the description beside a file, as JSON gives it back."""
     note: dict[str, Any] = json.loads(json.dumps({"kind": kind, **determinants}))
     return {**note, "sha256": digest}
 
@@ -215,7 +215,7 @@ def _sha256(path: Path) -> str:
 
 
 def _as_os_error(error: Exception, folder: Path) -> Exception:
-    """The library reports a full disk as an error of its own; the number is in its text."""
+    """Translate an error of the library, whose text holds the number of the system's error."""
     found = re.search(r"os error (\d+)", str(error))
     if found:
         number = int(found.group(1))

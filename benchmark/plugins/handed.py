@@ -38,49 +38,49 @@ class HandedSubject:
 
     @property
     def name(self) -> str:
-        """The subject's name."""
+        """Return the subject's name."""
         return _subjects[self].name
 
     @property
     def n_layers(self) -> int:
-        """The number of layers."""
+        """Return the number of layers."""
         return _subjects[self].n_layers
 
     @property
     def n_ctx(self) -> int:
-        """The number of positions."""
+        """Return the number of positions."""
         return _subjects[self].n_ctx
 
     @property
     def d_vocab(self) -> int:
-        """The number of token ids."""
+        """Return the number of token ids."""
         return _subjects[self].d_vocab
 
     @property
     def bos(self) -> int:
-        """The token id that starts every context."""
+        """Return the token id that starts every context."""
         return _subjects[self].bos
 
     @property
     def tokenizer(self) -> Any:
-        """A copy of the subject's tokenizer."""
+        """Return a copy of the subject's tokenizer."""
         if self not in _tokenizers:
             _tokenizers[self] = copy.deepcopy(_subjects[self].tokenizer)
         return _tokenizers[self]
 
     @property
     def device(self) -> torch.device:
-        """Where the subject runs."""
+        """Return where the subject runs."""
         return _subjects[self].device
 
     @property
     def has_unembedding(self) -> bool:
-        """Whether `likely_next` can answer."""
+        """Return whether `likely_next` can answer."""
         return _subjects[self].has_unembedding
 
     @property
     def tokens_run(self) -> int:
-        """How many tokens were run so far."""
+        """Return how many tokens were run so far."""
         return _subjects[self].tokens_run
 
     def n_units(self, layer: int) -> int:

@@ -38,7 +38,9 @@ class _CtrlC:
 
 
 def reason_of(error: BaseException) -> str:
-    """An error's class and what it says; that of one that would have ended the program, too."""
+    """Return an error's class and what it says; that of one that would have ended the program,
+    too.
+    """
     return described(error) if isinstance(error, EndsProgramError) else named(error)
 
 
@@ -105,7 +107,7 @@ def isolated(
 
 @contextlib.contextmanager
 def _watched_interrupts() -> Iterator[_CtrlC | None]:
-    """Within it Ctrl-C is noted; None where somebody else's handler decides what it does."""
+    """Note Ctrl-C instead of raising it; yield None where another handler decides what it does."""
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, _CtrlC):
         yield handler

@@ -24,7 +24,7 @@ class _OwnPackages(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The place of one of our packages, None for every other module."""
+        """Return the place of one of our packages, None for every other module."""
         if path is not None or fullname not in PACKAGES:
             return None
         return PathFinder.find_spec(fullname, [str(ROOT)], target)

@@ -122,7 +122,7 @@ def _of_torch() -> list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]:
 
 
 def _torch_as_loaded() -> list[_Part]:
-    """The parts of a torch that was loaded meanwhile, with the values it is loaded with."""
+    """Return the parts of a torch that was loaded meanwhile, with the values it is loaded with."""
     import torch
 
     loaded = {
@@ -175,7 +175,9 @@ def _set_float32_precision(precision: str | None) -> None:
 
 
 def _random_states() -> list[tuple[Callable[[Any], Any], Any]]:
-    """What is put back without a word: random numbers, threads, how numpy treats a division."""
+    """Return what is put back without a word: random numbers, threads, how numpy treats a
+    division.
+    """
     states: list[tuple[Callable[[Any], Any], Any]] = [(random.setstate, random.getstate())]
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None:

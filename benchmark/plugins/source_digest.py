@@ -79,7 +79,7 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def _targets(config: Mapping[str, Any]) -> Iterator[str]:
-    """Every class that a config names, from the outside in."""
+    """Yield every class that a config names, from the outside in."""
     for key, value in config.items():
         if key == "_target_":
             yield str(value)
@@ -88,7 +88,7 @@ def _targets(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _source_files(target: str) -> list[Path]:
-    """The files of a class: those of its package, or its own where it is in none.
+    """Return the files of a class: those of its package, or its own where it is in none.
 
     Where a package's `__init__` only names the class, the files beside the class count as well,
     and so does what any of them imports from the same top-level package, as deep as it goes.
@@ -115,12 +115,14 @@ def _source_files(target: str) -> list[Path]:
 
 
 def _top(module: Any) -> Any:
-    """The top-level package of a module, or the module itself where it is in none."""
+    """Return the top-level package of a module, or the module itself where it is in none."""
     return sys.modules.get(module.__name__.partition(".")[0], module)
 
 
 def _imported(path: Path, folders: set[Path]) -> Iterator[Path]:
-    """The files that a file imports from the package in these folders; it is read, not run."""
+    """Yield the files that a file imports from the package in these folders; it is read, not
+    run.
+    """
     folder = next((each for each in folders if each in path.parents), None)
     if folder is None:
         return
@@ -143,7 +145,7 @@ def _imported(path: Path, folders: set[Path]) -> Iterator[Path]:
 
 
 def _files_of(parent: Path, name: tuple[str, ...]) -> Iterator[Path]:
-    """The file of a module and those of the packages that it is in."""
+    """Yield the file of a module and those of the packages that it is in."""
     for depth in range(1, len(name) + 1):
         place = parent.joinpath(*name[:depth])
         for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):

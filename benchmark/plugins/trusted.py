@@ -121,7 +121,7 @@ def _check(value: Any, own: Any, place: str, where: str, trust: Collection[str])
 
 
 def _at(config: Any, key: str) -> Any:
-    """What a configuration has under a key; an empty one where it has nothing."""
+    """Return what a configuration has under a key; an empty one where it has nothing."""
     found = config.get(key) if isinstance(config, Mapping) else None
     return {} if found is None else found
 
@@ -143,7 +143,7 @@ def _check_class(target: str, place: str, where: str, trust: Collection[str]) ->
 
 
 def _built_in() -> dict[str, _Config]:
-    """The configurations of the built-in explainers by their class."""
+    """Return the configurations of the built-in explainers by their class."""
     global _configs
     if not _configs:
         import yaml
@@ -162,7 +162,8 @@ _configs: dict[str, _Config] = {}
 
 
 def _installed() -> set[str]:
-    """The classes of installed plug-ins, by the values that their entry points are registered with.
+    """Return the classes of installed plug-ins, by the values that their entry points are
+    registered with.
 
     What the current folder alone offers is not installed: it may be a folder of results.
     """

@@ -33,7 +33,7 @@ class StoredBlock:
 
 
 def block_path(folder: Path, number: int) -> Path:
-    """Where block `number` of an unfinished run is kept."""
+    """Return where block `number` of an unfinished run is kept."""
     return folder / f"block-{number:06d}.jsonl"
 
 
@@ -91,7 +91,9 @@ def _sealed(digest: str) -> bytes:
 
 
 def explanation_lines(blocks: Sequence[StoredBlock]) -> Iterator[bytes]:
-    """The explanations of all blocks by layer and neuron, one line at a time from the disk."""
+    """Yield the explanations of all blocks by layer and neuron, one line at a time from the
+    disk.
+    """
     order = sorted((key, row) for row, block in enumerate(blocks) for key in block.offsets)
     with contextlib.ExitStack() as stack:
         current, file = -1, None

@@ -254,7 +254,9 @@ def _is_own(group: str) -> bool:
 
 
 def _own(name: str) -> Column:
-    """A column of the benchmark's own scorers, or one of which nothing but the name is known."""
+    """Return a column of the benchmark's own scorers, or one of which nothing but the name is
+    known.
+    """
     return _known(name, catalogue.METRICS.get(metric_of(name)))
 
 
@@ -273,7 +275,9 @@ def _known(name: str, metric: Metric | None) -> Column:
 
 
 def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
-    """A metric on a scoring set; of a set or a metric of a later version, what can be said."""
+    """Return a metric on a scoring set; of a set or a metric of a later version, what can be
+    said.
+    """
     keys: tuple[str, ...] = ()
     if known is not None and known.needs_threshold:
         keys += FIRING_KEYS

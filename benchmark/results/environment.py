@@ -31,7 +31,8 @@ _GIT_SECONDS = 20
 
 
 def collect_environment() -> EnvironmentRecord:
-    """Versions of Python and of the packages that decide results, the commit, processor and GPUs.
+    """Return versions of Python and of the packages that decide results, the commit, processor and
+    GPUs.
 
     It never fails: what cannot be found out is left empty.
     """
@@ -49,12 +50,13 @@ def collect_environment() -> EnvironmentRecord:
 
 
 def benchmark_version() -> str:
-    """The version of the installed distribution, or `unknown` from a bare checkout."""
+    """Return the version of the installed distribution, or `unknown` from a bare checkout."""
     return _version(DISTRIBUTION) or "unknown"
 
 
 def git_state(package: Path) -> GitRecord | None:
-    """The commit of the repository that a package's folder belongs to, and whether it is dirty.
+    """Return the commit of the repository that a package's folder belongs to, and whether it is
+    dirty.
 
     None if the folder is not tracked by git, as for an installed wheel that merely lies inside
     somebody's repository, or if git is missing.

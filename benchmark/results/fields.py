@@ -21,7 +21,7 @@ _JSON_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "true o
 
 
 def read_record(kind: type[Record], data: Any, where: str) -> Record:
-    """A dataclass from the JSON object that it was saved as.
+    """Return a dataclass from the JSON object that it was saved as.
 
     Fields that the object lacks take their default; keys that the dataclass does not know are
     passed over, so that a record with additions can still be read.

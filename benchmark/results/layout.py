@@ -21,7 +21,7 @@ RESCORED = "rescored"
 
 
 def read_identity(folder: Path) -> dict[str, Any] | None:
-    """What determines the unfinished run in a folder, None if none was begun.
+    """Return what determines the unfinished run in a folder, None if none was begun.
 
     Raises:
         BenchmarkError: the file that says it is damaged or cannot be read.

@@ -29,7 +29,7 @@ def explanation_line(
     explanation: Mapping[str, Any] | None = None,
     error: str | None = None,
 ) -> dict[str, Any]:
-    """The line of one neuron: what its explanation's `to_dict` gave, or why there is none.
+    """Return the line of one neuron: what its explanation's `to_dict` gave, or why there is none.
 
     Raises:
         ValueError: not exactly one of the two is given.
@@ -42,7 +42,7 @@ def explanation_line(
 
 
 def parse_line(data: Any) -> SavedExplanation:
-    """A line of `explanations.jsonl` as read from JSON.
+    """Return a line of `explanations.jsonl` as read from JSON.
 
     Raises:
         ValueError: it is no such line.
@@ -63,14 +63,15 @@ def parse_line(data: Any) -> SavedExplanation:
 
 
 def is_index(number: object) -> bool:
-    """Whether a value is the number of a layer or a neuron."""
+    """Return whether a value is the number of a layer or a neuron."""
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= LARGEST_INDEX
 
 
 def checked_block(
     rows: Sequence[Mapping[str, Any]], explanations: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[tuple[Key, str]]]:
-    """The rows as JSON values, and the text of each explanation's line under (layer, neuron).
+    """Return the rows as JSON values, and the text of each explanation's line under (layer,
+    neuron).
 
     Raises:
         BenchmarkError: an explanation is not JSON.
@@ -111,5 +112,7 @@ def _checked_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _writable(error: object) -> str:
-    """The text of an error with what UTF-8 cannot hold replaced: it may quote a broken text."""
+    """Return the text of an error with what UTF-8 cannot hold replaced: it may quote a broken
+    text.
+    """
     return str(error).encode("utf-8", "replace").decode("utf-8")

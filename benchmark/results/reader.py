@@ -38,7 +38,7 @@ class Run:
     unverified: str = ""
 
     def explanations(self) -> Iterator[SavedExplanation]:
-        """Every neuron's explanation or failure by layer and neuron, one at a time.
+        """Yield every neuron's explanation or failure by layer and neuron, one at a time.
 
         Raises:
             BenchmarkError: the file is missing or a line of it is damaged.
@@ -55,7 +55,7 @@ class Run:
             yield saved
 
     def explanation(self, layer: int, neuron: int) -> SavedExplanation:
-        """The explanation or failure of one neuron.
+        """Return the explanation or failure of one neuron.
 
         Raises:
             BenchmarkError: the neuron is not in the run, or as `explanations`.
@@ -146,7 +146,7 @@ def find_runs(folders: Iterable[Path | str]) -> list[Path]:
 
 
 def _is_record(path: Path) -> bool:
-    """Not of a copy that a killed `score` or `submit` may have left.
+    """Return whether a path is a record, not a copy that a killed `score` or `submit` left.
 
     What is called so and is no file, such as a named pipe, is found too: reading it says what it
     is, where passing over it would say nothing.

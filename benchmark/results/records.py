@@ -159,7 +159,7 @@ class MetricSummary:
     median: float | None = None
 
     def over_neurons(self) -> tuple[float | None, float | None]:
-        """The interval over neurons alone, also of a record of an earlier version."""
+        """Return the interval over neurons alone, also of a record of an earlier version."""
         if self.over == OVER_NEURONS:
             return self.low, self.high
         return self.neuron_low, self.neuron_high
@@ -230,17 +230,19 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
 
     def metric(self, column: str) -> MetricSummary | None:
-        """The summary of a column such as `uniform/pearson`, None if the run has no such one."""
+        """Return the summary of a column such as `uniform/pearson`, None if the run has no such
+        one.
+        """
         found = self.summary.get(column)
         return found if isinstance(found, MetricSummary) else None
 
     def undefined(self, scoring_set: str) -> int:
-        """How many neurons have an undefined correlation on a scoring set."""
+        """Return how many neurons have an undefined correlation on a scoring set."""
         found = self.summary.get(score_column(scoring_set, UNDEFINED), 0)
         return found if isinstance(found, int) else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON values.
+        """Return the record as JSON values.
 
         Raises:
             TypeError: a field holds something without JSON form, for example in `config`.
@@ -250,7 +252,7 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, data: Any, where: str = "run.json") -> RunRecord:
-        """The record that `to_dict` gave, also of an earlier version of this package.
+        """Return the record that `to_dict` gave, also of an earlier version of this package.
 
         Raises:
             BenchmarkError: the data is no run record, was written by a later version, or a field

@@ -128,7 +128,7 @@ class Resampled:
 
 
 def _about(data: bytes) -> tuple[str, int]:
-    """What the file says of the resamples: which they are, and of how many documents.
+    """Return what the file says of the resamples: which they are, and of how many documents.
 
     Raises:
         ValueError: it does not.
@@ -147,7 +147,7 @@ def _about(data: bytes) -> tuple[str, int]:
 
 
 def _values(table: pa.Table, name: str) -> NDArray[np.float32]:
-    """One column, `[n_neurons, n_resamples]`.
+    """Return one column, `[n_neurons, n_resamples]`.
 
     Raises:
         ValueError: it holds something else than as many small numbers for each neuron.

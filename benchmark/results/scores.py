@@ -111,7 +111,7 @@ class Scores:
         return Scores(self.table.drop_columns([column]), self._resampled)
 
     def to_parquet(self) -> bytes:
-        """The table as the bytes of a parquet file."""
+        """Return the table as the bytes of a parquet file."""
         import pyarrow.parquet as pq
 
         buffer = io.BytesIO()
@@ -124,7 +124,7 @@ class Scores:
 
     @property
     def columns(self) -> list[str]:
-        """The names of all columns, in order."""
+        """Return the names of all columns, in order."""
         return list(self.table.column_names)
 
     def about(self, name: str) -> Column:
@@ -133,17 +133,17 @@ class Scores:
 
     @property
     def described(self) -> list[Column]:
-        """What every column is that a scorer or the harness measured, in order."""
+        """Return what every column is that a scorer or the harness measured, in order."""
         return [self.about(name) for name in self.columns if "/" in name]
 
     @property
     def metric_columns(self) -> list[str]:
-        """The names of the scores, such as `uniform/pearson`, in order."""
+        """Return the names of the scores, such as `uniform/pearson`, in order."""
         return [one.name for one in self.described if one.kind == SCORE]
 
     @property
     def scoring_sets(self) -> list[str]:
-        """The scoring sets that the metrics are measured on, in order."""
+        """Return the scoring sets that the metrics are measured on, in order."""
         return list(
             dict.fromkeys(
                 one.group for one in self.described if one.kind == SCORE and on_a_set(one)
@@ -152,16 +152,16 @@ class Scores:
 
     @property
     def positives_columns(self) -> list[str]:
-        """The names of the counts of tokens that fire, such as `uniform/positives`."""
+        """Return the names of the counts of tokens that fire, such as `uniform/positives`."""
         return [name for name in self.columns if metric_of(name) == POSITIVES]
 
     @property
     def beside_sets(self) -> list[Column]:
-        """The scores that tables show beside those on scoring sets."""
+        """Return the scores that tables show beside those on scoring sets."""
         return beside_sets(self.described)
 
     def column(self, name: str) -> np.ndarray[Any, Any]:
-        """One column, `[n_neurons]`: float64 with NaN for null, or bool, or str for text.
+        """Return one column, `[n_neurons]`: float64 with NaN for null, or bool, or str for text.
 
         A null in a column of booleans is False, in a column of text the empty string.
 
@@ -180,7 +180,7 @@ class Scores:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
     def replicates(self, name: str) -> Replicates | None:
-        """A column on each resample of the documents, None where it was not resampled."""
+        """Return a column on each resample of the documents, None where it was not resampled."""
         from metrics import Replicates
 
         found = self._resampled
@@ -190,22 +190,22 @@ class Scores:
         return Replicates(values, found.n_documents, found.draw)
 
     def to_numpy(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Every column by name, as `column` gives it."""
+        """Return every column by name, as `column` gives it."""
         return {name: self.column(name) for name in self.columns}
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dict per neuron, None for null."""
+        """Return one dict per neuron, None for null."""
         return list(self.table.to_pylist())
 
     def neurons(self) -> list[tuple[int, int]]:
-        """The (layer, neuron) of every row, in order."""
+        """Return the (layer, neuron) of every row, in order."""
         layers: Sequence[int] = self.table.column("layer").to_pylist()
         neurons: Sequence[int] = self.table.column("neuron").to_pylist()
         return list(zip(layers, neurons, strict=True))
 
 
 def _checked_columns(table: pa.Table, declared: Mapping[str, Column]) -> pa.Table:
-    """The table with every column of the type that it is written with.
+    """Return the table with every column of the type that it is written with.
 
     Raises:
         ValueError: a column is of another kind, a number is not finite, a row has no status.
@@ -239,7 +239,7 @@ def _checked_columns(table: pa.Table, declared: Mapping[str, Column]) -> pa.Tabl
 
 
 def _convertible(kind: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether a column says the same in the type that it should have."""
+    """Return whether a column says the same in the type that it should have."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
@@ -254,7 +254,7 @@ def _convertible(kind: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _in_order(table: pa.Table) -> pa.Table:
-    """The rows by layer and neuron, also of a table that another hand has written."""
+    """Return the rows by layer and neuron, also of a table that another hand has written."""
     keys = list(
         zip(table.column("layer").to_pylist(), table.column("neuron").to_pylist(), strict=True)
     )

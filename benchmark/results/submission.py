@@ -80,7 +80,7 @@ def read_submission(path: Path) -> SubmissionRecord:
 
 
 def is_among_submissions(folder: Path) -> bool:
-    """Whether a run's folder lies in a folder of submissions."""
+    """Return whether a run's folder lies in a folder of submissions."""
     above = folder.resolve().parents
     if any(all((place / name).is_file() for name in TABLES) for place in above):
         return True

@@ -118,16 +118,16 @@ class RunWriter:
         self._lock.release()
 
     def completed_blocks(self) -> set[int]:
-        """The numbers of the blocks that are safely on the disk."""
+        """Return the numbers of the blocks that are safely on the disk."""
         return set(self._blocks)
 
     def scores(self) -> Scores:
-        """The rows of all blocks so far, also those of earlier processes."""
+        """Return the rows of all blocks so far, also those of earlier processes."""
         rows = (row for block in self._blocks.values() for row in block.rows)
         return Scores.from_rows(rows, self.columns)
 
     def explanations(self) -> Iterator[SavedExplanation]:
-        """What is saved of every neuron so far, by layer and neuron, one at a time."""
+        """Yield what is saved of every neuron so far, by layer and neuron, one at a time."""
         with storage_errors(self.folder):
             for line in explanation_lines(list(self._blocks.values())):
                 yield parse_line(parse_json_line(line, f"a block of '{self.folder}'"))

@@ -106,7 +106,7 @@ class AddedScorer:
         return checked
 
     def _asked(self, call: Any, what: str) -> Any:
-        """What its code gives; an error of it becomes one sentence."""
+        """Return what its code gives; an error of it becomes one sentence."""
         try:
             with isolated(self.name, "while it scores", kind="scorer"):
                 return call()

@@ -64,7 +64,9 @@ class DirectEffects:
 
     @property
     def mutual(self) -> Bool[Tensor, " n"]:
-        """Whether each neuron is itself the one that its most congruent token is congruent with."""
+        """Return whether each neuron is itself the one that its most congruent token is
+        congruent with.
+        """
         return (self.partner_layers == self.layer) & (self.partner_neurons == self.neurons)
 
 

@@ -118,7 +118,7 @@ class CachedKeyValues:
 
     @contextmanager
     def given(self, past: Sequence[KeysValues], _n_tokens: int, /) -> Iterator[Mapping[str, Any]]:
-        """Within it, a call with these options continues after the tokens of `past`."""
+        """Let a call with these options continue after the tokens of `past`."""
         from transformers import DynamicCache
 
         cache = DynamicCache()

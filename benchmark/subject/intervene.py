@@ -69,7 +69,7 @@ class Intervention:
 
     @cached_property
     def activations(self) -> Float[Tensor, "batch pos n_units"]:
-        """All units of the layer as they are, raw units, float32 on the subject's device."""
+        """Return all units of the layer as they are, raw units, float32 on the subject's device."""
         with torch.no_grad():
             return self._subject.units.read(self._replay.hidden, self._layer).float()
 

@@ -31,7 +31,9 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
     def forward(
         self, hidden_states: Tensor, position_ids: Tensor | None = None, **_: Any
     ) -> tuple[Tensor, Tensor]:
-        """Attend causally over contexts without padding; no attention pattern is returned."""
+        """Attend causally over contexts without padding; no attention pattern is
+        returned.
+        """
         batch, position = hidden_states.shape[:2]
         q, k, v = (
             project(hidden_states).view(batch, position, -1, self.d_head).transpose(1, 2)
@@ -78,7 +80,7 @@ class NativeKeyValues:
 
     @contextmanager
     def given(self, past: Sequence[KeysValues], n_tokens: int, /) -> Iterator[Mapping[str, Any]]:
-        """Within it, a call of `n_tokens` tokens with these options continues after `past`."""
+        """Let a call of `n_tokens` tokens with these options continue after `past`."""
         keys, _ = past[0]
         places = torch.arange(keys.shape[2], keys.shape[2] + n_tokens, device=keys.device)
         try:

@@ -46,7 +46,7 @@ class KeyValues(Protocol):
     def given(
         self, past: Sequence[KeysValues], n_tokens: int, /
     ) -> AbstractContextManager[Mapping[str, Any]]:
-        """Within it, a call of `n_tokens` tokens with these options continues after `past`."""
+        """Let a call of `n_tokens` tokens with these options continue after `past`."""
         ...
 
 

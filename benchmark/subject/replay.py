@@ -138,7 +138,7 @@ class Replay:
 
     @contextmanager
     def _finished_modules(self, pick: Callable[[Any], Any]) -> Iterator[None]:
-        """Within it, each finished module returns its earlier outputs, once per earlier call."""
+        """Let each finished module return its earlier outputs, once per earlier call."""
         given: dict[int, Any] = {}
         before = {module: module.__dict__.get("forward") for module in self._kept}
 

@@ -81,32 +81,34 @@ class Subject:
 
     @property
     def units(self) -> Units:
-        """What is explained."""
+        """Return what is explained."""
         return self.reader.units
 
     @property
     def site(self) -> str:
-        """The name of the tensor that units are read from, `{layer}` standing for the layer."""
+        """Return the name of the tensor that units are read from, `{layer}` standing for the
+        layer.
+        """
         return self.units.site
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Return where the model is."""
         return self.passes.device
 
     @property
     def tokens_run(self) -> int:
-        """How many tokens were run since the subject was loaded."""
+        """Return how many tokens were run since the subject was loaded."""
         return self.passes.tokens_run
 
     @property
     def calls_run(self) -> int:
-        """How many forward passes that took."""
+        """Return how many forward passes that took."""
         return self.passes.calls_run
 
     @property
     def batch_tokens(self) -> int:
-        """How many tokens run at once; it halves when memory runs out."""
+        """Return how many tokens run at once; it halves when memory runs out."""
         return self.passes.batch.tokens
 
     def limit_batch(self, tokens: int | None) -> None:

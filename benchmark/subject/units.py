@@ -68,12 +68,12 @@ class Units(Protocol):
 
     @property
     def kind(self) -> str:
-        """The kind's name, such as `mlp`."""
+        """Return the kind's name, such as `mlp`."""
         ...
 
     @property
     def site(self) -> str:
-        """The name of the tensor that units are read from, `{layer}` standing for the layer.
+        """Return the name of the tensor that units are read from, `{layer}` standing for the layer.
 
         It is part of results, caches and fingerprints.
         """
@@ -81,7 +81,8 @@ class Units(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of what determines the activations beside the model and the site.
+        """Return the SHA-256, in hex, of what determines the activations beside the model and the
+        site.
 
         Weights of an autoencoder, for example; empty where nothing else does.
         """

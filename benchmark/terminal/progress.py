@@ -38,7 +38,9 @@ def progress(total: int, description: str, unit: str, *, inner: bool = False) ->
 
 
 def _bar() -> type[tqdm[Any]]:
-    """The bar of a notebook where one runs and has ipywidgets to draw it, else that of text."""
+    """Return the bar of a notebook where one runs and has ipywidgets to draw it, else that of
+    text.
+    """
     if "IPython" not in sys.modules:
         return tqdm
     with warnings.catch_warnings():

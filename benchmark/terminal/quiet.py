@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No library warnings and no bars for reading weights; downloads keep their progress bars.
+    """Silence library warnings and bars for reading weights; downloads keep their progress bars.
 
     Downloads happen before, not inside.
     """

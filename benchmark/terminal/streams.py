@@ -28,23 +28,23 @@ class Output(io.RawIOBase):
 
     @property
     def error(self) -> OSError | None:
-        """The first refusal, None while everything is written."""
+        """Return the first refusal, None while everything is written."""
         return self._refusals[0] if self._refusals else None
 
     def again(self) -> Output:
-        """The same output, open, after somebody closed it."""
+        """Return the same output, open, after somebody closed it."""
         return Output(self._descriptor, self._refusals)
 
     def writable(self) -> bool:
-        """True, also when nobody reads any more."""
+        """Return true, also when nobody reads any more."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Return the descriptor."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """Return whether a person reads it."""
         return self.error is None and os.isatty(self._descriptor)
 
     def write(self, data: Any, /) -> int:
@@ -61,7 +61,7 @@ class Output(io.RawIOBase):
 
 
 def text_of(raw: Output, encoding: str | None = None) -> io.TextIOWrapper:
-    """A text stream that writes to an output; letters it lacks are spelt out."""
+    """Return a text stream that writes to an output; letters it lacks are spelt out."""
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=encoding or "utf-8",
@@ -72,7 +72,7 @@ def text_of(raw: Output, encoding: str | None = None) -> io.TextIOWrapper:
 
 @contextlib.contextmanager
 def lasting_output() -> Iterator[list[Output]]:
-    """Within it, a closed or broken standard output or error ends no work.
+    """Let a closed or broken standard output or error end no work.
 
     Yields:
         Standard output, if it is a file descriptor's; its `error` says whether it was cut off.
@@ -134,7 +134,7 @@ class Stream:
 
 
 def _again(closed: object, descriptor: int) -> io.TextIOBase:
-    """A stream instead of one that was closed."""
+    """Return a stream instead of one that was closed."""
     try:
         raw = closed.buffer.raw  # type: ignore[attr-defined]
     except (AttributeError, ValueError):

@@ -102,7 +102,7 @@ def say(text: str, indent: int = 0) -> None:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Lines, those joined that were broken because the next word did not fit."""
+    """Yield lines, those joined that were broken because the next word did not fit."""
     paragraph = ""
     last = 0
     for line in text.splitlines():
@@ -123,7 +123,7 @@ def _paragraphs(text: str) -> Iterator[str]:
 def _fitting(
     headings: Sequence[str], narrow: Sequence[int], least: Sequence[str], width: int | None
 ) -> list[int]:
-    """The columns that fit into a width with the least width of each."""
+    """Return the columns that fit into a width with the least width of each."""
     kept = list(range(len(headings)))
     order = [at for name in least for at in kept if headings[at] == name]
     order += [at for at in reversed(kept) if at not in order and at > 0]
@@ -135,7 +135,7 @@ def _fitting(
 
 
 def _width(widths: Sequence[int], kept: Sequence[int]) -> int:
-    """The width of a table with columns of these widths, as rich draws it."""
+    """Return the width of a table with columns of these widths, as rich draws it."""
     return sum(widths[at] + 2 for at in kept)
 
 

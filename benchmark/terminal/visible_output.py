@@ -53,7 +53,7 @@ class VisibleStream:
 
 @contextlib.contextmanager
 def visible_output() -> Iterator[None]:
-    """Within it, whatever is written to stdout and stderr is spelt out where it would act."""
+    """Spell out whatever is written to stdout and stderr and would act on a terminal."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (
         stream if stream is None or isinstance(stream, VisibleStream) else _visible(stream, bars)

@@ -62,6 +62,31 @@ def listed() -> tuple[dict[str, dict], str]:
     return {row["name"]: row for row in json.loads(answer.out)}, answer.err
 
 
+def test_the_options_of_a_plugin_are_those_of_its_class(example: Path) -> None:
+    (row,) = json.loads(call("list", "explainers", "one_token", "--json").out)
+    assert {option["key"] for option in row["options"]} >= {"explainer.share"}
+    out = call("list", "explainers", "one_token").out
+    assert "class example_explainer.OneToken" in out
+    assert all(option["default"] in out for option in row["options"])
+
+
+def test_a_plugin_whose_options_cannot_be_shown_is_listed_all_the_same(site: Path) -> None:
+    text = """
+class Odd:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+class E:
+    '''An explainer.'''
+    def __init__(self, a=Odd(), b="\x1b[31m" * 100): ...
+"""
+    install(site, "odd", {"odd_options.py": text}, odd="odd_options:E")
+    answer = call("list", "explainers", "odd")
+    assert answer.status == 0
+    assert "no options" in answer.out
+    assert "\x1b" not in answer.out
+
+
 def test_the_example_is_listed_and_run_by_name(example: Path, command: Command) -> None:
     code = example / "example_explainer.py"
     option = "    def __init__(self, share=0.2):\n        self.share = share\n\n"

@@ -53,8 +53,8 @@ def test_every_format_can_be_printed_and_written(folder: Path, tmp_path: Path, f
         (["--table", "layer"], "table 'layer' is not known; did you mean 'layers'?"),
         (["--metrics", "f2"], "metric 'f2' is not known"),
         (["--rank-by", "recall"], "metric 'recall' cannot be a ranking key"),
-        (["--nonsense"], "leaderboard: unrecognized arguments: --nonsense; `python -m benchmark"),
-        (["--format"], "leaderboard: argument --format: expected one argument;"),
+        (["--nonsense"], "option of leaderboard '--nonsense' is not known. known: "),
+        (["--format"], "--format needs a value; see leaderboard --help."),
     ],
 )
 def test_bad_input_ends_in_one_message(folder: Path, words: list[str], message: str) -> None:

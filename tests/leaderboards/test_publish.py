@@ -187,7 +187,7 @@ def test_a_run_that_cannot_be_read_stops_no_other(
             ("RUN", "--grup=x"),
             "option of publish '--grup' is not known; did you mean '--group'?",
         ),
-        (("RUN", "seed=1"), "there is no run in 'seed=1'"),
+        (("RUN", "seed=1"), "publish takes no 'seed=1', its options are written --key value"),
         (("RUN", "--mode=of"), "tracking.mode 'of' is not known"),
         (("RUN", "--links=x/{x}"), "tracking.links=x/{x} cannot be filled in"),
     ],

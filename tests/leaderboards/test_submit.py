@@ -358,8 +358,8 @@ def test_what_is_not_whole_or_does_not_fit_is_refused(
     ("words", "message"),
     [
         ([], "submit needs a place: --to leaderboards/published, or --hub"),
-        (["--to", "x", "--neurons", "0"], "--neurons 0 is too few"),
-        (["--to", "x", "--seed", "soon"], "argument --seed: invalid int value: 'soon'"),
+        (["--to", "x", "--neurons", "0"], "--neurons 0 must be a whole number, at least 1."),
+        (["--to", "x", "--seed", "soon"], "--seed soon must be a whole number, at least 0."),
         (["--to", "x"], "'nowhere' has no run.json; a submission is the folder of one finished"),
     ],
 )

@@ -36,7 +36,7 @@ def score_alone(
     threshold: Float[Tensor, " n"],
     n_contexts: int,
 ) -> dict[str, Float[Tensor, " n"]]:
-    """Causal scores of a block of neurons, each replaced alone.
+    """Return the causal scores of a block of neurons, each replaced alone.
 
     The score is 1 - D(simulated) / D(ablated), where D is the mean over text positions of the
     Jensen-Shannon divergence of the next-token distribution from the untouched subject's. It is
@@ -109,7 +109,7 @@ def score_alone(
 def _pairs(
     rows_of: Sequence[Sequence[Int[Tensor, " c"]]], n_rows: int
 ) -> tuple[Int[Tensor, " p"], Int[Tensor, " p"], Bool[Tensor, "kinds p"]]:
-    """Every neuron with every context that it is replaced on, each pair once.
+    """Return every neuron with every context that it is replaced on, each pair once.
 
     Args:
         rows_of: for each kind of contexts, the rows of each neuron.
@@ -128,7 +128,7 @@ def _pairs(
 
 
 def _reference(found: Intervention, tokens: Tensor, text: Tensor) -> Reference:
-    """What the untouched subject says, by the same path that replaced neurons take."""
+    """Return what the untouched subject says, by the same path that replaced neurons take."""
     everything = torch.arange(len(tokens))
     logits = torch.cat([part for _, part in found.logits(everything)])
     return Reference(tokens.to(logits.device), text.to(logits.device), log_probabilities(logits))

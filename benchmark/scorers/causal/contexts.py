@@ -10,7 +10,7 @@ from benchmark.interface import HeldOut, text_mask
 
 
 def spread(rows: Int[Tensor, " n"], wanted: int) -> Int[Tensor, " w"]:
-    """So many of the rows, evenly spread over them; all of them where there are fewer."""
+    """Return that many of the rows, evenly spread over them; all of them where there are fewer."""
     if len(rows) <= wanted:
         return rows
     return rows[torch.linspace(0, len(rows) - 1, wanted).long()]
@@ -19,7 +19,8 @@ def spread(rows: Int[Tensor, " n"], wanted: int) -> Int[Tensor, " w"]:
 def firing_rows(
     truth: HeldOut, threshold: Float[Tensor, " n"], wanted: int
 ) -> list[Int[Tensor, " c"]]:
-    """Rows of `truth.tokens` on which each neuron fires, at most `wanted` of them, ascending.
+    """Return rows of `truth.tokens` on which each neuron fires, at most `wanted` of them,
+    ascending.
 
     Of the uniformly drawn contexts, which stand for the whole split, an even part; where too few
     of these fire, the neuron's own strongest contexts that fire fill up, strongest first.
@@ -36,6 +37,6 @@ def firing_rows(
 
 
 def _fire(activations: Tensor, tokens: Tensor, bos: int, threshold: Tensor) -> Tensor:
-    """Whether each neuron fires in each context, `[n, c]`; BOS does not count."""
+    """Return whether each neuron fires in each context, `[n, c]`; BOS does not count."""
     fires = activations >= threshold[:, None, None]
     return (fires & text_mask(tokens, bos)).any(-1)

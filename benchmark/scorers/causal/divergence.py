@@ -20,7 +20,8 @@ LOG_2 = 0.6931471805599453
 def jensen_shannon(
     log_p: Float[Tensor, "*shape d_vocab"], log_q: Float[Tensor, "*shape d_vocab"]
 ) -> Float[Tensor, "*shape"]:
-    """Jensen-Shannon divergence of distributions given by their log probabilities, in nats.
+    """Return the Jensen-Shannon divergence of distributions given by their log probabilities, in
+    nats.
 
     JSD(p || q) = ½ KL(p || m) + ½ KL(q || m) with m = ½ (p + q), between 0 and log 2. What the
     textbook formula subtracts is nearly equal where p and q are close, as they are when one neuron
@@ -106,7 +107,7 @@ def log_probabilities(logits: Float[Tensor, "*shape d_vocab"]) -> Float[Tensor, 
 
 
 def _parts(logits: Tensor) -> list[slice]:
-    """Rows of logits in parts of bounded size."""
+    """Return rows of logits in parts of bounded size."""
     at_once = CUDA_LOGITS if logits.is_cuda else CPU_LOGITS
     size = max(1, at_once // max(1, logits[0].numel())) if len(logits) else 1
     return [slice(start, start + size) for start in range(0, len(logits), size)]

@@ -34,7 +34,7 @@ def score_together(
     maximum: Float[Tensor, " n"],
     sizes: Sequence[int],
 ) -> list[TogetherRecord]:
-    """Loss recovered when the first neurons of a list are replaced all at once.
+    """Return the loss recovered when the first neurons of a list are replaced all at once.
 
     (L(ablated) - L(simulated)) / (L(ablated) - L(original)), where L is the mean cross-entropy of
     the next token over positions that are, and are followed by, text. None where ablating costs no
@@ -102,7 +102,7 @@ def score_together(
 def _record(
     layer: int, neurons: Tensor, n_tokens: int, original: float, losses: Sequence[float]
 ) -> TogetherRecord:
-    """The record of one set of neurons from sums of losses."""
+    """Return the record of one set of neurons from sums of losses."""
     simulated, mean, zero = losses
     n_scored = max(1, n_tokens)
 

@@ -38,7 +38,7 @@ class Variants:
     def measured(
         self, found: Float[Tensor, " jobs"], untouched: Float[Tensor, " s"]
     ) -> Float[Tensor, "v s"]:
-        """What was measured of each replacement.
+        """Return what was measured of each replacement.
 
         Args:
             found: for each true entry of `to_run`, in its order.
@@ -57,7 +57,7 @@ def variants_of(
     maximum: Float[Tensor, "s k"],
     text: Bool[Tensor, "s ctx"],
 ) -> Variants:
-    """The simulation, the mean-ablation and the zero-ablation of neurons at some places.
+    """Return the simulation, the mean-ablation and the zero-ablation of neurons at some places.
 
     On BOS the neurons stay as they are, and so they do where a replacement differs from them by
     no more than rounding.

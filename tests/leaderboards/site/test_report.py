@@ -188,10 +188,11 @@ def test_a_report_that_breaks_leaves_the_old_one(
     [
         ((), "at least one run"),
         (("nowhere",), "does not exist"),
-        (("{results}", "-o"), "takes the folder"),
-        (("{results}", "--quick"), "no option '--quick'"),
-        (("{results}", "seed=1"), "cannot be changed for a report"),
-        (("{results}", "device=abacus"), "abacus"),
+        (("{results}", "-o"), "--output needs a value"),
+        (("{results}", "--quick"), "option of report '--quick' is not known"),
+        (("{results}", "seed=1"), "report takes no 'seed=1'"),
+        (("{results}", "--device", "abacus"), "device 'abacus'"),
+        (("{results}", "device=cpu"), "'device=cpu' is written --device NAME"),
     ],
 )
 def test_bad_input_is_named(

@@ -168,6 +168,7 @@ class Experiment:
         from benchmark.evaluation.score import score_explanations
         from benchmark.evaluation.simulators import SimulatedExplainer, build_simulator, is_own
         from benchmark.evidence import Block
+        from benchmark.scorers.chosen import added_columns
 
         given = self._by_place(explanations)
         explainer: Any = _Given()
@@ -187,7 +188,7 @@ class Experiment:
             answers = [given[block.layer, neuron] for neuron in kept]
             scored, _ = score_explanations(self._inner, explainer, part, answers, {})
             rows += scored
-        table = ScoreTable.from_rows(rows)
+        table = ScoreTable.from_rows(rows, added_columns(self._inner.scorers))
         assert isinstance(table, ScoreTable)
         table.summary = summarise(self.config, table)
         return table

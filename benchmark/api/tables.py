@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.results import MetricSummary, Scores
+from benchmark.results.columns import HEADLINE, NOVEL, TOP, UNIFORM, of_set, score_column
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HEADLINES = {
-    "r": "uniform/pearson",
-    "novel r": "novel/pearson",
-    "AUPRC": "uniform/auprc",
-    "F1": "uniform/f1",
-    "top F1": "top/f1",
+    "r": HEADLINE,
+    "novel r": score_column(NOVEL, "pearson"),
+    "AUPRC": score_column(UNIFORM, "auprc"),
+    "F1": score_column(UNIFORM, "f1"),
+    "top F1": score_column(TOP, "f1"),
 }
 Summary = Mapping[str, MetricSummary | int]
 
@@ -105,8 +106,9 @@ def headlines(summary: Summary) -> dict[str, str]:
 
 
 def scores_html(scores: Scores) -> str:
-    """Return scores as an HTML table: a row per neuron, a column per metric on `uniform`."""
-    columns = [name for name in scores.metric_columns if name.startswith("uniform/")]
+    """Return scores as an HTML table: a row per neuron, what is measured on `uniform` or beside."""
+    columns = of_set(scores.metric_columns, UNIFORM)
+    columns += [column.name for column in scores.beside_sets]
     rows = [
         [f"{row['layer']}.{row['neuron']}", row["status"], *(_number(row[c]) for c in columns)]
         for row in scores.rows()

@@ -83,7 +83,7 @@ def print_finished(outcome: Outcome, *, headline: bool = False) -> None:
 
 def headline_of(record: RunRecord) -> str:
     """Return the headline score of a run with its interval, such as `r = 0.54 [0.51, 0.58]`."""
-    found = record.metric("uniform/pearson")
+    found = record.metric(HEADLINE)
     if found is None or found.mean is None:
         return "r is not among its metrics"
     interval = "" if found.low is None else f" [{found.low:.3f}, {found.high:.3f}]"
@@ -174,10 +174,10 @@ def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None)
 def _score(run: Run, neuron: tuple[int, int] | None) -> float:
     """The correlation of a run, or of one neuron in it; minus infinity where there is none."""
     if neuron is None:
-        found = run.record.metric("uniform/pearson")
+        found = run.record.metric(HEADLINE)
         return -math.inf if found is None or found.mean is None else found.mean
     place = run.scores.neurons().index(neuron)
-    value = run.scores.rows()[place].get("uniform/pearson")
+    value = run.scores.rows()[place].get(HEADLINE)
     return -math.inf if value is None else float(value)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import torch
@@ -205,7 +208,7 @@ def test_a_class_that_a_result_names_is_not_imported(folder):
     assert "names the class 'a_scorer_of_my_own.Overlap'" in refused.message
     assert "--trust a_scorer_of_my_own.Overlap" in refused.message
     assert "a_scorer_of_my_own" not in sys.modules
-    trusted = call("score", str(found.folder), "trust=a_scorer_of_my_own.Overlap")
+    trusted = call("score", str(found.folder), "--trust", "a_scorer_of_my_own.Overlap")
     assert trusted.status == 0, trusted.err
 
 
@@ -214,8 +217,8 @@ def test_runs_with_other_options_are_not_compared_on_it(folder):
         assert run("scorer=./toy.yaml", f"scorers.toy.part={part}").status == 0
     one, other = runs(folder)
     assert one.record.run_id != other.record.run_id
-    assert call("compare", "results", "metrics=pearson").status == 0
-    refused = call("compare", "results", "metrics=toy/overlap")
+    assert call("compare", "results", "--metrics", "pearson").status == 0
+    refused = call("compare", "results", "--metrics", "toy/overlap")
     assert "so that something else is measured" in refused.message
 
 
@@ -243,3 +246,27 @@ def test_a_record_is_read_again_as_it_was(folder):
     config = check_config(OmegaConf.create(found.record.config))
     assert config.scorers == found.record.config["scorers"]
     assert config.scorer is None
+
+
+def test_the_guide_works_as_it_stands(tmp_path, monkeypatch):
+    guide = (Path(__file__).parents[2] / "docs" / "adding-a-scorer.md").read_text("utf-8")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", guide, flags=re.DOTALL)
+    python, yaml, commands = (
+        next(text for kind, text in blocks if kind == wanted)
+        for wanted in ("python", "yaml", "bash")
+    )
+    (tmp_path / "strong_tokens.py").write_text(python)
+    (tmp_path / "strong.yaml").write_text(yaml)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert run().status == 0
+    (found,) = runs(tmp_path)
+    for line in commands.replace("results/<run>", str(found.folder)).splitlines():
+        words = shlex.split(line, comments=True)[3:]
+        answer = run(*words[1:]) if words[0] == "run" else call(*words)
+        assert answer.status == 0, (line, answer.err)
+        if words[0] in ("compare", "leaderboard"):
+            assert "strong/found" in answer.out
+    for one in runs(tmp_path):
+        assert "strong/found" in one.scores.metric_columns
+    sys.modules.pop("strong_tokens", None)

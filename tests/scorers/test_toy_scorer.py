@@ -122,21 +122,23 @@ def test_show_prints_it_of_runs_of_a_run_and_of_a_neuron(folder):
     assert mean in whole.partition("scores of toy")[2].partition("by layer")[0]
     row = int(np.nanargmax(run.scores.column("toy/overlap")))
     layer, neuron = run.scores.neurons()[row]
-    single = call("show", str(run.folder), f"{layer}.{neuron}", "direct=false").out
+    single = call("show", str(run.folder), f"{layer}.{neuron}", "--no-direct").out
     value = run.scores.column("toy/overlap")[row]
     assert ["overlap", f"{value:.3f}"] in [line.split() for line in single.splitlines()]
     assert ["silent", "no"] in [line.split() for line in single.splitlines()]
 
 
 def test_compare_tests_and_ranks_by_it(folder):
-    answer = call("compare", "results", "metrics=toy/overlap,toy/gap", "rank_by=toy/overlap")
+    answer = call(
+        "compare", "results", "--metrics", "toy/overlap,toy/gap", "--rank-by", "toy/overlap"
+    )
     assert answer.status == 0, answer.err
     assert answer.out.index("token_lookup") < answer.out.index("zero")
     rows = [line.split() for line in answer.out.splitlines() if line.strip().startswith("toy/")]
     assert [row[0] for row in rows] == ["toy/overlap", "toy/gap"]
-    refused = call("compare", "results", "rank_by=toy/gap")
+    refused = call("compare", "results", "--rank-by", "toy/gap")
     assert "'toy/gap' cannot be a ranking key" in refused.message
-    refused = call("compare", "results", "metrics=toy/silent")
+    refused = call("compare", "results", "--metrics", "toy/silent")
     assert "'toy/silent' is no score" in refused.message
 
 
@@ -175,7 +177,7 @@ def test_the_leaderboard_can_be_in_its_order(folder):
 
 
 def test_the_pages_of_the_report_have_it(folder):
-    answer = call("report", "results", "--out", "site", "cache_dir=cache")
+    answer = call("report", "results", "--output", "site", "--cache-dir", "cache")
     assert answer.status == 0, answer.err
     site = folder / "site"
     assert "overlap" in (site / "index.html").read_text(encoding="utf-8")

@@ -79,8 +79,8 @@ class Parser(argparse.ArgumentParser):
         given, rest = self.parse_known_intermixed_args(list(words))
         if rest:
             raise self._unexpected(rest[0])
-        for name in ("run", "results", "more"):
-            named = getattr(given, name, None) or []
+        for action in self._get_positional_actions():
+            named = getattr(given, action.dest, None) or []
             _, odd = split_overrides([named] if isinstance(named, str) else named)
             if odd and not self._overrides:
                 raise BenchmarkError(

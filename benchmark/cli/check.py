@@ -47,7 +47,7 @@ WIDTH = 66
 
 def parser() -> Parser:
     """Return the parser of this verb."""
-    made = Parser("check", ABOUT, takes="an explainer", examples=EXAMPLES)
+    made = Parser("check", ABOUT, takes="an explainer", examples=EXAMPLES, overrides=True)
     made.add_argument(
         "change",
         nargs="*",

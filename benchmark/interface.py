@@ -350,6 +350,11 @@ class Costs(dict[str, float]):
 
     Raises:
         BenchmarkError: a name is none, or a number is negative or not finite.
+
+    Example:
+        >>> import benchmark
+        >>> benchmark.Costs(llm_tokens=812, usd=0.002)["usd"]
+        0.002
     """
 
     def __init__(self, costs: Mapping[str, float] | None = None, /, **named: float) -> None:
@@ -434,7 +439,14 @@ class Explanation(Protocol):
 
 @runtime_checkable
 class Program(Explanation, Protocol):
-    """An explanation that simulates itself."""
+    """An explanation that simulates itself.
+
+    Example:
+        >>> import benchmark
+        >>> from explainers.token_lookup import TokenLookupExplanation
+        >>> issubclass(TokenLookupExplanation, benchmark.Program)
+        True
+    """
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Predict the neuron's activation on every token, in raw units."""
@@ -448,6 +460,12 @@ class Explained:
     Attributes:
         answer: the explanation, or why there is none.
         costs: named numbers of at least 0; see `Costs`.
+
+    Example:
+        >>> import benchmark
+        >>> answer = benchmark.Failure("the model said nothing")
+        >>> benchmark.Explained(answer, benchmark.Costs(llm_tokens=12)).costs
+        {'llm_tokens': 12}
     """
 
     answer: Explanation | Failure
@@ -513,6 +531,14 @@ class Prediction:
             scored.
         costs: what predicting cost, by name, for all neurons together; each becomes a column
             `cost/simulate_<name>`.
+
+    Example:
+        >>> import benchmark, torch
+        >>> values = torch.zeros(1, 2, 4)  # one neuron, two contexts of four tokens
+        >>> first_context = torch.tensor([True, False])
+        >>> prediction = benchmark.Prediction(values, predicted=first_context)
+        >>> tuple(prediction.values.shape)
+        (1, 2, 4)
     """
 
     values: Float[Tensor, "n batch pos"]
@@ -522,7 +548,16 @@ class Prediction:
 
 @runtime_checkable
 class NeedsTokenizer(Protocol):
-    """A simulator that reads token ids as text."""
+    """A simulator that reads token ids as text.
+
+    Example:
+        >>> import benchmark
+        >>> class Reads:
+        ...     def use_tokenizer(self, tokenizer):
+        ...         self.tokenizer = tokenizer
+        >>> isinstance(Reads(), benchmark.NeedsTokenizer)
+        True
+    """
 
     def use_tokenizer(self, tokenizer: Any) -> None:
         """Take a copy of the subject's tokenizer; called once, before anything is simulated."""
@@ -537,6 +572,14 @@ class Simulator(Protocol):
     its options, and nothing of it is saved with the explanations. Its predictions depend on the
     explanations and the tokens alone. One that reads text takes the tokenizer; see
     `NeedsTokenizer`.
+
+    Example:
+        >>> import benchmark, torch
+        >>> class Ones:
+        ...     def simulate(self, explanations, tokens):  # [batch, pos] -> [n, batch, pos]
+        ...         return benchmark.Prediction(torch.ones(len(explanations), *tokens.shape))
+        >>> isinstance(Ones(), benchmark.Simulator)
+        True
     """
 
     def simulate(

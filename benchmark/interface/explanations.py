@@ -27,6 +27,11 @@ class Costs(dict[str, float]):
 
     Raises:
         BenchmarkError: a name is none, or a number is negative or not finite.
+
+    Example:
+        >>> import benchmark
+        >>> benchmark.Costs(llm_tokens=812, usd=0.002)["usd"]
+        0.002
     """
 
     def __init__(self, costs: Mapping[str, float] | None = None, /, **named: float) -> None:
@@ -111,7 +116,14 @@ class Explanation(Protocol):
 
 @runtime_checkable
 class Program(Explanation, Protocol):
-    """An explanation that simulates itself."""
+    """An explanation that simulates itself.
+
+    Example:
+        >>> import benchmark
+        >>> from explainers.token_lookup import TokenLookupExplanation
+        >>> issubclass(TokenLookupExplanation, benchmark.Program)
+        True
+    """
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Predict the neuron's activation on every token, in raw units."""
@@ -125,6 +137,12 @@ class Explained:
     Attributes:
         answer: the explanation, or why there is none.
         costs: named numbers of at least 0; see `Costs`.
+
+    Example:
+        >>> import benchmark
+        >>> answer = benchmark.Failure("the model said nothing")
+        >>> benchmark.Explained(answer, benchmark.Costs(llm_tokens=12)).costs
+        {'llm_tokens': 12}
     """
 
     answer: Explanation | Failure

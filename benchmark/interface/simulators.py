@@ -23,6 +23,14 @@ class Prediction:
             scored.
         costs: what predicting cost, by name, for all neurons together; each becomes a column
             `cost/simulate_<name>`.
+
+    Example:
+        >>> import benchmark, torch
+        >>> values = torch.zeros(1, 2, 4)  # one neuron, two contexts of four tokens
+        >>> first_context = torch.tensor([True, False])
+        >>> prediction = benchmark.Prediction(values, predicted=first_context)
+        >>> tuple(prediction.values.shape)
+        (1, 2, 4)
     """
 
     values: Float[Tensor, "n batch pos"]

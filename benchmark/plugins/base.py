@@ -77,6 +77,16 @@ class BaseExplainer:
         evidence: what it sees, one of `EVIDENCE_KINDS`.
         explanation_class: the class of its explanations, which reads saved ones; by default the
             one that `explain_neuron` is annotated to return.
+
+    Example:
+        >>> import benchmark
+        >>> from explainers.token_lookup import TokenLookupExplanation
+        >>> class Mine(benchmark.BaseExplainer):
+        ...     explanation_class = TokenLookupExplanation
+        ...     def explain_neuron(self, evidence, subject):
+        ...         return benchmark.Failure(f"not neuron {int(evidence.neurons[0])}")
+        >>> isinstance(Mine(), benchmark.Explainer)
+        True
     """
 
     evidence: str = EXEMPLARS

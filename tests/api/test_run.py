@@ -103,7 +103,7 @@ def test_an_object_is_run_and_reopened(small: dict[str, Any]) -> None:
     folders = (f"results_dir={small['results_dir']}", f"cache_dir={small['cache_dir']}")
     answer = call("run", *WORDS, *words, "neurons.per_layer=2", *folders)
     assert "finished before" in answer.out
-    assert call("score", str(run.folder), f"trust={target}").status == 0
+    assert call("score", str(run.folder), "--trust", target).status == 0
 
 
 def test_a_class_of_a_function_is_reopened_here_and_nowhere_else(

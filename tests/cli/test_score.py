@@ -105,7 +105,7 @@ def test_failures_stay_failures(command: Command) -> None:
         ("contexts.uniform=3", "cannot be changed"),
         ("explainer=zero", "cannot be changed"),
         ("nonsense", "cannot be changed"),
-        ("metrics=foo", "metrics 'foo' is not known. known: all, causal, standard."),
+        ("metrics=foo", "metrics 'foo' is not known. known: accuracy, all, "),
         ("metrics.metrics=[foo]", "metric 'foo' is not known"),
         ("bootstrap.resample=3", "did you mean 'bootstrap.resamples'?"),
         ("bootstrap.resamples=0", "bootstrap.resamples=0 is too small"),

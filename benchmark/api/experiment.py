@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.api.overrides import overrides_of
-from benchmark.api.runs import neuron_of
 from benchmark.api.tables import ScoreTable
 from benchmark.config.compose import compose
-from benchmark.config.run_config import RunConfig, check_config
+from benchmark.config.run_config import RunConfig, check_config, neuron_of
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Evidence, Explanation, Failure
 from benchmark.token_text import one_line

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import results
 from benchmark.api.tables import Summary, frame_of, headlines, html_table, import_pandas
-from benchmark.config.run_config import listed_neurons
+from benchmark.config.run_config import neuron_of
 from benchmark.errors import BenchmarkError, named
 from benchmark.plugins.isolation import isolated
 from benchmark.results import SavedExplanation, find_runs
@@ -343,13 +343,3 @@ def load_runs(
     """
     folders = [folder] if isinstance(folder, str | Path) else list(folder)
     return Runs(load_run(found, trust=trust) for found in find_runs(folders))
-
-
-def neuron_of(name: Any) -> tuple[int, int]:
-    """Return layer and index of a neuron such as `"3.400"` or `(3, 400)`.
-
-    Raises:
-        BenchmarkError: it is none.
-    """
-    pairs = listed_neurons([name])
-    return pairs[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.api.overrides import overrides_of
 from benchmark.config.compose import compose
-from benchmark.config.run_config import check_config
+from benchmark.config.run_config import DType, check_config
 from benchmark.corpus import Corpus
 from benchmark.corpus import load_corpus as read_corpus
 from benchmark.errors import BenchmarkError
@@ -22,7 +22,7 @@ def load_subject(
     model: str | Path | Mapping[str, Any] = "solu-tiny",
     *,
     device: str | None = None,
-    dtype: str = "float32",
+    dtype: DType = "float32",
 ) -> Subject:
     """Load a subject: the language model whose neurons are explained.
 

@@ -12,7 +12,8 @@ from benchmark.config.literal import literal
 from benchmark.config.run_config import config_keys, listed_neurons, unknown_key
 from benchmark.config.values import check_words, quote
 from benchmark.errors import BenchmarkError
-from benchmark.plugins.objects import record_object
+from benchmark.plugins.objects import TARGET, record_object
+from benchmark.plugins.trusted import built_in_config
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 # Arguments whose key of the configuration is longer.
@@ -84,8 +85,12 @@ def _group(group: str, value: Any) -> Iterator[str]:
         yield f"metrics={default_names()['metrics']}"
         yield _word("metrics.metrics", list(value))
     elif group in OF_CLASSES and not _is_name(value):
-        yield f"{group}={CUSTOM}"
-        yield from _flat(group, _object(value, group), "++")
+        config = _object(value, group)
+        known = built_in_config(config[TARGET]) if group == "explainer" else None
+        if known is not None:  # the same run as by its name
+            config = {key: config[key] for key in config if key not in ("name", TARGET)}
+        yield f"{group}={CUSTOM if known is None else known['name']}"
+        yield from _flat(group, config, "++")
     else:
         yield from [f"metrics={value}"] if group == "metrics" else chosen(group, value)
 

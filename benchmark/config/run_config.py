@@ -8,7 +8,7 @@ import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
@@ -18,14 +18,17 @@ from benchmark.config.scorers import resolved
 from benchmark.errors import BenchmarkError, unknown
 
 OWN_SIMULATOR = "own"  # explanations simulate themselves
-NO_CALIBRATION = "none"
-CALIBRATIONS = (NO_CALIBRATION, "linear", "isotonic")
+Calibration = Literal["none", "linear", "isotonic"]
+FiringReference = Literal["median_exemplar", "maximum"]
+DType = Literal["float32", "bfloat16", "float16"]
+CALIBRATIONS: tuple[Calibration, ...] = typing.get_args(Calibration)
+FIRING_REFERENCES: tuple[FiringReference, ...] = typing.get_args(FiringReference)
+DTYPES: tuple[DType, ...] = typing.get_args(DType)
+NO_CALIBRATION: Calibration = "none"
 MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
-FIRING_REFERENCES = (MEDIAN_EXEMPLAR, MAXIMUM)
 # What a configuration means that was written before a key existed.
 BEFORE = {"firing_reference": MAXIMUM}
 MLP_NEURONS = "mlp"
-DTYPES = ("float32", "bfloat16", "float16")
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
 MOST_DOCUMENT_RESAMPLES = 10**4  # all of them are kept of every neuron

@@ -92,7 +92,8 @@ def _given(explainer: Any) -> Iterator[tuple[str, Any]]:
         if place is None or (several and not isinstance(value, Mapping)):
             raise BenchmarkError(
                 f"explainer '{type(explainer).__name__}' cannot be recorded: its argument '{name}' "
-                f"is not kept; keep it as the attribute '{name}', or make it a dataclass."
+                f"is not kept; keep it as the attribute '{name}', make it a dataclass, or give the "
+                "name of an explainer with options={...}."
             )
         if isinstance(value, Mapping) and several:
             yield from value.items()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import benchmark
+from explainers.controls import Shuffled
+from explainers.n2g import N2G
+from explainers.token_lookup import TokenLookup
 from tests.api.conftest import SMALL
 from tests.api.explainers import Constant, Forgets, Holds, Private
 from tests.command import call
@@ -134,6 +138,27 @@ def test_a_class_without_a_file_is_told_from_its_changed_self(small: dict[str, A
         folders.append(run.folder)
         assert run.explanation(run.neurons[0]).explanation == {"value": float(factor)}
     assert folders[0] == folders[2] != folders[1]
+
+
+def test_an_object_of_a_built_in_class_is_the_run_of_its_name(small: dict[str, Any]) -> None:
+    chosen = {"layers": 0, "per_layer": 2, **small}
+    by_name = benchmark.run("token_lookup", options={"min_count": 2}, **chosen)
+    assert benchmark.run(TokenLookup(min_count=2), **chosen).folder == by_name.folder
+    shuffled = benchmark.run(Shuffled(inner=TokenLookup(), seed=3), **chosen)
+    assert shuffled.record.explainer.control
+    assert shuffled.explanation(shuffled.neurons[0]).describe()
+    with pytest.raises(benchmark.BenchmarkError, match=r"'augmenter' is not kept.*with options="):
+        benchmark.run(N2G(), **chosen)
+
+
+def test_runs_in_threads_are_as_they_are_alone(small: dict[str, Any]) -> None:
+    def run(seed: int) -> list[Any]:
+        settings = {**small, "seed": seed, "results_dir": f"{small['results_dir']}-{seed}"}
+        return benchmark.run("mean", layers=0, per_layer=2, **settings).scores.neurons()
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(run, [0, 1, 2]))
+    assert together == [run(seed) for seed in (0, 1, 2)]
 
 
 def test_what_a_record_cannot_hold_is_refused(small: dict[str, Any]) -> None:

@@ -140,3 +140,19 @@ def test_a_plug_in_is_found_by_name(
     assert "did you mean 'plugged'?" in message
     # A name of this package's own is not taken over.
     assert command.finished("explainer=zero").record.explainer.control is True
+
+
+def test_each_run_of_a_sweep_says_its_score_and_the_end_names_the_report(
+    command: Command,
+) -> None:
+    answer = command.run("-m", "explainer=zero,token_lookup")
+    blocks = answer.out.partition("95 % interval")[0].split("explainer ")[1:]
+    runs = {run.record.explainer.name: run.record for run in map(load_run, command.folders())}
+    assert len(blocks) >= 2
+    for block, name in zip(blocks, ("zero", "token_lookup"), strict=False):
+        summary = runs[name].metric("uniform/pearson")
+        assert summary is not None
+        assert f"  r = {summary.mean:.3f} [{summary.low:.3f}, {summary.high:.3f}]\n" in block
+    assert answer.out.endswith("\n       python -m benchmark report results\n")
+    report = call("report", "results", "--out", str(command.folder / "site"))
+    assert report.status == 0, report.err

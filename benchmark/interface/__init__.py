@@ -1,0 +1,87 @@
+"""The contract: evidence in, explanations out, and what predicts and measures them.
+
+`Evidence` is about a block of neurons of one layer, not one neuron, so that an explainer can work
+on all of them at once. Token ids travel the whole way; text is decoded only for a person.
+"""
+
+from benchmark.interface.evidence import (
+    EVIDENCE_KINDS,
+    EXEMPLARS,
+    EXEMPLARS_AND_SAMPLE,
+    EXEMPLARS_AND_TEXT,
+    EXEMPLARS_SAMPLE_AND_TEXT,
+    SAMPLE,
+    TEXT,
+    Evidence,
+    Exemplars,
+    ExplainText,
+    Sample,
+    includes,
+    text_mask,
+)
+from benchmark.interface.explanations import (
+    MEASURED_COSTS,
+    Answer,
+    Costs,
+    Explained,
+    Explainer,
+    Explanation,
+    Failure,
+    NeedsSubject,
+    Program,
+    ReadsExplainText,
+    Storage,
+)
+from benchmark.interface.scorers import (
+    CalibrationText,
+    HeldOut,
+    ScoredBlock,
+    Scorer,
+    Simulated,
+)
+from benchmark.interface.simulators import (
+    NeedsTokenizer,
+    Prediction,
+    Simulator,
+)
+from benchmark.interface.subject import (
+    SharedPrefixes,
+    SubjectModel,
+)
+
+__all__ = [
+    "EVIDENCE_KINDS",
+    "EXEMPLARS",
+    "EXEMPLARS_AND_SAMPLE",
+    "EXEMPLARS_AND_TEXT",
+    "EXEMPLARS_SAMPLE_AND_TEXT",
+    "MEASURED_COSTS",
+    "SAMPLE",
+    "TEXT",
+    "Answer",
+    "CalibrationText",
+    "Costs",
+    "Evidence",
+    "Exemplars",
+    "ExplainText",
+    "Explained",
+    "Explainer",
+    "Explanation",
+    "Failure",
+    "HeldOut",
+    "NeedsSubject",
+    "NeedsTokenizer",
+    "Prediction",
+    "Program",
+    "ReadsExplainText",
+    "Sample",
+    "ScoredBlock",
+    "Scorer",
+    "SharedPrefixes",
+    "Simulated",
+    "Simulator",
+    "Storage",
+    "SubjectModel",
+    "includes",
+    "text_mask",
+]

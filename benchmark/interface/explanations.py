@@ -1,0 +1,232 @@
+"""Explanations, failures and costs: what an explainer returns, and the explainer itself."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from benchmark.errors import BenchmarkError
+from benchmark.interface.evidence import Evidence, ExplainText
+from benchmark.interface.subject import SubjectModel
+
+MEASURED_COSTS = ("bytes", "explain_seconds")
+
+
+class Costs(dict[str, float]):
+    """Costs of explaining or simulating, by name: `Costs(llm_tokens=812, usd=0.002)`.
+
+    Each becomes a column of the table, `cost/<name>`. `subject_tokens` and `seconds` are measured
+    by the harness for everyone: given here, they say how what was measured is shared among the
+    neurons, and count themselves where they are more.
+
+    Raises:
+        BenchmarkError: a name is none, or a number is negative or not finite.
+    """
+
+    def __init__(self, costs: Mapping[str, float] | None = None, /, **named: float) -> None:
+        super().__init__({**(costs or {}), **named})
+        for name, value in self.items():
+            if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
+                raise BenchmarkError(
+                    f"cost {name!r:.60} has no name for a column: take small letters, digits and _."
+                )
+            real = isinstance(value, int | float) and not isinstance(value, bool)
+            if not real or not 0 <= value < math.inf:
+                raise BenchmarkError(
+                    f"cost '{name}' is {value!r:.60}; a cost is a number of at least 0."
+                )
+            if name in MEASURED_COSTS or name.startswith("simulate"):
+                raise BenchmarkError(f"cost '{name}' is measured by the harness; rename it.")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A neuron that could not be explained: it stays in the results and scores as zero.
+
+    Attributes:
+        error: why, for a person.
+        transient: whether the reason passes, such as an endpoint that is down. Such a failure is
+            no result: the run stops, keeps what is explained, and the same command tries again.
+
+    Example:
+        >>> import benchmark
+        >>> benchmark.Failure("no exemplar is strong enough").error
+        'no exemplar is strong enough'
+    """
+
+    error: str
+    transient: bool = False
+
+
+@runtime_checkable
+class Explanation(Protocol):
+    """What an explainer says about one neuron; `BaseExplanation` is a base class for it.
+
+    One that is a program also has `simulate` (see `Program`); one that is text is simulated by a
+    `Simulator`. What it raises makes the neuron a failure and ends no run.
+
+    Example:
+        >>> import torch
+        >>> class Constant:
+        ...     def __init__(self, value):
+        ...         self.value = value
+        ...     def simulate(self, tokens):  # [batch, pos] -> [batch, pos], raw units
+        ...         return torch.full(tokens.shape, self.value)
+        ...     def describe(self):
+        ...         return f"always {self.value}"
+        ...     def to_dict(self):
+        ...         return {"value": self.value}
+        ...     @classmethod
+        ...     def from_dict(cls, data):
+        ...         return cls(data["value"])
+        >>> import benchmark
+        >>> isinstance(Constant(0.5), benchmark.Explanation)
+        True
+    """
+
+    def describe(self) -> str:
+        """Return the explanation for a person, at most one screen."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as JSON values, which are saved and whose size is counted.
+
+        The size, `cost/bytes`, is that of canonical JSON compressed by bzip2. What stands under the
+        top-level key `shown` is for people and does not count: `from_dict` is given it, but an
+        explanation without it must simulate the same.
+        """
+        ...
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Explanation:
+        """Return the explanation that `to_dict` saved."""
+        ...
+
+
+@runtime_checkable
+class Program(Explanation, Protocol):
+    """An explanation that simulates itself."""
+
+    def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
+        """Predict the neuron's activation on every token, in raw units."""
+        ...
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An answer of an explainer together with what it cost.
+
+    Attributes:
+        answer: the explanation, or why there is none.
+        costs: named numbers of at least 0; see `Costs`.
+    """
+
+    answer: Explanation | Failure
+    costs: Mapping[str, float] = field(default_factory=Costs)
+
+    @classmethod
+    def of(cls, answer: Answer) -> Explained:
+        """Return an answer with its costs; one that names none has none."""
+        return answer if isinstance(answer, Explained) else cls(answer)
+
+
+Answer = Explanation | Failure | Explained
+"""What an explainer may give for a neuron."""
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A method that turns evidence about a block of neurons into one explanation for each.
+
+    `evidence` is one of `EVIDENCE_KINDS`: the harness gives exactly what it names, records it with
+    the run and shows it in the tables, so that a method that saw more is not taken for a better
+    one. `BaseExplainer` is a base class for methods that explain one neuron at a time.
+
+    An explainer may also define `simulate_block(explanations, tokens) -> [batch, pos, n]`, a
+    faster joint simulation that agrees exactly with simulating one by one; and, where its evidence
+    includes `text`, `prepare` (see `ReadsExplainText`). One whose explanations depend on the other
+    neurons of the block, which only a control may want, says so by `needs_block = True`;
+    `python -m benchmark check` checks what else every explainer keeps to.
+
+    Example:
+        >>> import benchmark
+        >>> from explainers.token_lookup import TokenLookup, TokenLookupExplanation
+        >>> class Mine:
+        ...     evidence = "exemplars"
+        ...     explanation_class = TokenLookupExplanation
+        ...     def explain(self, evidence, subject):  # one answer per neuron of the block
+        ...         return TokenLookup(evidence="exemplars").explain(evidence, subject)
+        >>> isinstance(Mine(), benchmark.Explainer)
+        True
+    """
+
+    evidence: str
+    explanation_class: ClassVar[type[Any]]
+
+    def explain(self, evidence: Evidence, subject: SubjectModel) -> Iterable[Answer]:
+        """Return one answer per neuron, in the order of `evidence.neurons`.
+
+        A generator is saved neuron by neuron: a run that is killed goes on with the neurons for
+        which nothing was yielded yet. An error of the network (`ConnectionError`, `TimeoutError`,
+        that of an HTTP client) or a transient `Failure` stops the run at once.
+        """
+        ...
+
+
+class Storage(Protocol):
+    """Tensors kept on disk under a kind and everything that determines them (JSON-able).
+
+    Raises:
+        BenchmarkError: the kind is one that runs keep their own measurements under.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from pathlib import Path
+        >>> from benchmark.files.tensor_cache import TensorCache
+        >>> storage = TensorCache(Path(tempfile.mkdtemp()))
+        >>> storage.read("my_table", {"size": 2}) is None
+        True
+        >>> storage.write("my_table", {"size": 2}, {"table": torch.ones(2)})
+        >>> storage.read("my_table", {"size": 2})["table"].tolist()
+        [1.0, 1.0]
+    """
+
+    def read(self, kind: str, determinants: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """Return the tensors, or None if there are none."""
+        ...
+
+    def write(
+        self, kind: str, determinants: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Keep tensors for later runs."""
+        ...
+
+
+@runtime_checkable
+class ReadsExplainText(Protocol):
+    """An explainer that learns something from the corpus before it is asked about neurons.
+
+    The runner calls `prepare` once, before the first block, if the explainer's `evidence` includes
+    `text`; never in order to simulate, score or show explanations, which must not need it. An
+    explainer is not given the subject here, so that everything it asks the subject is counted for
+    the neurons it asks about.
+    """
+
+    def prepare(self, text: ExplainText, storage: Storage) -> None:
+        """Learn from the `explain` split, or read from the storage what was learnt before."""
+        ...
+
+
+@runtime_checkable
+class NeedsSubject(Protocol):
+    """An explanation that asks the subject again while simulating (a control, not a method)."""
+
+    def bind(self, subject: SubjectModel) -> None:
+        """Give a loaded explanation the subject it asks."""
+        ...

@@ -69,7 +69,9 @@ def explanation_html(explanation: Explained) -> str:
 
 
 def _contexts(explanation: Explained) -> list[str]:
-    """The strongest contexts of the `explain` split, each with what is true and predicted."""
+    """Return the strongest contexts of the `explain` split, each with what is true and
+    predicted.
+    """
     experiment = explanation.run.experiment
     evidence = experiment.evidence_in_cache(explanation.name)
     if evidence is None:

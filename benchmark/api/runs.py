@@ -66,12 +66,12 @@ class Run(results.Run):
 
     @property
     def neurons(self) -> list[str]:
-        """The names of its neurons, such as `3.400`, by layer and neuron."""
+        """Return the names of its neurons, such as `3.400`, by layer and neuron."""
         return [f"{layer}.{neuron}" for layer, neuron in self.scores.neurons()]
 
     @property
     def summary(self) -> Summary:
-        """Means over neurons with their intervals by column, such as `uniform/pearson`."""
+        """Return means over neurons with their intervals by column, such as `uniform/pearson`."""
         return self.record.summary
 
     def to_pandas(self) -> pd.DataFrame:
@@ -105,7 +105,7 @@ class Run(results.Run):
 
     @cached_property
     def experiment(self) -> Experiment:
-        """Subject, corpus and neurons of the run, loaded when they are first asked for.
+        """Return the subject, corpus and neurons of the run, loaded when they are first asked for.
 
         Raises:
             BenchmarkError: they cannot be loaded, or one of them is another than the run's.
@@ -188,7 +188,7 @@ class NeuronExplanation(SavedExplanation):
 
     @property
     def name(self) -> str:
-        """The neuron's name, such as `3.400`."""
+        """Return the neuron's name, such as `3.400`."""
         return f"{self.layer}.{self.neuron}"
 
     def describe(self) -> str:

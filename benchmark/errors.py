@@ -43,7 +43,7 @@ NETWORK_ERRORS = {
     ("openai", "RateLimitError"),
     ("urllib3", "HTTPError"),
 }
-# On the CPU a failed allocation of torch's is an ordinary RuntimeError, told apart by its text.
+# On the CPU a failed allocation of torch's is an ordinary RuntimeError, recognised by its text.
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad alloc", "bad_alloc")
 
 

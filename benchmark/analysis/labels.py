@@ -1,4 +1,4 @@
-"""Names for runs, so that those of one explainer can be told apart."""
+"""Names of runs that distinguish those of one explainer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def marked_label(label: str, unverified: str) -> str:
 
 
 def labels(records: Sequence[RunRecord]) -> list[str]:
-    """Return one label a run: the explainer's name, and what sets it apart from others of that
+    """Return one label a run: the explainer's name, and what distinguishes it from others of that
     name.
 
     That is the class where classes differ, then the options in which they differ, and the run's id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.api.tables import text
 from benchmark.errors import BenchmarkError
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-    from benchmark.api.runs import NeuronExplanation
-
 N_CONTEXTS = 3
 BEFORE, AFTER = 24, 8
 # Readable on a light and on a dark page: shades are laid over whatever is behind them.
@@ -22,7 +20,34 @@ TRUTH, PREDICTION = "230,120,20", "40,120,220"
 STYLE = "font-family:monospace;white-space:pre-wrap;word-break:break-word;line-height:1.7"
 
 
-def explanation_html(explanation: NeuronExplanation) -> str:
+class Explained(Protocol):
+    """What a notebook shows of `NeuronExplanation`."""
+
+    @property
+    def name(self) -> str:
+        """Return the neuron's name, such as `3.400`."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """Return why there is no explanation; None where there is one."""
+        ...
+
+    @property
+    def run(self) -> Any:
+        """Return the run."""
+        ...
+
+    def describe(self) -> str:
+        """Return the explanation for a person."""
+        ...
+
+    def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
+        """Return the predicted activations."""
+        ...
+
+
+def explanation_html(explanation: Explained) -> str:
     """Return an explanation as HTML: its text, and its top activating examples in two shades.
 
     Contexts are shown where the run's subject can be loaded and its activations are in the cache;
@@ -43,8 +68,10 @@ def explanation_html(explanation: NeuronExplanation) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def _contexts(explanation: NeuronExplanation) -> list[str]:
-    """The strongest contexts of the `explain` split, each with what is true and predicted."""
+def _contexts(explanation: Explained) -> list[str]:
+    """Return the strongest contexts of the `explain` split, each with what is true and
+    predicted.
+    """
     experiment = explanation.run.experiment
     evidence = experiment.evidence_in_cache(explanation.name)
     if evidence is None:

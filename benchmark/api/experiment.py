@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.api.overrides import overrides_of
-from benchmark.api.runs import neuron_of
 from benchmark.api.tables import ScoreTable
 from benchmark.config.compose import compose
-from benchmark.config.run_config import RunConfig, check_config
+from benchmark.config.run_config import RunConfig, check_config, neuron_of
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Evidence, Explanation, Failure
 from benchmark.token_text import one_line
@@ -64,22 +63,22 @@ class Experiment:
 
     @property
     def config(self) -> RunConfig:
-        """The configuration, as a run would have it."""
+        """Return the configuration, as a run would have it."""
         return self._inner.config
 
     @property
     def subject(self) -> Subject:
-        """The language model."""
+        """Return the language model."""
         return self._inner.subject
 
     @property
     def corpus(self) -> Corpus:
-        """The text."""
+        """Return the text."""
         return self._inner.corpus
 
     @cached_property
     def neurons(self) -> list[str]:
-        """The names of its neurons, such as `3.400`, by layer and neuron."""
+        """Return the names of its neurons, such as `3.400`, by layer and neuron."""
         return [
             f"{block.layer}.{neuron}" for block in self._blocks for neuron in block.neurons.tolist()
         ]
@@ -234,12 +233,12 @@ class Experiment:
 
     @cached_property
     def _prepared(self) -> Inner:
-        """The same, with all activations of its neurons measured and kept."""
+        """Return the same, with all activations of its neurons measured and kept."""
         self._inner.store.prepare(self._blocks, calibrate=self.config.calibrated)
         return self._inner
 
     def _place(self, neuron: Any) -> tuple[Block, int]:
-        """The block of a neuron and its row in the block."""
+        """Return the block of a neuron and its row in the block."""
         layer, index = neuron_of(neuron)
         for block in self._blocks:
             found = block.neurons.tolist()

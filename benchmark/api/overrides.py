@@ -75,7 +75,7 @@ def chosen(group: str, value: Any) -> list[str]:
 
 
 def _group(group: str, value: Any) -> Iterator[str]:
-    """The overrides of a group that is chosen by a name, a dict with a name, or an object."""
+    """Yield the overrides of a group that is chosen by a name, a dict with a name, or an object."""
     if isinstance(value, Mapping):
         inside = dict(value)
         if "name" in inside:
@@ -138,7 +138,7 @@ def _word(key: str, value: Any) -> str:
 
 
 def _written(value: Any, key: str) -> str:
-    """A value in the grammar of overrides."""
+    """Return a value in the grammar of overrides."""
     if isinstance(value, Path):
         value = str(value)
     if hasattr(value, "tolist"):  # of NumPy or torch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import results
 from benchmark.api.tables import Summary, frame_of, headlines, html_table, import_pandas
-from benchmark.config.run_config import listed_neurons
+from benchmark.config.run_config import neuron_of
 from benchmark.errors import BenchmarkError, named
 from benchmark.plugins.isolation import isolated
 from benchmark.results import SavedExplanation, find_runs
@@ -66,12 +66,12 @@ class Run(results.Run):
 
     @property
     def neurons(self) -> list[str]:
-        """The names of its neurons, such as `3.400`, by layer and neuron."""
+        """Return the names of its neurons, such as `3.400`, by layer and neuron."""
         return [f"{layer}.{neuron}" for layer, neuron in self.scores.neurons()]
 
     @property
     def summary(self) -> Summary:
-        """Means over neurons with their intervals by column, such as `uniform/pearson`."""
+        """Return means over neurons with their intervals by column, such as `uniform/pearson`."""
         return self.record.summary
 
     def to_pandas(self) -> pd.DataFrame:
@@ -105,7 +105,7 @@ class Run(results.Run):
 
     @cached_property
     def experiment(self) -> Experiment:
-        """Subject, corpus and neurons of the run, loaded when they are first asked for.
+        """Return the subject, corpus and neurons of the run, loaded when they are first asked for.
 
         Raises:
             BenchmarkError: they cannot be loaded, or one of them is another than the run's.
@@ -188,7 +188,7 @@ class NeuronExplanation(SavedExplanation):
 
     @property
     def name(self) -> str:
-        """The neuron's name, such as `3.400`."""
+        """Return the neuron's name, such as `3.400`."""
         return f"{self.layer}.{self.neuron}"
 
     def describe(self) -> str:
@@ -343,13 +343,3 @@ def load_runs(
     """
     folders = [folder] if isinstance(folder, str | Path) else list(folder)
     return Runs(load_run(found, trust=trust) for found in find_runs(folders))
-
-
-def neuron_of(name: Any) -> tuple[int, int]:
-    """Return layer and index of a neuron such as `"3.400"` or `(3, 400)`.
-
-    Raises:
-        BenchmarkError: it is none.
-    """
-    pairs = listed_neurons([name])
-    return pairs[0]

@@ -44,7 +44,7 @@ Integers = list[int]
 
 @dataclass
 class NeuronsConfig:
-    """Which neurons are asked about."""
+    """Which neurons a run is about."""
 
     layers: Integers | None = None
     per_layer: int | None = 64
@@ -453,6 +453,15 @@ def listed_neurons(values: Any) -> list[tuple[int, int]]:
     if not pairs:
         raise BenchmarkError("neurons.list is empty; leave it out or name neurons: [0.12].")
     return sorted(pairs)
+
+
+def neuron_of(name: Any) -> tuple[int, int]:
+    """Return layer and index of a neuron such as `"3.400"` or `(3, 400)`.
+
+    Raises:
+        BenchmarkError: it is none.
+    """
+    return listed_neurons([name])[0]
 
 
 def _is_pair(parts: Any) -> bool:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Experiment:
-    """One subject on one corpus with the neurons that are asked about."""
+    """One subject on one corpus with the neurons of a run."""
 
     config: RunConfig
     subject: Subject

@@ -30,7 +30,7 @@ from benchmark.terminal.progress import progress
 
 @dataclass(frozen=True)
 class Rescored:
-    """A run with new scores, and how far the metrics that both have lie apart.
+    """A run with new scores, and how far the metrics that both have differ.
 
     Attributes:
         run: the run as it now lies on the disk.

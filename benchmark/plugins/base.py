@@ -137,7 +137,7 @@ def _explanation_class(function: Any) -> type[Any] | None:
 
 
 def _saved(value: Any) -> Any:
-    """Return a value in JSON's types; what they cannot tell apart is marked."""
+    """Return a value in JSON's types; what they cannot distinguish is marked."""
     if isinstance(value, Tensor):
         if value.dtype in SAVED_AS_THEY_ARE and value.numel() and value.ndim:
             return {TENSOR: value.detach().cpu().tolist()}

@@ -74,7 +74,7 @@ def _config_of(explainer: Any) -> dict[str, Any]:
 
 
 def _given(explainer: Any) -> Iterator[tuple[str, Any]]:
-    """The arguments of the constructor with the values that the object keeps of them."""
+    """Yield the arguments of the constructor with the values that the object keeps of them."""
     maker = next(kind for kind in type(explainer).__mro__ if "__init__" in vars(kind))
     if maker is object:
         return
@@ -102,7 +102,7 @@ def _given(explainer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any, name: str, kind: type) -> Any:
-    """The value of an argument as a record holds it."""
+    """Return the value of an argument as a record holds it."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):

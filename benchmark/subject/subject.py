@@ -50,7 +50,7 @@ class Subject:
         without_outputs: why the output does not follow from the units; None where it does.
 
     Raises:
-        BenchmarkError: it is asked about tokens, a layer or neurons that it does not have.
+        BenchmarkError: a query names tokens, a layer or neurons that it does not have.
 
     Example:
         >>> import torch

@@ -46,7 +46,7 @@ class Proposers:
         """Return the proposer for a subject, None where none is wanted.
 
         Raises:
-            BenchmarkError: it cannot be had.
+            BenchmarkError: it is not available.
         """
         if self.name == "subject":
             return SubjectProposer(subject, self.wanted, self._option)

@@ -1,4 +1,4 @@
-"""How far two next-token distributions are apart, and how well one predicts the text."""
+"""Divergence of two next-token distributions, and how well one predicts the text."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class Reference:
         for part in _parts(logits):
             at = rows[part].to(logits.device)
             changed = log_probabilities(logits[part])
-            apart = jensen_shannon(self.log_probabilities[at], changed)
-            sums[part] = (apart * self.scored[at]).sum(1, dtype=torch.float64).cpu()
+            divergence = jensen_shannon(self.log_probabilities[at], changed)
+            sums[part] = (divergence * self.scored[at]).sum(1, dtype=torch.float64).cpu()
         return sums
 
 

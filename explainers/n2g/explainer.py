@@ -67,7 +67,7 @@ class N2G:
         """Return one trie per neuron; one that does not fire fails.
 
         Raises:
-            BenchmarkError: the augmenter is not available, or the mask token is not the subject's.
+            BenchmarkError: the augmenter cannot be had, or the mask token is none of the subject's.
         """
         proposer = self.proposers.of(subject)  # first: without it all else would be for nothing
         queries = self._queries(evidence, subject)

@@ -46,7 +46,7 @@ class Proposers:
         """Return the proposer for a subject, None where none is wanted.
 
         Raises:
-            BenchmarkError: it is not available.
+            BenchmarkError: it cannot be had.
         """
         if self.name == "subject":
             return SubjectProposer(subject, self.wanted, self._option)

@@ -34,7 +34,7 @@ class MaskedWords:
         device: where to run it.
 
     Raises:
-        BenchmarkError: it is not available, or is no masked language model.
+        BenchmarkError: it cannot be had, or is no masked language model.
     """
 
     def __init__(self, source: str, device: torch.device) -> None:

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmark.cli.arguments import Parser, add_wide
 from benchmark.cli.imports import import_whole
 from benchmark.config.catalogue import config_folder
 from benchmark.config.compose import compose_all
-from benchmark.errors import BenchmarkError, message_of
+from benchmark.errors import message_of
 from benchmark.plugins.trusted import targets_of
 from benchmark.token_text import one_line
 
@@ -22,61 +23,65 @@ if TYPE_CHECKING:
     from benchmark.results import Run
     from benchmark.tracking import Extras
 
-HELP = """\
-usage: python -m benchmark run [-m] [--dry-run] [key=value ...]
-
-Explains neurons of a subject, simulates them on held-out text, scores the simulation
-and saves everything under results/. The same command continues an interrupted run.
-
-  -m, --multirun   run every combination of comma-separated values, one after another
-  --dry-run        print what would be done and stop
-  --help           this text
+ABOUT = """\
+Explains neurons of a subject, simulates them on held-out text, scores the simulation and saves
+everything under results/. The same command continues an interrupted run.
 
 what is chosen by name (`python -m benchmark list ...` shows the names):
-  explainer=n2g                 model=solu-tiny        dataset=stdlib
-  metrics=standard|[pearson,f1] tracking=none|wandb
+  explainer=n2g                   model=solu-tiny        dataset=stdlib
+  metrics=standard|[pearson,f1]   tracking=none|wandb
 
 often used keys:
-  neurons.per_layer=64          neurons drawn from each layer (null: all)
-  neurons.layers=[0,3]          layers (null: all)
-  neurons.list=[0.12,3.400]     named neurons instead of a draw: layer.neuron
-  contexts.explain=4096         contexts searched for exemplars
-  contexts.uniform=1024         held-out contexts of the headline score
-  context_length=128            tokens in a context
-  firing_reference=maximum      firing as in the papers: half of the largest activation
-  calibration=linear            score the predictions also on the neuron's own scale
-  seed=0                        contexts, random controls, bootstrap
-  device=cuda|cpu               default: cuda where there is one
-  results_dir=results           where runs are saved
-  cache_dir=...                 where activations are kept
-  fresh=true                    run again although the same run is finished
+  neurons.per_layer=64            neurons drawn from each layer (null: all)
+  neurons.layers=[0,3]            layers (null: all)
+  neurons.list=[0.12,3.400]       named neurons instead of a draw: layer.neuron
+  contexts.explain=4096           contexts searched for exemplars
+  contexts.uniform=1024           held-out contexts of the headline score
+  context_length=128              tokens in a context
+  firing_reference=maximum        firing as in the papers: half of the largest activation
+  calibration=linear              score the predictions also on the neuron's own scale
+  scorer=<name or YAML file>      measure more than the metrics
+  simulator._target_=<class>      who predicts from explanations that are text
+  seed=0                          contexts, random controls, bootstrap
+  device=cuda|cpu                 default: cuda where there is one
+  results_dir=results             where runs are saved
+  cache_dir=...                   where activations are kept
+  fresh=true                      run again although the same run is finished
 
 every key: {config}
-
-examples:
-  python -m benchmark run explainer=n2g model=solu-8l
-  python -m benchmark run model=local model.source=path/to/checkpoint \\
-      dataset=text dataset.path=path/to/texts
-  python -m benchmark run -m explainer=zero,mean,random,shuffled,oracle,token_lookup
 """
+EXAMPLES = """\
+python -m benchmark run explainer=n2g model=solu-8l
+python -m benchmark run model=local model.source=path/to/checkpoint \\
+    dataset=text dataset.path=path/to/texts
+python -m benchmark run -m explainer=zero,mean,random,shuffled,oracle,token_lookup
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of this verb."""
+    about = ABOUT.format(config=config_folder() / "config.yaml")
+    made = Parser("run", about, examples=EXAMPLES, overrides=True)
+    made.add_argument("change", nargs="*", metavar="key=value", help="keys of the configuration")
+    made.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="run every combination of comma-separated values, one after another",
+    )
+    made.add_argument("--dry-run", action="store_true", help="print what would be done and stop")
+    add_wide(made)
+    return made
 
 
 def command(words: Sequence[str]) -> int:
     """Compose the configurations, run them and print one table of all of them."""
-    if any(word in ("-h", "--help") for word in words):
-        sys.stdout.write(HELP.format(config=config_folder() / "config.yaml"))
-        return 0
-    sweep = any(word in ("-m", "--multirun") for word in words)
-    rest = [word for word in words if word not in ("-m", "--multirun")]
-    rest = ["dry_run=true" if word == "--dry-run" else word for word in rest]
-    for word in rest:
-        if word.startswith("-"):
-            raise BenchmarkError(
-                f"option '{word}' is not known; `python -m benchmark run --help` lists them."
-            )
+    given = parser().read(words)
+    sweep = given.multirun
+    changes = [*given.change, *(["dry_run=true"] if given.dry_run else [])]
     typed = ["python", "-m", "benchmark", "run", *words]
     session = _Session(typed, sweep)
-    for composed in compose_all(rest, sweep=sweep):
+    for composed in compose_all(changes, sweep=sweep):
         session.run(composed)
     return session.close()
 

@@ -40,7 +40,16 @@ class Prediction:
 
 @runtime_checkable
 class NeedsTokenizer(Protocol):
-    """A simulator that reads token ids as text."""
+    """A simulator that reads token ids as text.
+
+    Example:
+        >>> import benchmark
+        >>> class Reads:
+        ...     def use_tokenizer(self, tokenizer):
+        ...         self.tokenizer = tokenizer
+        >>> isinstance(Reads(), benchmark.NeedsTokenizer)
+        True
+    """
 
     def use_tokenizer(self, tokenizer: Any) -> None:
         """Take a copy of the subject's tokenizer; called once, before anything is simulated."""
@@ -55,6 +64,14 @@ class Simulator(Protocol):
     its options, and nothing of it is saved with the explanations. Its predictions depend on the
     explanations and the tokens alone. One that reads text takes the tokenizer; see
     `NeedsTokenizer`.
+
+    Example:
+        >>> import benchmark, torch
+        >>> class Ones:
+        ...     def simulate(self, explanations, tokens):  # [batch, pos] -> [n, batch, pos]
+        ...         return benchmark.Prediction(torch.ones(len(explanations), *tokens.shape))
+        >>> isinstance(Ones(), benchmark.Simulator)
+        True
     """
 
     def simulate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +104,7 @@ def command(words: Sequence[str]) -> int:
 
     # All are checked before any is put anywhere; subject and text are loaded once for all of them.
     checked: list[tuple[Run, Resimulation]] = []
-    for folder in map(Path, find_places(given.run)):
+    for folder in _runs_in(map(Path, find_places(given.run))):
         run = validated(folder)
         record = run.record
         _say(
@@ -141,6 +141,16 @@ def command(words: Sequence[str]) -> int:
         rebuild(given.to)
         _say(f"the tables in {given.to} are rebuilt")
     return 0
+
+
+def _runs_in(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield the folders of runs: each folder that is one or holds none, else the runs below it."""
+    from benchmark.results import find_runs
+    from benchmark.results.layout import RECORD
+
+    for folder in folders:
+        is_one = not folder.is_dir() or (folder / RECORD).exists()
+        yield from [folder] if is_one else find_runs([folder]) or [folder]
 
 
 def _check(folder: Path) -> int:

@@ -8,8 +8,10 @@ import inspect
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmark.config.catalogue import Entry, config_folder
+from benchmark.files.reading import read_yaml
 from benchmark.plugins.isolation import isolated
 from benchmark.results.records import DESCRIPTIVE
 
@@ -38,12 +40,20 @@ def options_of(group: str, entry: Entry) -> list[Option]:
     path = config_folder() / group / f"{entry.name}.yaml"
     if not path.is_file():
         return _of_class(str(entry.config.get("_target_", "")))
-    options: list[Option] = []
+    return list(_of_file(path).values())
+
+
+def _of_file(path: Path) -> dict[str, Option]:
+    """Return the options of a config file, after those of the files that it builds on."""
+    options: dict[str, Option] = {}
+    for base in (read_yaml(path) or {}).get("defaults", ()):
+        if base != "_self_":
+            options |= _of_file(path.with_name(f"{base}.yaml"))
     above = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         nested = re.match(r"\s+\S", line)
         found = _LINE.fullmatch(line.strip()) if not line.startswith("#") else None
-        if found is None or found["key"] in (*DESCRIPTIVE, "_target_"):
+        if found is None or found["key"] in (*DESCRIPTIVE, "_target_", "defaults"):
             continue
         name = f"{above}.{found['key']}" if nested else found["key"]
         value = found["value"].strip()
@@ -52,7 +62,7 @@ def options_of(group: str, entry: Entry) -> list[Option]:
             continue
         if value == "???":
             value = REQUIRED
-        options.append(Option(name, value, (found["comment"] or "").strip()))
+        options[name] = Option(name, value, (found["comment"] or "").strip())
     return options
 
 

@@ -26,6 +26,7 @@ from benchmark.interface import (
     SubjectModel,
     includes,
 )
+from benchmark.plugins.base import BaseExplainer
 from benchmark.plugins.handed import handed
 from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
 from benchmark.plugins.objects import class_of, object_of
@@ -122,10 +123,13 @@ def check_explainer(explainer: Any, target: str) -> None:
                 f"explainer '{target}': its '{name}' cannot be read: {reason_of(error)}"
             ) from error
         if not known:
-            raise BenchmarkError(
-                f"explainer '{target}' has no '{name}'; benchmark.interface.Explainer says what "
-                "an explainer needs."
-            )
+            way = "benchmark.interface.Explainer says what an explainer needs."
+            if name == "explanation_class" and isinstance(explainer, BaseExplainer):
+                way = (
+                    "say what explain_neuron returns, as in `-> MyExplanation`, or set "
+                    "explanation_class = MyExplanation."
+                )
+            raise BenchmarkError(f"explainer '{target}' has no '{name}'; {way}")
     evidence_of(explainer)
 
 

@@ -55,7 +55,7 @@ KNOWN_EXPLAINERS = f"known: {', '.join(sorted(NAMES - {'custom'}))}."
         # Words that are no overrides.
         (["token_lookup"], ["'token_lookup' is not an override; write key=value"]),
         (["=5"], ["'=5' is not an override"]),
-        (["--cfg"], ["option '--cfg' is not known", "run --help"]),
+        (["--cfg"], ["option of run '--cfg' is not known", "--dry-run"]),
         (["neurons.layers=[0"], ["the value of neurons.layers=[0 cannot be read"]),
         (["~explainer"], ["explainer has no value"]),
         # Values.

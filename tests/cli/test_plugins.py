@@ -62,7 +62,15 @@ def listed() -> tuple[dict[str, dict], str]:
     return {row["name"]: row for row in json.loads(answer.out)}, answer.err
 
 
+def give_it_an_option(example: Path) -> None:
+    code = example / "example_explainer.py"
+    option = "    def __init__(self, share=0.2):\n        self.share = share\n\n"
+    method = "    def explain_neuron"
+    code.write_text(code.read_text("utf-8").replace(method, option + method), "utf-8")
+
+
 def test_the_options_of_a_plugin_are_those_of_its_class(example: Path) -> None:
+    give_it_an_option(example)
     (row,) = json.loads(call("list", "explainers", "one_token", "--json").out)
     assert {option["key"] for option in row["options"]} >= {"explainer.share"}
     out = call("list", "explainers", "one_token").out
@@ -88,17 +96,14 @@ class E:
 
 
 def test_the_example_is_listed_and_run_by_name(example: Path, command: Command) -> None:
-    code = example / "example_explainer.py"
-    option = "    def __init__(self, share=0.2):\n        self.share = share\n\n"
-    method = "    def explain_neuron"
-    code.write_text(code.read_text("utf-8").replace(method, option + method), "utf-8")
+    give_it_an_option(example)
     rows, err = listed()
     assert err == ""
     assert rows["one_token"]["target"] == "example_explainer.OneToken"
     assert rows["one_token"]["description"] == (
         "A neuron fires on one token, the commonest anchor of its exemplars"
     )
-    run = command.finished("explainer=one_token", "+explainer.share=0.1")
+    run = command.finished("explainer=one_token", "explainer.share=0.1")
     assert run.record.explainer.name == "one_token"
     assert run.record.explainer.target == "example_explainer.OneToken"
     assert run.record.explainer.options["share"] == 0.1

@@ -107,7 +107,7 @@ def test_several_runs(shared: Command, run: Run) -> None:
     assert heading.index("95 % interval") < heading.index("over neurons")
     sentence = copies(run.record.corpus.counts)
     assert sentence
-    assert answer.out.index("bytes: of one explanation") < answer.out.index(sentence)
+    assert answer.out.index("bytes: of what simulates") < answer.out.index(sentence)
     assert answer.out.count(sentence) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from benchmark.plugins.trusted import targets_of
 if TYPE_CHECKING:
     from benchmark.evaluation.run import Outcome
     from benchmark.tracking import MakeExtras
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def run(
@@ -109,7 +112,12 @@ def run(
 def run_config(
     config: RunConfig, command: Sequence[str] = (), extras: MakeExtras | None = None
 ) -> Outcome:
-    """Run a checked configuration; see `benchmark.evaluation.run.run`."""
+    """Run a checked configuration; see `benchmark.evaluation.run.run`.
+
+    Threads run one after another: what an explainer changes of the process, such as its current
+    folder, can be watched for one of them at a time.
+    """
     from benchmark.evaluation import run as evaluation
 
-    return evaluation.run(config, command, extras)
+    with _ONE_AT_A_TIME:
+        return evaluation.run(config, command, extras)

@@ -13,8 +13,8 @@ import pytest
 from benchmark.config.compose import compose, compose_sweep
 from benchmark.config.run_config import check_config
 from benchmark.errors import BenchmarkError
+from tests.api import explainers
 from tests.command import Command, call, child_environment
-from tests.third_party import example_explainer
 
 PROGRAM = """
 import os, sys
@@ -117,12 +117,12 @@ def test_models_bring_their_corpora_in_a_sweep() -> None:
 
 
 def test_an_option_of_ones_own_class_needs_no_plus(command: Command) -> None:
-    target = f"explainer._target_={example_explainer.__name__}.OneToken"
-    with_plus = command.finished(target, "+explainer.share=0.1")
-    without = command.run(target, "explainer.share=0.1")
+    target = f"explainer._target_={explainers.__name__}.Constant"
+    with_plus = command.finished(target, "+explainer.k=0.1")
+    without = command.run(target, "explainer.k=0.1")
     assert "finished before" in without.out
-    assert with_plus.record.explainer.options["share"] == 0.1
-    assert "unexpected keyword argument 'shar'" in command.run(target, "explainer.shar=1").message
+    assert with_plus.record.explainer.options["k"] == 0.1
+    assert "unexpected keyword argument 'kk'" in command.run(target, "explainer.kk=1").message
     # Options of the benchmark's own explainers are known, so a slip is noticed at once.
     message = command.run("explainer=token_lookup", "explainer.min_cont=1").message
     assert "did you mean 'explainer.min_count'?" in message

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         open_experiment,
         run,
     )
+    from benchmark.column import Column
     from benchmark.corpus import Corpus
     from benchmark.errors import BenchmarkError
     from benchmark.evidence import Truth
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
         Prediction,
         Program,
         Sample,
+        ScoredBlock,
+        Scorer,
         SharedPrefixes,
         Simulator,
         Storage,
@@ -51,6 +54,7 @@ __all__ = [
     "BaseExplainer",
     "BaseExplanation",
     "BenchmarkError",
+    "Column",
     "Corpus",
     "Costs",
     "Evidence",
@@ -68,6 +72,8 @@ __all__ = [
     "Run",
     "Sample",
     "ScoreTable",
+    "ScoredBlock",
+    "Scorer",
     "SharedPrefixes",
     "Simulator",
     "Storage",
@@ -96,6 +102,7 @@ _MODULES = {
         "open_experiment",
         "run",
     ),
+    "benchmark.column": ("Column",),
     "benchmark.corpus": ("Corpus",),
     "benchmark.errors": ("BenchmarkError",),
     "benchmark.evidence": ("Truth",),
@@ -107,6 +114,8 @@ _MODULES = {
         "Explanation",
         "Failure",
         "Sample",
+        "ScoredBlock",
+        "Scorer",
         "SharedPrefixes",
         "Storage",
         "SubjectModel",

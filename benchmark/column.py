@@ -48,6 +48,12 @@ class Column:
         in_tables: whether the tables of runs show it; files, pages and `show` always do.
         form: how Python formats one value for a person.
         scorer: the name that the scorer was chosen by; filled in by the harness.
+
+    Example:
+        >>> import benchmark
+        >>> column = benchmark.Column(name="strong/found", title="found", ranks=True)
+        >>> column.group, column.heading
+        ('strong', 'found')
     """
 
     name: str

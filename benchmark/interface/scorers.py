@@ -108,6 +108,13 @@ class ScoredBlock:
         simulate: predicts the block on other tokens, `[batch, pos]`.
         thresholds: firing thresholds under another firing reference, by its name.
         calibration: reads the truth on the `calibrate` split.
+
+    Example:
+        >>> import benchmark
+        >>> def score(block: benchmark.ScoredBlock):  # of a scorer with a column `error/mean`
+        ...     truth = block.truth.activations("uniform")  # [n, contexts, pos], raw units
+        ...     error = (truth - block.predicted("uniform")).abs()
+        ...     return {"error/mean": error.mean(dim=(1, 2))}  # [n]
     """
 
     layer: int
@@ -136,6 +143,18 @@ class Scorer(Protocol):
     A scorer is chosen by a YAML file that names its class by `_target_`, the other keys being its
     options. It may also define `check(subject)`, which raises a `BenchmarkError` for a subject
     that it cannot score, before anything is computed.
+
+    Example:
+        >>> import benchmark
+        >>> class FiringNeurons:
+        ...     def columns(self):
+        ...         return [benchmark.Column(name="firing/ever", dtype="bool", summary="count")]
+        ...     def identity(self):
+        ...         return {}
+        ...     def score(self, block):
+        ...         return {"firing/ever": block.max_activation > 0}
+        >>> isinstance(FiringNeurons(), benchmark.Scorer)
+        True
     """
 
     def columns(self) -> Sequence[Column]:

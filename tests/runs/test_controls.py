@@ -74,7 +74,7 @@ def test_chance_is_far_below_a_method(runs: dict[str, Run], name: str) -> None:
 def test_a_shuffled_neuron_never_keeps_its_own(runs: dict[str, Run]) -> None:
     for line in runs["shuffled"].explanations():
         assert line.explanation is not None
-        assert line.explanation["donor"] != line.neuron
+        assert line.explanation["shown"]["donor"] != line.neuron
 
 
 def test_a_neuron_that_never_fires_is_null_where_firing_counts(runs: dict[str, Run]) -> None:

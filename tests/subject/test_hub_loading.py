@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
+from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError
 from benchmark.subject import load_subject
 from tests.hub import Hub
 from tests.subject import by_hand, checkpoints
 from tests.subject.checkpoints import DIGITS_TOKENIZER, NEOX_TOKENIZER
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "model"
 TOKENS = [[0, 5, 9, 3, 3, 17, 2, 8], [0, 22, 1, 1, 4, 6, 7, 19]]
 
 # Loads the subjects named in the arguments; prints a line of JSON for each, with its activations
@@ -43,7 +42,7 @@ for name, model in config["models"].items():
 
 
 def model_config(name: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()))
+    return dict(find("model", name).config)
 
 
 def load(hub: Hub, models: dict[str, Any], **env: str) -> tuple[dict[str, Any], str]:

@@ -4,6 +4,7 @@
 on all of them at once. Token ids travel the whole way; text is decoded only for a person.
 """
 
+from benchmark.column import Column
 from benchmark.interface.evidence import (
     EVIDENCE_KINDS,
     EXEMPLARS,
@@ -60,6 +61,7 @@ __all__ = [
     "TEXT",
     "Answer",
     "CalibrationText",
+    "Column",
     "Costs",
     "Evidence",
     "Exemplars",

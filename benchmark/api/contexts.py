@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from benchmark.api.tables import text
 from benchmark.errors import BenchmarkError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
+    from benchmark.interface import Evidence
+
 N_CONTEXTS = 3
 BEFORE, AFTER = 24, 8
 # Readable on a light and on a dark page: shades are laid over whatever is behind them.
@@ -20,75 +23,55 @@ TRUTH, PREDICTION = "230,120,20", "40,120,220"
 STYLE = "font-family:monospace;white-space:pre-wrap;word-break:break-word;line-height:1.7"
 
 
-class Explained(Protocol):
-    """What a notebook shows of `NeuronExplanation`."""
-
-    @property
-    def name(self) -> str:
-        """Return the neuron's name, such as `3.400`."""
-        ...
-
-    @property
-    def error(self) -> str | None:
-        """Return why there is no explanation; None where there is one."""
-        ...
-
-    @property
-    def run(self) -> Any:
-        """Return the run."""
-        ...
-
-    def describe(self) -> str:
-        """Return the explanation for a person."""
-        ...
-
-    def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
-        """Return the predicted activations."""
-        ...
-
-
-def explanation_html(explanation: Explained) -> str:
+def explanation_html(
+    run: Any,
+    name: str,
+    description: str,
+    simulate: Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos"]] | None,
+) -> str:
     """Return an explanation as HTML: its text, and its top activating examples in two shades.
 
     Contexts are shown where the run's subject can be loaded and its activations are in the cache;
     a line says why they are missing elsewhere. Text of others is never markup.
+
+    Args:
+        run: a `benchmark.Run`.
+        name: the neuron's name, such as `3.400`.
+        description: the explanation for a person, or why there is none.
+        simulate: predicts the neuron's activations; None for contexts without a prediction.
     """
-    record = explanation.run.record
-    title = f"neuron {explanation.name} of {record.subject.name}, {record.explainer.name}"
+    record = run.record
+    title = f"neuron {name} of {record.subject.name}, {record.explainer.name}"
     parts = [f"<b>{text(title)}</b>"]
+    parts.append(f'<pre style="white-space:pre-wrap">{escape(printable(description))}</pre>')
     try:
-        described = explanation.describe()
-    except BenchmarkError as error:
-        described = str(error)
-    parts.append(f'<pre style="white-space:pre-wrap">{escape(printable(described))}</pre>')
-    try:
-        parts += _contexts(explanation)
+        experiment = run.experiment
+        evidence = experiment.evidence_in_cache(name)
+        if evidence is None:
+            place = f'run.experiment.evidence("{name}")'
+            why = f"they are not in the cache; {text(place)} measures them."
+            parts.append(f"<p>No contexts: {why}</p>")
+        else:
+            tokens = evidence.exemplars.tokens[0][:N_CONTEXTS]
+            predicted = None if simulate is None else simulate(tokens)
+            parts += _contexts(evidence, predicted, experiment.subject.tokenizer)
     except BenchmarkError as error:
         parts.append(f"<p>No contexts: {text(error)}</p>")
     return f"<div>{''.join(parts)}</div>"
 
 
-def _contexts(explanation: Explained) -> list[str]:
-    """Return the strongest contexts of the `explain` split, each with what is true and
-    predicted.
-    """
-    experiment = explanation.run.experiment
-    evidence = experiment.evidence_in_cache(explanation.name)
-    if evidence is None:
-        place = f'run.experiment.evidence("{explanation.name}")'
-        return [f"<p>No contexts: they are not in the cache; {text(place)} measures them.</p>"]
+def _contexts(
+    evidence: Evidence, predicted: Float[Tensor, "batch pos"] | None, tokenizer: Any
+) -> list[str]:
+    """Return the strongest contexts of the `explain` split, with truth and prediction."""
     tokens = evidence.exemplars.tokens[0][:N_CONTEXTS]
     truth = evidence.exemplars.activations[0][:N_CONTEXTS]
-    # A simulator may cost money, which looking at an explanation must not.
-    silent = explanation.error or explanation.run.record.simulator is not None
-    predicted = None if silent else explanation.simulate(tokens)
     largest = float(evidence.max_activation[0])
     shown = [
         f"<p>Top activating examples: {_shaded('true activation', 0.6, TRUTH)} "
         + ("" if predicted is None else f"and {_shaded('prediction', 0.6, PREDICTION)}")
         + "; the strongest shade is the neuron's maximum.</p>"
     ]
-    tokenizer = experiment.subject.tokenizer
     for row, anchor in enumerate(evidence.exemplars.anchors[0][:N_CONTEXTS].tolist()):
         window = slice(max(1, anchor - BEFORE), anchor + AFTER + 1)
         shown.append(_line(tokenizer, tokens[row][window], truth[row][window], largest, TRUTH))

@@ -95,17 +95,11 @@ def load_corpus(
             f"load_corpus takes the subject that reads the text, not a {type(subject).__name__}: "
             'load_corpus("stdlib", benchmark.load_subject("solu-tiny")).'
         )
-    from benchmark.evaluation.experiment import cache_at
+    from benchmark.evaluation.experiment import cache_at, corpus_for
     from benchmark.files.tensor_cache import TensorCache
 
-    return read_corpus(
-        _config_of(dataset),
-        subject.tokenizer,
-        bos=subject.bos,
-        context_length=context_length,
-        cache=TensorCache(cache_at(None if cache_dir is None else str(cache_dir))),
-        tokenizer_fingerprint=subject.tokenizer_fingerprint,
-    )
+    cache = TensorCache(cache_at(None if cache_dir is None else str(cache_dir)))
+    return corpus_for(subject, _config_of(dataset), context_length, cache)
 
 
 def _config_of(dataset: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -38,7 +38,9 @@ def overrides_of(settings: Mapping[str, Any]) -> list[str]:
                 raise BenchmarkError(
                     "options go with the name of an explainer, not with an object."
                 )
-            words += _flat("explainer", _mapping(value, "options"))
+            if not isinstance(value, Mapping):
+                raise BenchmarkError(f"options={value!r:.80} must be a dict of options by name.")
+            words += _flat("explainer", value)
         elif key == "neurons" and not isinstance(value, Mapping):
             words.append(_word("neurons.list", _neurons(value)))
         elif key in SHORT:
@@ -104,12 +106,6 @@ def _object(value: Any, group: str) -> dict[str, Any]:
         name = value.__name__
         raise BenchmarkError(f"{group} {name} is a class; give an object: {name}(...).")
     return record_object(value)
-
-
-def _mapping(value: Any, key: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise BenchmarkError(f"{key}={value!r:.80} must be a dict of options by name.")
-    return value
 
 
 def _neurons(value: Any) -> list[str]:

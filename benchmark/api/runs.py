@@ -13,7 +13,6 @@ from benchmark import results
 from benchmark.api.tables import Summary, frame_of, headlines, html_table, import_pandas
 from benchmark.config.run_config import neuron_of
 from benchmark.errors import BenchmarkError, named
-from benchmark.plugins.isolation import isolated
 from benchmark.results import SavedExplanation, find_runs
 from benchmark.token_text import one_line
 
@@ -186,28 +185,13 @@ class NeuronExplanation(SavedExplanation):
 
     run: Run = dataclasses.field(kw_only=True)
 
-    @property
-    def name(self) -> str:
-        """Return the neuron's name, such as `3.400`."""
-        return f"{self.layer}.{self.neuron}"
-
     def describe(self) -> str:
         """Return the explanation as text for a person.
 
         Raises:
             BenchmarkError: there is none, or its class cannot be imported or describe it.
         """
-        target = self.run.record.explainer.target
-        explanation = self._checked()
-        try:
-            with isolated(target, "while it describes"):
-                return str(explanation.describe())
-        except BenchmarkError:
-            raise
-        except Exception as error:
-            raise BenchmarkError(
-                f"explainer {target} cannot describe neuron {self.name}: {named(error)}"
-            ) from error
+        return self.run._reopened.describe(self._checked(), self.name)
 
     def simulate(self, tokens: Any) -> Float[Tensor, "*batch pos"]:
         """Predict the neuron's activation on every token.
@@ -267,7 +251,14 @@ class NeuronExplanation(SavedExplanation):
     def _repr_html_(self) -> str:
         from benchmark.api.contexts import explanation_html
 
-        return explanation_html(self)
+        try:
+            description = self.describe()
+        except BenchmarkError as error:
+            description = str(error)
+        # A simulator may cost money, which looking at an explanation must not.
+        silent = self.error or self.run.record.simulator is not None
+        simulate = None if silent else self.simulate
+        return explanation_html(self.run, self.name, description, simulate)
 
 
 class Runs(list[Run]):

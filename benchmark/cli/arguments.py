@@ -146,6 +146,33 @@ def add_run(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     )
 
 
+def add_changes(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the positional argument `change`: overrides of a configuration."""
+    parser.add_argument("change", nargs="*", metavar="key=value", help=text)
+
+
+def add_seed(parser: argparse.ArgumentParser, text: str, default: int | None = 0) -> None:
+    """Add `--seed`."""
+    kind = whole("--seed", 0, digits=18)
+    parser.add_argument("--seed", metavar="N", type=kind, default=default, help=text)
+
+
+def add_top(parser: argparse.ArgumentParser, default: int, text: str) -> None:
+    """Add `--top`: how many of something to list."""
+    parser.add_argument("--top", metavar="N", type=whole("--top", 0), default=default, help=text)
+
+
+def add_above(parser: argparse.ArgumentParser) -> None:
+    """Add `--above`, for graphs without their weak patterns."""
+    parser.add_argument(
+        "--above",
+        metavar="SHARE",
+        type=share("--above"),
+        default=0.0,
+        help="count only patterns of at least this activation; 1 is the neuron's largest",
+    )
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add the positional argument `results`: folders above runs."""
     parser.add_argument(
@@ -233,6 +260,23 @@ def split_overrides(words: Iterable[str]) -> tuple[list[str], list[str]]:
     for word in words:
         (changes if "=" in word and not Path(word).exists() else places).append(word)
     return places, changes
+
+
+def take_metrics(
+    given: argparse.Namespace, words: Iterable[str], known: Sequence[str] = ("metrics",)
+) -> list[str]:
+    """Return the words but for `metrics=[pearson,f1]`, which becomes the option `--metrics`.
+
+    Raises:
+        BenchmarkError: another key is given a value; the message lists `known`.
+    """
+    places, changes = split_overrides(words)
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key != "metrics":
+            raise unknown("key", key, known)
+        given.metrics = metric_list(value)
+    return places
 
 
 def metric_list(value: str, key: str = "metrics") -> list[str]:

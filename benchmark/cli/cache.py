@@ -112,7 +112,6 @@ def duration(word: str) -> float:
 
 
 def _chosen(entries: Sequence[CacheEntry], given: Namespace) -> list[CacheEntry]:
-    """Return the entries of a kind and an age."""
     now = time.time()
     return [
         entry

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.arguments import Parser
+from benchmark.cli.arguments import Parser, add_changes
 from benchmark.cli.imports import import_whole
 from benchmark.config.compose import compose
 from benchmark.errors import BenchmarkError
@@ -48,12 +48,7 @@ WIDTH = 66
 def parser() -> Parser:
     """Return the parser of this verb."""
     made = Parser("check", ABOUT, takes="an explainer", examples=EXAMPLES, overrides=True)
-    made.add_argument(
-        "change",
-        nargs="*",
-        metavar="key=value",
-        help="every key of `run`, such as explainer=<name>, model=... or dataset=...",
-    )
+    add_changes(made, "every key of `run`, such as explainer=<name>, model=... or dataset=...")
     return made
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from benchmark.cli.arguments import (
     Parser,
     add_run,
+    add_seed,
     add_wide,
     metric_list,
     share,
-    split_overrides,
+    take_metrics,
     whole,
 )
 from benchmark.config.run_config import MOST_RESAMPLES
-from benchmark.errors import unknown
 
 if TYPE_CHECKING:
     from benchmark.analysis.compare import Comparison
@@ -83,9 +83,7 @@ def parser() -> Parser:
         default=0.95,
         help="of the intervals",
     )
-    made.add_argument(
-        "--seed", metavar="N", type=whole("--seed", 0, digits=18), default=0, help="of the draws"
-    )
+    add_seed(made, "of the draws")
     add_wide(made)
     return made
 
@@ -93,12 +91,7 @@ def parser() -> Parser:
 def command(words: Sequence[str]) -> int:
     """Compare runs and print both tables."""
     given = parser().read(words)
-    places, changes = split_overrides(given.run)
-    for change in changes:
-        key, _, value = change.partition("=")
-        if key != "metrics":
-            raise unknown("key", key, ("metrics", *OLD))
-        given.metrics = metric_list(value)
+    places = take_metrics(given, given.run, ("metrics", *OLD))
     from benchmark.analysis.compare import compare_runs
     from benchmark.cli.find import find_all
 

@@ -140,9 +140,7 @@ def load_runs(folders: Sequence[Path], *, empty: bool = False) -> list[Run]:
 
 
 def _named(word: str) -> list[Path]:
-    """Return the runs whose path below a folder has the parts of a word, the last one perhaps
-    cut.
-    """
+    """Return the runs whose path below a folder has the parts of a word, the last perhaps cut."""
     parts = [part for part in Path(word).parts if part != RECORD]
     if not parts:
         return []
@@ -157,9 +155,7 @@ def _named(word: str) -> list[Path]:
 
 
 def _is_within(parts: Sequence[str], path: Path) -> bool:
-    """Return whether the parts follow one another in a path; the last one may be the start of
-    an id.
-    """
+    """Return whether the parts follow one another in a path, the last perhaps an id cut short."""
     *before, last = parts
     for at in range(len(path.parts) - len(before)):
         here = path.parts[at + len(before)]

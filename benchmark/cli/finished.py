@@ -91,7 +91,6 @@ def headline_of(record: RunRecord) -> str:
 
 
 def _say_failures(run: Run) -> None:
-    """How many neurons failed, and why the first did."""
     failed = [row for row in run.scores.rows() if row["status"] == FAILED]
     if failed:
         first = failed[0]
@@ -128,7 +127,11 @@ def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
         say(f"{one_line(f'{column.heading}: {column.description}')} (`show` prints all of it).\n")
     for run in unverified:
         _say(f"unverified, {run.record.explainer.name} {run.record.run_id}: {run.unverified}")
-    best = max(runs, key=lambda run: (not run.unverified, _headline(run)))
+    # The example shown after the table is no control where there is another run.
+    best = max(
+        runs,
+        key=lambda run: (not run.unverified, not run.record.explainer.control, _score(run)),
+    )
     where = shown_path(best.folder)
     layer, neuron = best.scores.neurons()[0]
     _say(f"\nmore:  python -m benchmark show {where}")
@@ -171,7 +174,7 @@ def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None)
         sys.stdout.write(f"more:  python -m benchmark show {where} {neuron[0]}.{neuron[1]}\n")
 
 
-def _score(run: Run, neuron: tuple[int, int] | None) -> float:
+def _score(run: Run, neuron: tuple[int, int] | None = None) -> float:
     """The correlation of a run, or of one neuron in it; minus infinity where there is none."""
     if neuron is None:
         found = run.record.metric(HEADLINE)
@@ -202,13 +205,6 @@ def shown_path(path: Path) -> str:
     """A path as a person would type it from here."""
     relative = os.path.relpath(path)
     return one_line(path if relative.startswith("..") else relative)
-
-
-def _headline(run: Run) -> float:
-    """The score by which the example shown after the table is chosen; controls come last."""
-    found = run.record.metric(HEADLINE)
-    score = found.mean if found is not None and found.mean is not None else 0.0
-    return score - 10 * run.record.explainer.control
 
 
 def _say(text: str) -> None:

@@ -51,9 +51,7 @@ def _names() -> list[str]:
 
 
 def _explanation_class(target: str) -> type:
-    """Return the class of an explainer's explanations; one without anything if it cannot be
-    obtained.
-    """
+    """Return the class of an explainer's explanations; `object` if it cannot be obtained."""
     import importlib
 
     module, _, name = target.rpartition(".")

@@ -13,9 +13,9 @@ from benchmark.cli.arguments import (
     add_rank_by,
     add_results,
     metric_list,
-    split_overrides,
+    take_metrics,
 )
-from benchmark.errors import BenchmarkError, unknown
+from benchmark.errors import BenchmarkError
 
 ABOUT = """\
 Ranks all comparable runs below some folders by their mean correlation on uniformly drawn text: a
@@ -67,14 +67,7 @@ def parser() -> Parser:
 def command(words: Sequence[str]) -> int:
     """Print, write or check the tables."""
     given = parser().read(words)
-    places, changes = split_overrides(given.results)
-    for change in changes:
-        key, _, value = change.partition("=")
-        if key != "metrics":
-            raise unknown("key", key, ("metrics",))
-        given.metrics = metric_list(value)
-    if changes and not places:
-        places = ["results"]
+    places = take_metrics(given, given.results) or ["results"]
     if given.rebuild or given.check:
         return _published(places, check=given.check)
     from benchmark.cli.find import find_places

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmark.cli.arguments import Parser
-from benchmark.cli.options import Option, options_of
+from benchmark.cli.options import options_of
 from benchmark.cli.plugins import usable
 from benchmark.config.catalogue import HINTS, Entry, entries
 from benchmark.errors import BenchmarkError, unknown
@@ -24,6 +24,7 @@ python -m benchmark list --options explainers   # the options of all of them
 """
 MARK = "† "
 KINDS = ("explainers", "models", "datasets", "metrics")
+OF_METRICS = ("description", "higher_is_better", "lower", "upper", "perfect", "sound", "unsound")
 SINGULAR = {"explainers": "explainer", "models": "model", "datasets": "dataset"}
 
 
@@ -67,7 +68,6 @@ def command(words: Sequence[str]) -> int:
 
 
 def _print_lists(found: dict[str, list[dict[str, Any]]]) -> None:
-    """Print a line for each choice."""
     for kind, some in found.items():
         if len(found) > 1:
             sys.stdout.write(f"{kind}:\n")
@@ -81,7 +81,6 @@ def _print_lists(found: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def _print_choice(row: dict[str, Any]) -> None:
-    """Print a choice with its options, their defaults and what they are."""
     from benchmark.terminal.table import print_rows, say
 
     say(f"{one_line(row['name'])}: {one_line(row['description'])}\n", indent=2)
@@ -119,26 +118,12 @@ def _row(group: str, entry: Entry) -> dict[str, Any]:
             row[key] = entry.config[key]
     if "_target_" in entry.config:
         row["target"] = entry.config["_target_"]
-    row["options"] = [_option_row(group, option) for option in options_of(group, entry)]
+    row["options"] = [
+        {"key": f"{group}.{one.name}", "default": one.default, "description": one.description}
+        for one in options_of(group, entry)
+    ]
     return row
 
 
-def _option_row(group: str, option: Option) -> dict[str, Any]:
-    return {
-        "key": f"{group}.{option.name}",
-        "default": option.default,
-        "description": option.description,
-    }
-
-
 def _metric_row(name: str, metric: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "description": metric.description,
-        "higher_is_better": metric.higher_is_better,
-        "lower": metric.lower,
-        "upper": metric.upper,
-        "perfect": metric.perfect,
-        "sound": metric.sound,
-        "unsound": metric.unsound,
-    }
+    return {"name": name, **{field: getattr(metric, field) for field in OF_METRICS}}

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.arguments import Parser, add_run, add_trust
-from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
@@ -59,22 +58,13 @@ def command(words: Sequence[str]) -> int:
     """Log every run that is named; of several, one that cannot be read is named and left out."""
     given = parser().read(words)
     options = _options(given)
-    from benchmark.cli.find import find_folders
+    from benchmark.cli.find import find_folders, load_runs
     from benchmark.results import load_run
     from benchmark.tracking import make_tracker
     from leaderboards.tracker_extras import extras_of
 
-    found = dict.fromkeys(folder for word in given.run for folder in find_folders(word))
-    unread = 0
-    for folder in found:
-        try:
-            run = load_run(folder)
-        except BenchmarkError as error:
-            if len(found) == 1:
-                raise
-            unread += 1
-            sys.stderr.write(f"left out: {one_line(error)}\n")
-            continue
+    folders = list(dict.fromkeys(folder for word in given.run for folder in find_folders(word)))
+    for run in [load_run(folders[0])] if len(folders) == 1 else load_runs(folders):
         tracker = make_tracker({**options, "group": options.get("group") or _own_group(run)})
         tracker.start(_name(run), run.record.config)
         try:
@@ -86,8 +76,6 @@ def command(words: Sequence[str]) -> int:
         for message in messages:
             sys.stdout.write(f"  {message}\n")
         sys.stdout.flush()
-    if unread == len(found):
-        raise BenchmarkError("none of the runs there can be read.")
     return 0
 
 

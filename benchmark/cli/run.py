@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cli.arguments import Parser, add_wide
+from benchmark.cli.arguments import Parser, add_changes, add_wide
 from benchmark.cli.imports import import_whole
 from benchmark.config.catalogue import config_folder
-from benchmark.config.compose import compose_all
+from benchmark.config.compose import compose, compose_sweep
 from benchmark.errors import message_of
 from benchmark.plugins.trusted import targets_of
 from benchmark.token_text import one_line
@@ -62,7 +62,7 @@ def parser() -> Parser:
     """Return the parser of this verb."""
     about = ABOUT.format(config=config_folder() / "config.yaml")
     made = Parser("run", about, examples=EXAMPLES, overrides=True)
-    made.add_argument("change", nargs="*", metavar="key=value", help="keys of the configuration")
+    add_changes(made, "keys of the configuration")
     made.add_argument(
         "-m",
         "--multirun",
@@ -81,7 +81,7 @@ def command(words: Sequence[str]) -> int:
     changes = [*given.change, *(["dry_run=true"] if given.dry_run else [])]
     typed = ["python", "-m", "benchmark", "run", *words]
     session = _Session(typed, sweep)
-    for composed in compose_all(changes, sweep=sweep):
+    for composed in compose_sweep(changes) if sweep else [compose(changes)]:
         session.run(composed)
     return session.close()
 

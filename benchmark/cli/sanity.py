@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.arguments import Parser, add_run, add_wide, whole
+from benchmark.cli.arguments import Parser, add_changes, add_run, add_seed, add_wide
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
@@ -44,21 +44,13 @@ def parser() -> Parser:
         overrides=True,
     )
     add_run(made)
-    made.add_argument(
-        "change",
-        nargs="*",
-        metavar="key=value",
-        help="keys of the configuration: metrics=... (a set of configs/metrics, or names: "
+    add_changes(
+        made,
+        "keys of the configuration: metrics=... (a set of configs/metrics, or names: "
         "metrics=[pearson,f1]), device=..., batch_tokens=..., cache_dir=...",
     )
     made.add_argument("--metrics", metavar="NAME,...", help="the same as metrics=[NAME,...]")
-    made.add_argument(
-        "--seed",
-        metavar="N",
-        type=whole("--seed", 0, digits=18),
-        default=0,
-        help="which labels go missing or are added",
-    )
+    add_seed(made, "which labels go missing or are added")
     add_wide(made)
     return made
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.arguments import Parser, add_run, add_trust, add_wide
+from benchmark.cli.arguments import Parser, add_changes, add_run, add_trust, add_wide
 from benchmark.cli.imports import import_whole
 from benchmark.config.catalogue import metrics_config
 from benchmark.errors import BenchmarkError, described
@@ -53,12 +53,8 @@ def parser() -> Parser:
         overrides=True,
     )
     add_run(made)
-    made.add_argument(
-        "change",
-        nargs="*",
-        metavar="key=value",
-        help=f"keys of the configuration: {', '.join(f'{key}=...' for key in CHANGEABLE)}",
-    )
+    keys = ", ".join(f"{key}=..." for key in CHANGEABLE)
+    add_changes(made, f"keys of the configuration: {keys}")
     add_wide(made)
     add_trust(made)
     return made

@@ -9,7 +9,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cli.arguments import HELP, Parser, add_run, add_trust, add_wide, share, whole
+from benchmark.cli.arguments import (
+    HELP,
+    Parser,
+    add_above,
+    add_run,
+    add_top,
+    add_trust,
+    add_wide,
+    whole,
+)
 from benchmark.errors import BenchmarkError, unknown
 
 if TYPE_CHECKING:
@@ -80,20 +89,8 @@ def parser() -> Parser:
         help="neurons whose graph falls into at least N unconnected parts, 2 if no number is given "
         "(candidates for several meanings)",
     )
-    made.add_argument(
-        "--above",
-        metavar="SHARE",
-        type=share("--above"),
-        default=0.0,
-        help="count only patterns of at least this activation; 1 is the neuron's largest",
-    )
-    made.add_argument(
-        "--top",
-        metavar="N",
-        type=whole("--top", 0),
-        default=50,
-        help="how many neurons to list; 0 lists all",
-    )
+    add_above(made)
+    add_top(made, 50, "how many neurons to list; 0 lists all")
     add_wide(made)
     add_trust(made)
     return made
@@ -218,6 +215,6 @@ def print_found(found: Found, query: Query, top: int) -> None:
         sys.stdout.write(f"the {len(hits)} strongest are listed; --top 0 lists all\n")
 
 
-def fitted(text: str) -> str:
+def fitted(text: str, width: int = WIDTH) -> str:
     """Return a pattern of bounded width: what is furthest from the activating token is left out."""
-    return text if len(text) <= WIDTH else f"…{text[1 - WIDTH :]}"
+    return text if len(text) <= width else f"…{text[1 - width :]}"

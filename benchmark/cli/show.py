@@ -20,8 +20,7 @@ from benchmark.cli.arguments import (
     subject_changes,
     whole,
 )
-from benchmark.errors import BenchmarkError, named
-from benchmark.plugins.isolation import isolated
+from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
 
 if TYPE_CHECKING:
@@ -127,7 +126,6 @@ def command(words: Sequence[str]) -> int:
 
 
 def _show_one(run: Run, neuron: tuple[int, int], given: Namespace) -> None:
-    """Show a neuron of one run as the options say."""
     from benchmark.graphs.files import files_for
 
     layer, index = neuron
@@ -146,9 +144,7 @@ def _show_one(run: Run, neuron: tuple[int, int], given: Namespace) -> None:
 
 
 def _graph_last(words: Sequence[str]) -> list[str]:
-    """Return the words with a `--graph` that the run or a neuron follows at their end, without
-    a value.
-    """
+    """Return the words with a `--graph` before the run or a neuron moved to their end."""
     written = list(words)
     if "--graph" in written:
         at = written.index("--graph")
@@ -270,20 +266,12 @@ def show_neuron(
         from benchmark.evidence import DEAD_MEANS
 
         sys.stdout.write(f"it is dead: {DEAD_MEANS}\n")
-    explanation = ReopenedRun(run, given.trust).explanation(saved)
+    reopened = ReopenedRun(run, given.trust)
+    explanation = reopened.explanation(saved)
     if explanation is None:
         sys.stdout.write(f"failed: {one_line(saved.error)}\n")
     else:
-        try:
-            with isolated(record.explainer.target, "while it describes"):
-                description = str(explanation.describe())
-        except BenchmarkError:
-            raise
-        except Exception as error:
-            raise BenchmarkError(
-                f"explainer {record.explainer.target} cannot describe neuron {layer}.{neuron}: "
-                f"{named(error)}"
-            ) from error
+        description = reopened.describe(explanation, saved.name)
         sys.stdout.write("\n")
         say(f"{description}\n", indent=4)
     subject = None

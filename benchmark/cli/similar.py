@@ -6,7 +6,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmark.cli.arguments import Parser, add_run, add_trust, add_wide, share, whole
+from benchmark.cli.arguments import (
+    Parser,
+    add_above,
+    add_run,
+    add_top,
+    add_trust,
+    add_wide,
+    share,
+)
+from benchmark.cli.search import fitted
 
 if TYPE_CHECKING:
     from benchmark.graphs.graph import NeuronGraph
@@ -42,20 +51,8 @@ def parser() -> Parser:
         default=0.9,
         help="above 0, at most 1",
     )
-    made.add_argument(
-        "--top",
-        metavar="N",
-        type=whole("--top", 0),
-        default=20,
-        help="how many pairs of each kind to list; the counts are of all",
-    )
-    made.add_argument(
-        "--above",
-        metavar="SHARE",
-        type=share("--above"),
-        default=0.0,
-        help="count only patterns of at least this activation; 1 is the neuron's largest",
-    )
+    add_top(made, 20, "how many pairs of each kind to list; the counts are of all")
+    add_above(made)
     add_wide(made)
     add_trust(made)
     return made
@@ -131,5 +128,4 @@ def _text(graph: NeuronGraph, other: NeuronGraph) -> str:
     """Return the pattern that shares most with the other graph, its end if it is long."""
     from benchmark.graphs.features import alike
 
-    text = graph.text(alike(graph, other))
-    return text if len(text) <= WIDTH else f"…{text[1 - WIDTH :]}"
+    return fitted(graph.text(alike(graph, other)), WIDTH)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.arguments import Parser, add_trust, path_of, whole
+from benchmark.cli.arguments import Parser, add_seed, add_trust, path_of, whole
 from benchmark.cli.imports import import_whole
 from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
@@ -61,12 +61,7 @@ def parser() -> Parser:
         default=16,
         help="how many neurons are simulated again",
     )
-    made.add_argument(
-        "--seed",
-        metavar="N",
-        type=whole("--seed", 0, digits=18),
-        help="what draws them (default: another one each time)",
-    )
+    add_seed(made, "what draws them (default: another one each time)", None)
     made.add_argument("--cache-dir", metavar="FOLDER", help="where activations are kept")
     made.add_argument(
         "--check",

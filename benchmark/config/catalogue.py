@@ -86,25 +86,43 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
 
 
 def plugins(points: str = PLUGINS) -> list[Entry]:
-    """Return explainers or scorers of installed packages, each an entry point that names its class.
+    """Return the explainers or scorers of installed packages that their names reach."""
+    return read_plugins(points)[0]
 
-    Nothing of theirs is imported. Those whose name cannot be typed or is taken are not among them:
-    `benchmark.cli.plugins` tells which and why.
+
+def read_plugins(points: str = PLUGINS) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """Return explainers or scorers of installed packages, and why a name of theirs reaches none.
+
+    Each is an entry point that names its class; nothing of theirs is imported.
     """
     group = "explainer" if points == PLUGINS else "scorer"
+    kind = "an explainer" if group == "explainer" else "a scorer"
     own = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     found: dict[str, Entry] = {}
+    problems: list[tuple[str, str]] = []
     for point in plugin_points(points):
-        target = target_of(point)
-        if point.name in own or point.name in found or not re.fullmatch(NAME, point.name):
-            continue
+        name, target = point.name, target_of(point)
+        first = found[name].config["_target_"] if name in found else None
         if target is None:
+            why = f"its entry point {str(point.value)!r:.60} is not module:Class"
+            problems.append((name, why))
             continue
-        description = f"plug-in {target}"
-        config: dict[str, Any] = {"name": point.name, "description": description}
-        config |= {"control": False} if group == "explainer" else {}
-        found[point.name] = Entry(point.name, description, {**config, "_target_": target})
-    return list(found.values())
+        if not re.fullmatch(NAME, name):
+            why = "its name may hold letters, digits and . _ - alone"
+        elif name in own:
+            why = f"{kind} of the benchmark has the same name"
+        elif first is not None:
+            why = f"plug-in {first} has the same name"
+        else:
+            description = f"plug-in {target}"
+            config: dict[str, Any] = {"name": name, "description": description}
+            config |= {"control": False} if group == "explainer" else {}
+            found[name] = Entry(name, description, {**config, "_target_": target})
+            continue
+        if target != first:
+            use = f"use {group}._target_={target}"
+            problems.append((name, f"plug-in {target}: {why}; {use}"))
+    return list(found.values()), problems
 
 
 def plugin_points(group: str = PLUGINS) -> list[EntryPoint]:

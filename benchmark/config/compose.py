@@ -47,15 +47,6 @@ def compose_sweep(words: Sequence[str]) -> list[DictConfig]:
     return _composed([prepare_overrides(job) for job in jobs])
 
 
-def compose_all(words: Sequence[str], *, sweep: bool) -> list[DictConfig]:
-    """Return what `compose` or, for a sweep, `compose_sweep` gives.
-
-    Raises:
-        BenchmarkError: as they do.
-    """
-    return compose_sweep(words) if sweep else [compose(words)]
-
-
 def _combinations(words: Sequence[str]) -> list[list[str]]:
     """Return the overrides of each run of a sweep; of a key that is given twice the last counts."""
     from hydra.core.override_parser.overrides_parser import OverridesParser

@@ -92,9 +92,7 @@ def _choice(words: Sequence[str], group: str) -> str | None:
 
 
 def _with_metrics(word: str) -> list[str]:
-    """Return `metrics=[pearson,f1]` as the standard metrics with other names; other words as
-    they are.
-    """
+    """Return `metrics=[pearson,f1]` as the standard set with these names; other words as given."""
     key, _, value = word.partition("=")
     names = metric_names(value) if key == "metrics" else None
     if names is None:

@@ -158,9 +158,7 @@ class RunConfig:
 
     @property
     def other_reference(self) -> str | None:
-        """Return the firing reference that scores are computed under besides the chosen one, if
-        any.
-        """
+        """Return the firing reference besides the chosen one that scores are under, if any."""
         if not self.metrics.both_references:
             return None
         return next(name for name in FIRING_REFERENCES if name != self.firing_reference)
@@ -193,13 +191,8 @@ def check_config(composed: DictConfig) -> RunConfig:
         if group.get("name") == "custom":
             # Two classes of somebody's own are not the same one in a table.
             group["name"] = str(group.get("_target_")).rpartition(".")[2]
-    for name, group in (
-        ("model", config.model),
-        ("dataset", config.dataset),
-        ("explainer", config.explainer),
-        ("unit", config.unit),
-        ("simulator", config.simulator),
-    ):
+    for name in ("model", "dataset", "explainer", "unit", "simulator"):
+        group = getattr(config, name)
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
     config.scorers, config.scorer = resolved(config.scorer, config.scorers), None
     _check_names(config)
@@ -241,9 +234,7 @@ def _keys_of(section: type, above: str = "") -> Iterator[str]:
 
 
 def _section(hint: Any) -> type | None:
-    """Return the dataclass of a group of keys, also of one that may be null; None for other
-    types.
-    """
+    """Return the dataclass of a group of keys, which may be null; None for other types."""
     for option in (hint, *typing.get_args(hint)):
         if isinstance(option, type) and dataclasses.is_dataclass(option):
             return option
@@ -302,9 +293,7 @@ def _wrong_type(key: str, value: Any) -> BenchmarkError:
 
 
 def _wanted(key: str) -> str | None:
-    """Return what the value of a key has to be, for a message; None if the key has no fixed
-    type.
-    """
+    """Return what a key's value has to be, for a message; None if it has no fixed type."""
     hint: Any = RunConfig
     for part in re.sub(r"\[\d+\]", "", key).split("."):
         section = _section(hint)

@@ -91,9 +91,7 @@ def quote(text: str) -> str:
 
 
 def unreadable(words: list[str], sweep: bool) -> BenchmarkError | None:
-    """Return what is wrong with the first override that Hydra cannot read, None if it reads
-    them all.
-    """
+    """Return what is wrong with the first override that Hydra cannot read, None for none."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

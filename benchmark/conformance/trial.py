@@ -234,9 +234,7 @@ class Trial:
     def jointly(
         self, explanations: Sequence[Explanation], tokens: Int[Tensor, "batch pos"]
     ) -> Float[Tensor, "batch pos n"] | None:
-        """Return the explainer's joint simulation, None where it has none. Raises as
-        `simulated`.
-        """
+        """Return the joint simulation, None where there is none. Raises as `simulated`."""
         if self.simulator is not None:
             return self._predicted(explanations, tokens).permute(1, 2, 0)
         joint = getattr(self.explainer, "simulate_block", None)

@@ -79,7 +79,7 @@ class KeptAnswers:
             line = parse_line(entry)
             answer: Explanation | Failure = Failure(line.error or "")
             if line.explanation is not None:
-                answer = restore(line.explanation, f"{line.layer}.{line.neuron}")
+                answer = restore(line.explanation, line.name)
             self.answers[line.neuron] = Explained(answer, Costs(entry["costs"]))
             self._add(entry["spent"])
 
@@ -252,7 +252,6 @@ def _ask(
 
 
 def _shown(explainer: Explainer, evidence: Evidence, rows: Sequence[int]) -> Evidence:
-    """Return what an explainer sees of some neurons of a block."""
     evidence = evidence.restricted_to(evidence_of(explainer))
     if len(rows) == evidence.n_neurons:
         return evidence
@@ -271,7 +270,6 @@ def _checked(given: Answer, explainer: str) -> tuple[Explained, dict[str, Any] |
     except (BenchmarkError, TypeError, ValueError) as error:
         raise BenchmarkError(f"explainer '{explainer}': {error}") from error
     if not isinstance(answer, Failure):
-        # Its scores could not be repeated.
         checked, data = saved_form(answer)
         return Explained(checked, costs), data
     reason = answer.error if isinstance(answer.error, str) else ""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from benchmark.config.run_config import RunConfig, listed_neurons
 from benchmark.corpus import Corpus, load_corpus
 from benchmark.errors import BenchmarkError
-from benchmark.evaluation.blocks import cut_blocks
 from benchmark.evidence import (
     DEAD_MEANS,
     Block,
@@ -125,21 +125,28 @@ def open_experiment(config: RunConfig) -> Experiment:
     layers = _layers(config, subject)
     cache = TensorCache(cache_folder(config), writes=not config.dry_run)
     corpus = open_corpus(config, subject)
-    contexts = config.contexts
     settings = EvidenceSettings(
-        explain=contexts.explain,
-        sample=contexts.sample,
-        exemplars=contexts.exemplars,
-        held_out=contexts.held_out,
-        uniform=contexts.uniform,
-        top=contexts.top,
-        calibrate=contexts.calibrate,
+        **asdict(config.contexts),
         firing=config.firing_threshold,
         firing_reference=config.firing_reference,
         seed=config.seed,
     )
     store = EvidenceStore(subject, corpus, settings, cache)
     return Experiment(config, subject, corpus, store, layers)
+
+
+def cut_blocks(neurons: Iterable[tuple[int, Tensor | Sequence[int]]], size: int) -> list[Block]:
+    """Cut neurons into blocks of at most `size` neurons of one layer, numbered in their order.
+
+    What is saved of an unfinished run and what is cached of a block depend on where it is cut.
+
+    Args:
+        neurons: each layer with its neurons.
+        size: `neurons.block_size` of the run.
+    """
+    parts = [(layer, part) for layer, some in neurons for part in torch.as_tensor(some).split(size)]
+    whole = [(layer, part) for layer, part in parts if len(part)]
+    return [Block(number, layer, part) for number, (layer, part) in enumerate(whole)]
 
 
 def open_subject(config: RunConfig) -> Subject:
@@ -221,11 +228,19 @@ def _subject(model: str, device: str | None, dtype: str, unit: str) -> Subject:
 def _corpus(
     dataset: str, subject: Subject, context_length: int, folder: Path, writes: bool
 ) -> Corpus:
+    cache = TensorCache(folder, writes=writes)
+    return corpus_for(subject, json.loads(dataset), context_length, cache)
+
+
+def corpus_for(
+    subject: Subject, dataset: Mapping[str, Any], context_length: int, cache: TensorCache
+) -> Corpus:
+    """Load a corpus as a subject reads it; token ids are kept in a cache."""
     return load_corpus(
-        json.loads(dataset),
+        dataset,
         subject.tokenizer,
         bos=subject.bos,
         context_length=context_length,
-        cache=TensorCache(folder, writes=writes),
+        cache=cache,
         tokenizer_fingerprint=subject.tokenizer_fingerprint,
     )

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from benchmark.errors import (
-    BenchmarkError,
-    described,
-    is_of_surroundings,
-    is_out_of_memory,
-)
+from benchmark.errors import BenchmarkError, described, is_of_surroundings, is_out_of_memory
 from benchmark.interface import (
     EVIDENCE_KINDS,
     TEXT,
@@ -28,9 +23,9 @@ from benchmark.interface import (
 )
 from benchmark.plugins.base import BaseExplainer
 from benchmark.plugins.handed import handed
-from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
-from benchmark.plugins.objects import class_of, object_of
-from benchmark.results import DESCRIPTIVE, SavedExplanation
+from benchmark.plugins.isolation import contained, isolated, reason_of
+from benchmark.plugins.making import make
+from benchmark.results import SavedExplanation
 from benchmark.results.encoding import explanation_text
 
 TRIES_AGAIN = "What is explained is kept; the same command tries again."
@@ -52,60 +47,14 @@ def build_explainer(config: Mapping[str, Any]) -> Explainer:
     Raises:
         BenchmarkError: the class cannot be imported, refuses its options or is no explainer.
     """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
     target = config.get("_target_")
     if not isinstance(target, str) or not target:
         raise BenchmarkError(
             "the explainer has no class; name one with explainer._target_=package.module.Class."
         )
-    given = object_of(config)
-    if given is not None:
-        check_explainer(given, target)
-        return cast(Explainer, given)
-    label = f"'{target}'"
-    if config.get("name") not in (None, target.rpartition(".")[2]):
-        label = f"'{config['name']}' ({target})"
-    imported_class(target, label)
-    options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
-    try:
-        with isolated(target, "while it is made", warn=True):
-            explainer = instantiate(options, _convert_="all")
-    except (InstantiationException, EndsProgramError) as error:
-        reason = error.__cause__ if isinstance(error, InstantiationException) else None
-        raise BenchmarkError(
-            f"explainer {label} could not be made: {described(reason or error)}"
-        ) from error
+    explainer = make(config, "explainer")
     check_explainer(explainer, target)
     return cast(Explainer, explainer)
-
-
-def imported_class(target: str, label: str, group: str = "explainer") -> Any:
-    """Import the class that `package.module.Class` names; `label` is what messages call it.
-
-    Raises:
-        BenchmarkError: there is none, or its module cannot be imported.
-    """
-    handed_over = class_of(target)
-    if handed_over is not None:
-        return handed_over
-    module_name, _, class_name = target.rpartition(".")
-    if not module_name:
-        raise BenchmarkError(
-            f"{group}._target_={target} names no module; write package.module.Class."
-        )
-    try:
-        with isolated(target, "while it is imported", warn=True):
-            module = importlib.import_module(module_name)
-            known = hasattr(module, class_name)
-    except Exception as error:
-        raise BenchmarkError(
-            f"{group} {label}: module '{module_name}' could not be imported: {reason_of(error)}"
-        ) from error
-    if not known:
-        raise BenchmarkError(f"{group} {label}: module '{module_name}' has no '{class_name}'.")
-    return getattr(module, class_name)
 
 
 def check_explainer(explainer: Any, target: str) -> None:
@@ -115,13 +64,8 @@ def check_explainer(explainer: Any, target: str) -> None:
         BenchmarkError: something is missing, or it asks for evidence that there is not.
     """
     for name in ("explain", "evidence", "explanation_class"):
-        try:
-            with contained():
-                known = hasattr(explainer, name)
-        except Exception as error:
-            raise BenchmarkError(
-                f"explainer '{target}': its '{name}' cannot be read: {reason_of(error)}"
-            ) from error
+        with reading(target, name):
+            known = hasattr(explainer, name)
         if not known:
             way = "benchmark.interface.Explainer says what an explainer needs."
             if name == "explanation_class" and isinstance(explainer, BaseExplainer):
@@ -133,21 +77,32 @@ def check_explainer(explainer: Any, target: str) -> None:
     evidence_of(explainer)
 
 
+@contextlib.contextmanager
+def reading(explainer: str, attribute: str) -> Iterator[None]:
+    """Let an attribute of an explainer be read, which may be code that raises anything.
+
+    Raises:
+        BenchmarkError: it cannot be read.
+    """
+    try:
+        with contained():
+            yield
+    except Exception as error:
+        raise BenchmarkError(
+            f"explainer '{explainer}': its '{attribute}' cannot be read: {reason_of(error)}"
+        ) from error
+
+
 def evidence_of(explainer: Explainer) -> str:
     """Return the kind of evidence that an explainer uses.
 
     Raises:
         BenchmarkError: it is none that there is, or the explainer cannot say.
     """
-    try:
-        with contained():
-            evidence = explainer.evidence
-            known = isinstance(evidence, str) and evidence in EVIDENCE_KINDS
-            shown = f"{evidence}"
-    except Exception as error:
-        raise BenchmarkError(
-            f"explainer '{name_of(explainer)}': its 'evidence' cannot be read: {reason_of(error)}"
-        ) from error
+    with reading(name_of(explainer), "evidence"):
+        evidence = explainer.evidence
+        known = isinstance(evidence, str) and evidence in EVIDENCE_KINDS
+        shown = f"{evidence}"
     if not known:
         raise BenchmarkError(
             f"explainer '{name_of(explainer)}' asks for evidence '{shown}'; it can be "
@@ -227,20 +182,24 @@ def restore(
         return Failure(saved.error or "failed")
     if isinstance(explainer, NeedsSubject):  # its simulator may need the tokenizer
         explainer.bind(handed(subject))
-    explanation = load_explanation(explainer, saved.explanation, f"{saved.layer}.{saved.neuron}")
+    explanation = load_explanation(explainer, saved.explanation, saved.name)
     if isinstance(explanation, NeedsSubject):
         explanation.bind(handed(subject))
     return explanation
 
 
 def saved_form(
-    answer: Explanation,
-) -> tuple[Explanation, dict[str, Any]] | tuple[Failure, None]:
-    """Return an explanation with what is saved of it, or the failure of one that cannot be saved.
+    answer: Explanation | Failure,
+) -> tuple[Explanation | Failure, dict[str, Any] | None]:
+    """Return an answer and what is saved of it: None of a failure.
+
+    An explanation that cannot be saved is a failure: its scores could not be repeated.
 
     Raises:
         BenchmarkError: the surroundings are at fault.
     """
+    if isinstance(answer, Failure):
+        return answer, None
     try:
         with contained():
             data = answer.to_dict()
@@ -253,19 +212,6 @@ def saved_form(
     except Exception as error:
         return Failure(f"the explanation cannot be saved: {described(error)}"), None
     return answer, saved
-
-
-def saved_forms(
-    answers: Sequence[Explanation | Failure],
-) -> tuple[list[Explanation | Failure], list[dict[str, Any] | None]]:
-    """Return the answers and what is saved of each, None for a failure; see `saved_form`."""
-    kept: list[Explanation | Failure] = []
-    saved: list[dict[str, Any] | None] = []
-    for answer in answers:
-        one, data = (answer, None) if isinstance(answer, Failure) else saved_form(answer)
-        kept.append(one)
-        saved.append(data)
-    return kept, saved
 
 
 def failure_or_end(error: Exception, where: str) -> Failure:

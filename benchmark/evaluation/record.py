@@ -42,9 +42,7 @@ from benchmark.scorers.chosen import added_columns, own_scorers, scorers_identit
 
 
 def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, Any]:
-    """Return everything that determines the numbers of a run; equal identities give equal
-    results.
-    """
+    """Return all that determines the numbers of a run: equal identities give equal results."""
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
     del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
@@ -110,16 +108,22 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
             raise KeyError(column.name)
     summary: dict[str, MetricSummary | int] = {}
     layers = scores.column("layer")
+    options: dict[str, Any] = {
+        "resamples": config.bootstrap.resamples,
+        "level": config.bootstrap.confidence,
+        "seed": config.seed,
+    }
     for column in scores.described:
         values = scores.column(column.name)
         if column.summary == MEAN:
-            summary[column.name] = _mean_with_intervals(
-                config, values, layers, replicates=scores.replicates(column.name)
+            replicates = scores.replicates(column.name)
+            summary[column.name] = mean_with_intervals(
+                values, layers=layers, replicates=replicates, **options
             )
             if column.weights in scores.columns:
                 weights = scores.column(column.weights)
-                summary[f"{column.name}_weighted"] = _mean_with_intervals(
-                    config, values, layers, weights
+                summary[f"{column.name}_weighted"] = mean_with_intervals(
+                    values, layers=layers, weights=weights, **options
                 )
         elif column.summary == COUNT:
             summary[column.name] = int(values.sum())
@@ -141,24 +145,6 @@ def _plain(values: NDArray[Any], *, median: bool) -> MetricSummary:
         median=float(np.median(known)) if median and len(known) else None,
         n=len(known),
         n_null=len(values) - len(known),
-    )
-
-
-def _mean_with_intervals(
-    config: RunConfig,
-    values: NDArray[Any],
-    layers: NDArray[Any],
-    weights: NDArray[Any] | None = None,
-    replicates: metrics.Replicates | None = None,
-) -> MetricSummary:
-    return mean_with_intervals(
-        values,
-        layers=layers,
-        weights=weights,
-        replicates=replicates,
-        resamples=config.bootstrap.resamples,
-        level=config.bootstrap.confidence,
-        seed=config.seed,
     )
 
 

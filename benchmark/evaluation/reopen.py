@@ -7,14 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from benchmark.config.literal import literal
-from benchmark.errors import BenchmarkError
-from benchmark.evaluation.explain import check_explainer, imported_class, load_explanation, restore
+from benchmark.errors import BenchmarkError, named
+from benchmark.evaluation.explain import check_explainer, load_explanation, restore
 from benchmark.evaluation.simulators import SimulatedExplainer, check_simulator
 from benchmark.files.reading import first_line
 from benchmark.interface import Explainer, Explanation, Failure, Simulator, SubjectModel
+from benchmark.plugins.isolation import isolated
+from benchmark.plugins.making import imported_class, options_of
 from benchmark.plugins.objects import object_of
 from benchmark.plugins.trusted import TARGET, UntrustedError, canonical, check_options
-from benchmark.results import DESCRIPTIVE, Run, SavedExplanation
+from benchmark.results import Run, SavedExplanation
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
@@ -70,8 +72,7 @@ class ReopenedRun:
         """
         options = self.run.record.explainer.options
         check_options(options, f"the run in '{self.run.folder}'", self._trust)
-        given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
-        explainer = object_of(options) or _made(given)
+        explainer = object_of(options) or _made(options_of(options), "explainer")
         check_explainer(explainer, str(options[TARGET]))
         return cast(Explainer, explainer)
 
@@ -83,7 +84,24 @@ class ReopenedRun:
         """
         if saved.explanation is None:
             return None
-        return load_explanation(self._alone, saved.explanation, f"{saved.layer}.{saved.neuron}")
+        return load_explanation(self._alone, saved.explanation, saved.name)
+
+    def describe(self, explanation: Explanation, neuron: str) -> str:
+        """Return an explanation of the run as text for a person.
+
+        Raises:
+            BenchmarkError: it cannot describe itself, or changes something that others share.
+        """
+        target = self.run.record.explainer.target
+        try:
+            with isolated(target, "while it describes"):
+                return str(explanation.describe())
+        except BenchmarkError:
+            raise
+        except Exception as error:
+            raise BenchmarkError(
+                f"explainer {target} cannot describe neuron {neuron}: {named(error)}"
+            ) from error
 
     def restored(self, saved: SavedExplanation, subject: SubjectModel) -> Explanation | Failure:
         """Return the explanation of a line, ready to simulate, or its failure.
@@ -191,26 +209,25 @@ def check_fingerprint(run: Run, what: str, then: str, now: str) -> None:
 
 def blocks_of(run: Run, experiment: Experiment) -> list[Block]:
     """Return the neurons of a run in the blocks that they were explained in."""
-    from benchmark.evaluation.blocks import cut_blocks
+    from benchmark.evaluation.experiment import cut_blocks
 
     neurons = sorted(run.record.neurons.per_layer.items())
     return cut_blocks(neurons, experiment.config.neurons.block_size)
 
 
 def _made_simulator(options: Mapping[str, Any]) -> Simulator:
-    given = {key: value for key, value in options.items() if key not in DESCRIPTIVE}
-    made = object_of(options) or _made(given, "simulator")
+    made = object_of(options) or _made(options_of(options), "simulator")
     return check_simulator(made, str(options[TARGET]))
 
 
-def _made(value: Any, kind: str = "explainer") -> Any:
+def _made(value: Any, kind: str) -> Any:
     """Return options with the classes that they name made; all of them were checked before."""
     if isinstance(value, Mapping):
         options = {str(key): _made(entry, kind) for key, entry in value.items() if key != TARGET}
         if TARGET not in value:
             return options
         target = canonical(str(value[TARGET]))
-        made_of = imported_class(target, f"'{target}'", kind)
+        made_of = imported_class(target, kind, f"'{target}'")
         try:
             return made_of(**options)
         except (Exception, SystemExit) as error:

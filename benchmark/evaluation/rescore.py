@@ -124,9 +124,7 @@ def run_to_score(path: Path) -> Run:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether the new files, moved already or not, are those that `score` wrote for this
-    run.
-    """
+    """Return whether the new files, moved already or not, are those `score` wrote for the run."""
     expected = read_record_of(folder).run_id
     try:
         record = read_record_of(folder / RESCORED)

@@ -104,7 +104,6 @@ def run(
 
 
 def _reused(experiment: Experiment, blocks: Sequence[Block], folder: Path) -> Outcome:
-    """Return a run that had been finished before."""
     try:
         run = load_run(folder)
     except BenchmarkError as error:
@@ -126,7 +125,6 @@ def _compute(
     command: Sequence[str],
     tracker: Tracker,
 ) -> Outcome:
-    """Explain, simulate, score and save every block that is not saved yet."""
     started = datetime.now(timezone.utc)
     if isinstance(explainer, NeedsSubject):  # its simulator may need the tokenizer
         explainer.bind(experiment.handed_subject)
@@ -191,7 +189,6 @@ def _none_explained(scores: Scores, failures: Path, name: str) -> BenchmarkError
 def _run_block(
     experiment: Experiment, explainer: Explainer, block: Block, journal: Journal
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return rows of scores and lines of explanations of one block."""
     subject, store = experiment.subject, experiment.store
     handed, explains = experiment.handed_subject, explaining(explainer)
     evidence = store.evidence(block)

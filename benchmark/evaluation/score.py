@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.evaluation.experiment import Experiment
-from benchmark.evaluation.explain import restore, saved_forms
+from benchmark.evaluation.explain import restore, saved_form
 from benchmark.evaluation.simulate import Simulation, simulate
 from benchmark.evidence import Block, Truth
 from benchmark.interface import Explainer, Explanation, Failure, ScoredBlock
@@ -44,16 +44,16 @@ def score_explanations(
     """
     truth = experiment.store.truth(block)
     # Before anything is simulated, so that no explanation is found late to be none.
-    answers, saved = saved_forms(explanations)
+    saved = [saved_form(one) for one in explanations]
     began = time.perf_counter()
-    simulated = simulate(explainer, answers, truth.tokens)
+    simulated = simulate(explainer, [answer for answer, _ in saved], truth.tokens)
     if simulated.predicted is not None:
         truth = replace(truth, predicted=simulated.predicted)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     columns = _scores(experiment, scored_block(experiment, explainer, block, truth, simulated))
     columns |= simulated.costs
     rows, lines = [], []
-    for i, (neuron, explanation, data) in enumerate(
+    for i, (neuron, explanation, (_, data)) in enumerate(
         zip(block.neurons.tolist(), simulated.explanations, saved, strict=True)
     ):
         row: dict[str, Any] = {"layer": block.layer, "neuron": neuron}

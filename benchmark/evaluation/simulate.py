@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, is_of_surroundings, is_out_of_memory
-from benchmark.evaluation.explain import TRIES_AGAIN, name_of
+from benchmark.evaluation.explain import TRIES_AGAIN, name_of, reading
 from benchmark.evaluation.predictions import is_unchanged, numbers_of
 from benchmark.evaluation.simulators import SimulatedExplainer, needs_simulator
 from benchmark.interface import (
@@ -91,18 +91,19 @@ def simulate(
         if not (joint and rows and _jointly(joint, results, rows, given, predictions)):
             for row in rows:
                 _one(results, row, given, predictions)
+    for row in rows:
+        if not torch.isfinite(predictions[row]).all():
+            _fail(results, row, given, predictions, "predicted a number that is not finite")
     return Simulation(predictions, results)
 
 
+@dataclass(frozen=True)
 class _Given:
     """The tokens that are handed over to be simulated, always as they were."""
 
-    def __init__(
-        self, tokens: Int[Tensor, "batch pos"], explainer: str, kind: str = "explainer"
-    ) -> None:
-        self.tokens = tokens
-        self.explainer = explainer
-        self.kind = kind
+    tokens: Int[Tensor, "batch pos"]
+    explainer: str
+    kind: str = "explainer"
 
     @contextlib.contextmanager
     def contexts(self, start: int, stop: int) -> Iterator[Int[Tensor, "contexts pos"]]:
@@ -122,15 +123,8 @@ class _Given:
 
 
 def _joint_simulation(explainer: Explainer) -> JointSimulation | None:
-    """Return the explainer's joint simulation, None where it has none."""
-    try:
-        with contained():
-            found = getattr(explainer, "simulate_block", None)
-    except Exception as error:
-        raise BenchmarkError(
-            f"explainer '{name_of(explainer)}': its 'simulate_block' cannot be read: "
-            f"{reason_of(error)}"
-        ) from error
+    with reading(name_of(explainer), "simulate_block"):
+        found = getattr(explainer, "simulate_block", None)
     return found if callable(found) else None
 
 
@@ -167,9 +161,6 @@ def _jointly(
             )
         # Not neuron by neuron: a strided copy of each column would take eight times as long.
         predictions[torch.tensor(rows), start : start + n_contexts] = values.permute(2, 0, 1)
-    for row in rows:
-        if not torch.isfinite(predictions[row]).all():
-            _fail(results, row, given, predictions, "predicted a number that is not finite")
     return True
 
 
@@ -193,12 +184,9 @@ def _one(
     values, problem = numbers_of(found, shape)
     if values is None:
         problem = f"simulate gave {problem} instead of a number per token"
+        _fail(results, row, given, predictions, problem)
     else:
         predictions[row] = values
-        if not torch.isfinite(predictions[row]).all():
-            problem = "predicted a number that is not finite"
-    if problem:
-        _fail(results, row, given, predictions, problem)
 
 
 def _by_simulator(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, cast
 
-from benchmark.errors import BenchmarkError, described
-from benchmark.evaluation.explain import imported_class, name_of
+from benchmark.errors import BenchmarkError
+from benchmark.evaluation.explain import name_of, reading
 from benchmark.interface import (
     Answer,
     Evidence,
@@ -16,9 +16,7 @@ from benchmark.interface import (
     Simulator,
     SubjectModel,
 )
-from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
-from benchmark.plugins.objects import object_of
-from benchmark.results import DESCRIPTIVE
+from benchmark.plugins.making import make
 
 
 class SimulatedExplainer:
@@ -97,14 +95,8 @@ def is_own(config: Mapping[str, Any]) -> bool:
 
 def simulates_itself(explainer: Explainer) -> bool:
     """Return whether an explainer's explanations are programs, as far as their class tells."""
-    try:
-        with contained():
-            return callable(getattr(explainer.explanation_class, "simulate", None))
-    except Exception as error:
-        raise BenchmarkError(
-            f"explainer '{name_of(explainer)}': its 'explanation_class' cannot be read: "
-            f"{reason_of(error)}"
-        ) from error
+    with reading(name_of(explainer), "explanation_class"):
+        return callable(getattr(explainer.explanation_class, "simulate", None))
 
 
 def needs_simulator(explainer: str) -> BenchmarkError:
@@ -122,24 +114,7 @@ def build_simulator(config: Mapping[str, Any]) -> Simulator:
     Raises:
         BenchmarkError: the class cannot be imported, refuses its options or is no simulator.
     """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
-    target = str(config["_target_"])
-    given = object_of(config)
-    if given is not None:
-        return check_simulator(given, target)
-    imported_class(target, f"'{target}'", "simulator")
-    options = {key: value for key, value in config.items() if key not in DESCRIPTIVE}
-    try:
-        with isolated(target, "while it is made", warn=True, kind="simulator"):
-            simulator = instantiate(options, _convert_="all")
-    except (InstantiationException, EndsProgramError) as error:
-        reason = error.__cause__ if isinstance(error, InstantiationException) else None
-        raise BenchmarkError(
-            f"simulator '{target}' could not be made: {described(reason or error)}"
-        ) from error
-    return check_simulator(simulator, target)
+    return check_simulator(make(config, "simulator"), str(config["_target_"]))
 
 
 def check_simulator(simulator: Any, target: str) -> Simulator:

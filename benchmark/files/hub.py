@@ -54,8 +54,7 @@ class HubFiles:
         return self._folder
 
     def optional(self, name: str) -> Path | None:
-        """Return a file, downloaded where the cache has not got it; None where it cannot be
-        obtained.
+        """Return a file, downloaded unless it is in the cache; None where it cannot be obtained.
 
         Raises:
             BenchmarkError: the repository cannot be read, and none of it is in the cache.
@@ -96,9 +95,7 @@ class HubFiles:
         return sorted(path.relative_to(self.folder).as_posix() for path in paths)
 
     def missing(self, what: str) -> BenchmarkError:
-        """Return the error for files that cannot be obtained: there are none, or no hub is
-        reached.
-        """
+        """Return the error for files that there are not, or that no hub is reached for."""
         repository = f"the {self._what} repository '{self.source}'"
         if self._unreachable is None:
             return BenchmarkError(f"{repository} has no {what}.")
@@ -133,9 +130,7 @@ class HubFiles:
             return Path(hf_hub_download(self.source, name, revision=revision))
 
     def _refusal(self, error: Exception) -> BenchmarkError | None:
-        """Return what the hub's or the disk's refusal means, or None where it was not reached
-        at all.
-        """
+        """Return what the hub's or the disk's refusal means, None where it was not reached."""
         from huggingface_hub.errors import (
             DisabledRepoError,
             GatedRepoError,

@@ -9,6 +9,7 @@ deeper than anything of ours is.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import math
@@ -32,6 +33,7 @@ LARGEST_LINE = 256 * 2**20
 LARGEST_TABLE = 2**30
 MOST_CELLS = 10**9
 DEEPEST = 64
+PART = 2**22
 MOST_DIGITS = 300
 # What a line may hold that needs a closer look: halves of letters, and numbers that may be too
 # large, too long or none. A parser that calls Python for every number takes three times as long.
@@ -87,6 +89,19 @@ def read_bytes(path: Path, largest: int = LARGEST_JSON) -> bytes:
             f"'{one_line(path)}' is larger than {largest:,} bytes, which no such file is."
         )
     return data
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a regular file, read in parts.
+
+    Raises:
+        BenchmarkError, OSError: as `opened`.
+    """
+    digest = hashlib.sha256()
+    with opened(path) as file:
+        while part := file.read(PART):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def read_json(path: Path, *, what: str = "") -> Any:

@@ -28,13 +28,12 @@ from benchmark.files.atomic import (
     write_text,
 )
 from benchmark.files.cache_folder import LEFTOVER
-from benchmark.files.reading import opened, read_json, read_tensors
+from benchmark.files.reading import read_json, read_tensors, sha256_of
 
 logger = logging.getLogger(__name__)
 
 # Changed when the meaning of what is stored changes: older files are then never read again.
 FORMAT = 1
-CHUNK_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class TensorCache:
                 kind, determinants, ""
             ):
                 raise ValueError("the description beside it is of something else")
-            if _sha256(path) != said["sha256"]:
+            if sha256_of(path) != said["sha256"]:
                 raise ValueError("its content is not what was written")
             tensors = read_tensors(path)
             _check(tensors, expected)
@@ -161,7 +160,7 @@ class TensorCache:
             try:
                 # Straight to the file: these tensors are large, and a copy of them as bytes is too.
                 save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
-                digest = _sha256(partial)
+                digest = sha256_of(partial)
                 partial.replace(path)
             except SafetensorError as error:
                 raise _as_os_error(error, self.folder) from error
@@ -204,14 +203,6 @@ def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, Expected] | Non
     for name in tensors:
         if name not in expected:
             raise ValueError(f"it has a tensor '{name[:60]}' too many")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with opened(path) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _as_os_error(error: Exception, folder: Path) -> Exception:

@@ -90,7 +90,7 @@ def run_graphs(reopened: ReopenedRun, only: Collection[str] | None = None) -> It
     with progress(len(run.scores), "graphs", "neurons") as bar:
         for saved in run.explanations():
             bar.update()
-            name = f"{saved.layer}.{saved.neuron}"
+            name = saved.name
             if only is not None and name not in only:
                 continue
             explanation = reopened.explanation(saved)

@@ -126,9 +126,7 @@ class Evidence:
         return self if includes(kind, SAMPLE) else self.without_sample()
 
     def select(self, rows: Int[Tensor, " r"]) -> Evidence:
-        """Return the evidence of some neurons of the block, given by their rows (not their
-        indices).
-        """
+        """Return the evidence of some neurons of the block, given by rows (not by indices)."""
         sample = self.sample
         return replace(
             self,

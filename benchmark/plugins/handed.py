@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import SharedPrefixes, Storage, SubjectModel
+from benchmark.interface import Storage, SubjectModel
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from benchmark.subject import Subject
@@ -37,76 +37,11 @@ class HandedSubject:
         _subjects[self] = subject
 
     @property
-    def name(self) -> str:
-        """Return the subject's name."""
-        return _subjects[self].name
-
-    @property
-    def n_layers(self) -> int:
-        """Return the number of layers."""
-        return _subjects[self].n_layers
-
-    @property
-    def n_ctx(self) -> int:
-        """Return the number of positions."""
-        return _subjects[self].n_ctx
-
-    @property
-    def d_vocab(self) -> int:
-        """Return the number of token ids."""
-        return _subjects[self].d_vocab
-
-    @property
-    def bos(self) -> int:
-        """Return the token id that starts every context."""
-        return _subjects[self].bos
-
-    @property
     def tokenizer(self) -> Any:
         """Return a copy of the subject's tokenizer."""
         if self not in _tokenizers:
             _tokenizers[self] = copy.deepcopy(_subjects[self].tokenizer)
         return _tokenizers[self]
-
-    @property
-    def device(self) -> torch.device:
-        """Return where the subject runs."""
-        return _subjects[self].device
-
-    @property
-    def has_unembedding(self) -> bool:
-        """Return whether `likely_next` can answer."""
-        return _subjects[self].has_unembedding
-
-    @property
-    def tokens_run(self) -> int:
-        """Return how many tokens were run so far."""
-        return _subjects[self].tokens_run
-
-    def n_units(self, layer: int) -> int:
-        """Return how many units a layer has; see `SubjectModel.n_units`."""
-        return _subjects[self].n_units(layer)
-
-    def activations(
-        self, tokens: Tensor, layer: int, neurons: Tensor | Sequence[int] | None = None
-    ) -> Tensor:
-        """Return true activations, `[batch, pos, n]`; see `SubjectModel.activations`."""
-        return _subjects[self].activations(tokens, layer, neurons)
-
-    def last_activations(
-        self,
-        tokens: Tensor,
-        layer: int,
-        rows: Tensor,
-        neurons: Tensor,
-        prefixes: SharedPrefixes | None = None,
-    ) -> Tensor:
-        """Return activations at last positions, `[pairs]`; see `SubjectModel.last_activations`."""
-        return _subjects[self].last_activations(tokens, layer, rows, neurons, prefixes)
-
-    def likely_next(self, tokens: Tensor, k: int) -> Tensor:
-        """Return the likeliest tokens, `[batch, pos, k]`; see `SubjectModel.likely_next`."""
-        return _subjects[self].likely_next(tokens, k)
 
     def __deepcopy__(self, memory: Any) -> HandedSubject:
         return self
@@ -118,12 +53,29 @@ class HandedSubject:
         )
 
 
+def _query(name: str, declared: Any) -> Any:
+    """Return an attribute of `HandedSubject` that answers as the subject does."""
+    if isinstance(declared, property):
+        return property(lambda handed: getattr(_subjects[handed], name), doc=declared.__doc__)
+
+    @functools.wraps(declared)
+    def query(handed: HandedSubject, *arguments: Any, **named: Any) -> Any:
+        return getattr(_subjects[handed], name)(*arguments, **named)
+
+    return query
+
+
+for _name, _declared in vars(SubjectModel).items():
+    if not _name.startswith("_") and _name not in vars(HandedSubject):
+        setattr(HandedSubject, _name, _query(_name, _declared))
+
+
 def handed(subject: SubjectModel) -> SubjectModel:
     """Return the subject as explainers are given it; one that is no loaded model stays as it is."""
     from benchmark.subject import Subject
 
     if isinstance(subject, Subject):
-        return HandedSubject(subject)
+        return cast(SubjectModel, HandedSubject(subject))
     return subject
 
 

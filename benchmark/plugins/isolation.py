@@ -38,9 +38,7 @@ class _CtrlC:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return an error's class and what it says; that of one that would have ended the program,
-    too.
-    """
+    """Return an error's class and what it says, also of one that would have ended the program."""
     return described(error) if isinstance(error, EndsProgramError) else named(error)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from benchmark.errors import BenchmarkError
 
 TARGET = "_target_"
+# What of a config is for people and the results, not for the class.
 NOT_OPTIONS = ("name", "description", "control")
 
 _objects: dict[str, Any] = {}

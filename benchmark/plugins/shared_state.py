@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from benchmark.terminal.streams import Stream
@@ -17,14 +16,12 @@ from benchmark.terminal.streams import Stream
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM", "SIGCHLD")
 
 
-@dataclass(frozen=True)
 class _Part:
     """One thing that is shared: its name for a message, its value, and how to set it again."""
 
-    name: str
-    value: Any
-    read: Callable[[], Any]
-    write: Callable[[Any], Any]
+    def __init__(self, name: str, read: Callable[[], Any], write: Callable[[Any], Any]) -> None:
+        self.name, self.read, self.write = name, read, write
+        self.value = read()
 
     def restore(self) -> bool:
         """Set it again if it is another; whether it was."""
@@ -43,11 +40,11 @@ class SharedState:
     """
 
     def __init__(self) -> None:
-        self._parts = [_part(*one) for one in _of_python()]
+        self._parts = _of_python()
         self._streams = [Stream("stdout", 1), Stream("stderr", 2)]
         self._torch_was_loaded = "torch" in sys.modules
         if self._torch_was_loaded:
-            self._parts += [_part(*one) for one in _of_torch()]
+            self._parts += _of_torch()
         self._random = _random_states()
 
     def restore(self) -> list[str]:
@@ -62,14 +59,8 @@ class SharedState:
         return changed
 
 
-def _part(name: str, read: Callable[[], Any], write: Callable[[Any], Any]) -> _Part:
-    return _Part(name, read(), read, write)
-
-
-def _of_python() -> list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]:
-    parts: list[tuple[str, Callable[[], Any], Callable[[Any], Any]]] = [
-        ("the current folder", _current_folder, _enter)
-    ]
+def _of_python() -> list[_Part]:
+    parts = [_Part("the current folder", _current_folder, _enter)]
     if threading.current_thread() is threading.main_thread():
         for name in SIGNALS:
             number = getattr(signal, name, None)
@@ -78,12 +69,12 @@ def _of_python() -> list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]:
     return parts
 
 
-def _of_signal(name: str, number: int) -> tuple[str, Callable[[], Any], Callable[[Any], Any]]:
+def _of_signal(name: str, number: int) -> _Part:
     def write(handler: Any) -> None:
         if handler is not None:  # one that was not set from Python cannot be set from it
             signal.signal(number, handler)
 
-    return f"the handler of {name}", lambda: signal.getsignal(number), write
+    return _Part(f"the handler of {name}", lambda: signal.getsignal(number), write)
 
 
 def _current_folder() -> str | None:
@@ -99,16 +90,16 @@ def _enter(folder: str | None) -> None:
             os.chdir(folder)
 
 
-def _of_torch() -> list[tuple[str, Callable[[], Any], Callable[[Any], Any]]]:
+def _of_torch() -> list[_Part]:
     import torch
     from torch.nn.modules import module
 
-    parts: list[tuple[str, Callable[[], Any], Callable[[Any], Any]]] = [
-        ("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
-        ("torch's default device", _default_device, _set_default_device),
-        ("torch's recording of gradients", torch.is_grad_enabled, torch.set_grad_enabled),
-        ("torch's float32 precision", _float32_precision, _set_float32_precision),
-        (
+    parts = [
+        _Part("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+        _Part("torch's default device", _default_device, _set_default_device),
+        _Part("torch's recording of gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+        _Part("torch's float32 precision", _float32_precision, _set_float32_precision),
+        _Part(
             "torch's deterministic algorithms",
             torch.are_deterministic_algorithms_enabled,
             torch.use_deterministic_algorithms,
@@ -130,19 +121,18 @@ def _torch_as_loaded() -> list[_Part]:
         "torch's default device": torch.device("cpu"),
         "torch's recording of gradients": True,
     }
-    return [
-        _Part(name, loaded[name], read, write)
-        for name, read, write in _of_torch()
-        if name in loaded
-    ]
+    parts = [part for part in _of_torch() if part.name in loaded]
+    for part in parts:
+        part.value = loaded[part.name]
+    return parts
 
 
-def _of_hooks(hooks: Any) -> tuple[str, Callable[[], Any], Callable[[Any], Any]]:
+def _of_hooks(hooks: Any) -> _Part:
     def write(before: list[Any]) -> None:
         hooks.clear()
         hooks.update(before)
 
-    return "torch's hooks of all modules", lambda: list(hooks.items()), write
+    return _Part("torch's hooks of all modules", lambda: list(hooks.items()), write)
 
 
 def _default_device() -> Any:
@@ -175,9 +165,7 @@ def _set_float32_precision(precision: str | None) -> None:
 
 
 def _random_states() -> list[tuple[Callable[[Any], Any], Any]]:
-    """Return what is put back without a word: random numbers, threads, how numpy treats a
-    division.
-    """
+    """Return what is put back without a word: random numbers, threads, numpy's error state."""
     states: list[tuple[Callable[[Any], Any], Any]] = [(random.setstate, random.getstate())]
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None:

@@ -120,9 +120,7 @@ def _top(module: Any) -> Any:
 
 
 def _imported(path: Path, folders: set[Path]) -> Iterator[Path]:
-    """Yield the files that a file imports from the package in these folders; it is read, not
-    run.
-    """
+    """Yield the files that a file, which is read and not run, imports from these folders."""
     folder = next((each for each in folders if each in path.parents), None)
     if folder is None:
         return

@@ -6,6 +6,7 @@ imported, so that a run.json cannot bring or name code of its own choice.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Collection, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.reading import read_yaml
 from benchmark.plugins.objects import is_handed_over, is_importable
 
 BUILT_IN = "explainers"
@@ -142,28 +144,20 @@ def _check_class(target: str, place: str, where: str, trust: Collection[str]) ->
     )
 
 
+@functools.cache
 def _built_in() -> dict[str, _Config]:
     """Return the configurations of the built-in explainers by their class."""
-    global _configs
-    if not _configs:
-        import yaml
+    from benchmark.config.catalogue import config_folder
 
-        from benchmark.config.catalogue import config_folder
-
-        for path in sorted((config_folder() / "explainer").glob("*.yaml")):
-            config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            target = str(config.get(TARGET, ""))
-            if target.startswith(f"{BUILT_IN}."):
-                _configs[target] = config
-    return _configs
-
-
-_configs: dict[str, _Config] = {}
+    paths = sorted((config_folder() / "explainer").glob("*.yaml"))
+    configs = [read_yaml(path) or {} for path in paths]
+    targets = [str(config.get(TARGET, "")) for config in configs]
+    known = zip(targets, configs, strict=True)
+    return {target: config for target, config in known if target.startswith(f"{BUILT_IN}.")}
 
 
 def _installed() -> set[str]:
-    """Return the classes of installed plug-ins, by the values that their entry points are
-    registered with.
+    """Return the classes of installed plug-ins, as their entry points name them.
 
     What the current folder alone offers is not installed: it may be a folder of results.
     """

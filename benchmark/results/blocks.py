@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import replacing
@@ -48,7 +48,7 @@ def store_block(
     keys = [list(key) for key, _ in lines]
     contents = compact({"block": number, "identity": identity, "keys": keys, "rows": rows})
     body = [f"{line}\n".encode() for line in (contents, *(line for _, line in lines))]
-    first = _digest_line(body)
+    first = _sealed(hashlib.sha256(b"".join(body)).hexdigest())
     path = block_path(folder, number)
     with replacing(path) as file:
         file.write(first)
@@ -82,18 +82,12 @@ def load_block(path: Path, identity: str) -> StoredBlock | None:
         return None
 
 
-def _digest_line(body: Sequence[bytes]) -> bytes:
-    return _sealed(hashlib.sha256(b"".join(body)).hexdigest())
-
-
 def _sealed(digest: str) -> bytes:
     return f"{compact({'sha256': digest})}\n".encode()
 
 
 def explanation_lines(blocks: Sequence[StoredBlock]) -> Iterator[bytes]:
-    """Yield the explanations of all blocks by layer and neuron, one line at a time from the
-    disk.
-    """
+    """Yield all blocks' explanations by layer and neuron, one line at a time from the disk."""
     order = sorted((key, row) for row, block in enumerate(blocks) for key in block.offsets)
     with contextlib.ExitStack() as stack:
         current, file = -1, None
@@ -101,9 +95,5 @@ def explanation_lines(blocks: Sequence[StoredBlock]) -> Iterator[bytes]:
             if row != current or file is None:
                 stack.close()
                 file, current = stack.enter_context(open(blocks[row].path, "rb")), row
-            yield _line_at(file, blocks[row].offsets[key])
-
-
-def _line_at(file: BinaryIO, offset: int) -> bytes:
-    file.seek(offset)
-    return file.readline()
+            file.seek(blocks[row].offsets[key])
+            yield file.readline()

@@ -114,7 +114,7 @@ def effect_column(contexts: str, ablation: str) -> str:
 
 def causal_columns() -> list[str]:
     """Return the causal scores, such as `causal/uniform_mean`, in order."""
-    return [causal_column(*pair) for pair in _causal_pairs()]
+    return [causal_column(where, how) for where in CAUSAL_CONTEXTS for how in ABLATIONS]
 
 
 def calibrated_set(scoring_set: str) -> str:
@@ -174,7 +174,7 @@ def describe(name: str, declared: Mapping[str, Column] | None = None) -> Column:
     """
     if declared and name in declared and not _is_own(group_of(name)):
         return declared[name]
-    return _own(name)
+    return _own(name, catalogue.METRICS.get(metric_of(name)))
 
 
 def declared_columns(columns: Iterable[Column]) -> dict[str, Column]:
@@ -245,23 +245,13 @@ def cell_of(column: Column) -> tuple[str, str]:
     return contexts, f"{'effect' if column.group == _EFFECT else 'score'} ({ablation})"
 
 
-def _causal_pairs() -> list[tuple[str, str]]:
-    return [(contexts, ablation) for contexts in CAUSAL_CONTEXTS for ablation in ABLATIONS]
-
-
 def _is_own(group: str) -> bool:
     return base_set(group) in _RESERVED
 
 
-def _own(name: str) -> Column:
-    """Return a column of the benchmark's own scorers, or one of which nothing but the name is
-    known.
-    """
-    return _known(name, catalogue.METRICS.get(metric_of(name)))
-
-
 @functools.cache
-def _known(name: str, metric: Metric | None) -> Column:
+def _own(name: str, metric: Metric | None) -> Column:
+    """Return a column of the benchmark's own scorers, or one known by nothing but its name."""
     group, what = group_of(name), name.partition("/")[2]
     if group == "cost":
         return _cost(name, what)
@@ -275,9 +265,7 @@ def _known(name: str, metric: Metric | None) -> Column:
 
 
 def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
-    """Return a metric on a scoring set; of a set or a metric of a later version, what can be
-    said.
-    """
+    """Return a metric on a scoring set; of one of a later version, what can be said."""
     keys: tuple[str, ...] = ()
     if known is not None and known.needs_threshold:
         keys += FIRING_KEYS

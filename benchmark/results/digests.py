@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
-from benchmark.files.reading import check_regular, opened
+from benchmark.files.reading import check_regular, sha256_of
 from benchmark.results.layout import RECORD, RESCORED
 from benchmark.results.records import RunRecord
 
-CHUNK = 1 << 20
 # A file that has not changed since is read once by a process.
 _known: dict[tuple[str, int, int, int], str] = {}
 
@@ -26,11 +24,7 @@ def digest_of(path: Path) -> str:
         about = path.stat()
         key = (str(path.resolve()), about.st_size, about.st_mtime_ns, about.st_ino)
         if key not in _known:
-            digest = hashlib.sha256()
-            with opened(path) as file:
-                while chunk := file.read(CHUNK):
-                    digest.update(chunk)
-            _known[key] = digest.hexdigest()
+            _known[key] = sha256_of(path)
     except OSError as error:
         raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
     return _known[key]

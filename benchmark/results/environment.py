@@ -31,8 +31,7 @@ _GIT_SECONDS = 20
 
 
 def collect_environment() -> EnvironmentRecord:
-    """Return versions of Python and of the packages that decide results, the commit, processor and
-    GPUs.
+    """Return versions of Python and of packages that decide results, commit, processor and GPUs.
 
     It never fails: what cannot be found out is left empty.
     """
@@ -55,8 +54,7 @@ def benchmark_version() -> str:
 
 
 def git_state(package: Path) -> GitRecord | None:
-    """Return the commit of the repository that a package's folder belongs to, and whether it is
-    dirty.
+    """Return the commit of the repository that a package's folder is in, and whether it is dirty.
 
     None if the folder is not tracked by git, as for an installed wheel that merely lies inside
     somebody's repository, or if git is missing.

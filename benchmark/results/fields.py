@@ -36,20 +36,15 @@ def read_record(kind: type[Record], data: Any, where: str) -> Record:
     """
     if not isinstance(data, dict):
         raise _wrong(where, "an object", data)
-    hints = typing.get_type_hints(kind)
+    hints, missing = typing.get_type_hints(kind), dataclasses.MISSING
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         if field.name in data:
             value = data[field.name]
             values[field.name] = _read(hints[field.name], value, f"{where}: {field.name}")
-        elif _is_required(field):
+        elif field.default is missing and field.default_factory is missing:
             raise BenchmarkError(f"{where}: the field '{field.name}' is missing.")
     return kind(**values)
-
-
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is missing and field.default_factory is missing
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

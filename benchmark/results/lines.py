@@ -22,6 +22,11 @@ class SavedExplanation:
     explanation: dict[str, Any] | None = None
     error: str | None = None
 
+    @property
+    def name(self) -> str:
+        """Return the neuron's name, such as `3.400`."""
+        return f"{self.layer}.{self.neuron}"
+
 
 def explanation_line(
     layer: int,
@@ -70,8 +75,7 @@ def is_index(number: object) -> bool:
 def checked_block(
     rows: Sequence[Mapping[str, Any]], explanations: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[tuple[Key, str]]]:
-    """Return the rows as JSON values, and the text of each explanation's line under (layer,
-    neuron).
+    """Return the rows as JSON values, and each explanation's line under (layer, neuron).
 
     Raises:
         BenchmarkError: an explanation is not JSON.
@@ -112,7 +116,5 @@ def _checked_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _writable(error: object) -> str:
-    """Return the text of an error with what UTF-8 cannot hold replaced: it may quote a broken
-    text.
-    """
+    """Return the text of an error, which may quote a broken text, as UTF-8 can hold it."""
     return str(error).encode("utf-8", "replace").decode("utf-8")

@@ -48,8 +48,8 @@ class Run:
             saved = self._parsed(number, line)
             if (saved.layer, saved.neuron) in seen:
                 raise BenchmarkError(
-                    f"'{self.folder / EXPLANATIONS}' line {number} is damaged: neuron "
-                    f"{saved.layer}.{saved.neuron} is there twice."
+                    f"'{self.folder / EXPLANATIONS}' line {number} is damaged: neuron {saved.name} "
+                    "is there twice."
                 )
             seen.add((saved.layer, saved.neuron))
             yield saved

@@ -230,9 +230,7 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
 
     def metric(self, column: str) -> MetricSummary | None:
-        """Return the summary of a column such as `uniform/pearson`, None if the run has no such
-        one.
-        """
+        """Return the summary of a column such as `uniform/pearson`, None if the run has none."""
         found = self.summary.get(column)
         return found if isinstance(found, MetricSummary) else None
 

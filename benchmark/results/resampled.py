@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,7 @@ def _decoded(text: str) -> NDArray[np.float32]:
     return values
 
 
+@dataclass(frozen=True)
 class Resampled:
     """How far scores on resamples of the documents lie from those on all of them.
 
@@ -73,12 +75,9 @@ class Resampled:
         draw: an identifier of the resamples.
     """
 
-    def __init__(
-        self, deviations: dict[str, NDArray[np.float32]], n_documents: int, draw: str
-    ) -> None:
-        self.deviations = deviations
-        self.n_documents = n_documents
-        self.draw = draw
+    deviations: dict[str, NDArray[np.float32]]
+    n_documents: int
+    draw: str
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> Resampled | None:

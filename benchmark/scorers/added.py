@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from benchmark.column import BOOL, INT, Column
-from benchmark.errors import BenchmarkError, described
+from benchmark.errors import BenchmarkError
 from benchmark.interface import ScoredBlock, Scorer, SubjectModel
-from benchmark.plugins.isolation import EndsProgramError, contained, isolated, reason_of
+from benchmark.plugins.isolation import contained, isolated, reason_of
+from benchmark.plugins.making import make
 from benchmark.plugins.source_digest import source_digest
 from benchmark.plugins.trusted import TARGET
-from benchmark.results import DESCRIPTIVE
 from benchmark.results.columns import problem_of
 
 
@@ -118,33 +117,7 @@ class AddedScorer:
             ) from error
 
     def _made(self) -> Scorer:
-        from hydra.errors import InstantiationException
-        from hydra.utils import instantiate
-
-        module_name, _, class_name = str(self.options.get(TARGET, "")).rpartition(".")
-        if not module_name:
-            raise BenchmarkError(
-                f"scorer '{self.name}' has no class; name one with "
-                f"scorers.{self.name}._target_=package.module.Class."
-            )
-        try:
-            with isolated(self.name, "while it is imported", warn=True, kind="scorer"):
-                known = hasattr(importlib.import_module(module_name), class_name)
-        except Exception as error:
-            raise BenchmarkError(
-                f"{self._label}: module '{module_name}' could not be imported: {reason_of(error)}"
-            ) from error
-        if not known:
-            raise BenchmarkError(f"{self._label}: module '{module_name}' has no '{class_name}'.")
-        options = {key: value for key, value in self.options.items() if key not in DESCRIPTIVE}
-        try:
-            with isolated(self.name, "while it is made", warn=True, kind="scorer"):
-                made = instantiate(options, _convert_="all")
-        except (InstantiationException, EndsProgramError) as error:
-            reason = error.__cause__ if isinstance(error, InstantiationException) else None
-            raise BenchmarkError(
-                f"{self._label} could not be made: {described(reason or error)}"
-            ) from error
+        made = make(self.options, "scorer", f"scorers.{self.name}")
         for name in ("columns", "score"):
             if not callable(getattr(made, name, None)):
                 raise BenchmarkError(

@@ -173,9 +173,7 @@ def _firing(names: Sequence[str]) -> list[str]:
 
 
 def _equal_lengths(text: Bool[Tensor, "#n c ctx"], n: int) -> list[Tensor]:
-    """Return neurons grouped by their number of scored tokens, so that each group is a
-    rectangle.
-    """
+    """Return neurons grouped by their number of scored tokens: each group is a rectangle."""
     if len(text) == 1:
         return [torch.arange(n)]
     counts = text.flatten(1).sum(1)

@@ -38,9 +38,7 @@ def progress(total: int, description: str, unit: str, *, inner: bool = False) ->
 
 
 def _bar() -> type[tqdm[Any]]:
-    """Return the bar of a notebook where one runs and has ipywidgets to draw it, else that of
-    text.
-    """
+    """Return a notebook's bar where one runs and has ipywidgets to draw it, else that of text."""
     if "IPython" not in sys.modules:
         return tqdm
     with warnings.catch_warnings():

@@ -15,7 +15,6 @@ from benchmark.token_text import one_line, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDEST = 100_000
 # A column of text is folded down to this width before a column is left out.
 NARROWEST_TEXT = 20
 # Letters from which on a line was broken because it was full.

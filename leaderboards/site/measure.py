@@ -13,8 +13,7 @@ from torch import Tensor
 
 import metrics
 from benchmark.config.run_config import RunConfig
-from benchmark.evaluation.blocks import cut_blocks
-from benchmark.evaluation.experiment import Experiment
+from benchmark.evaluation.experiment import Experiment, cut_blocks
 from benchmark.evaluation.reopen import ReopenedRun, check_same
 from benchmark.evidence import NEVER_FIRES, Block, Truth
 from benchmark.interface import Evidence, Explanation, Failure

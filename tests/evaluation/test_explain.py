@@ -17,7 +17,7 @@ from benchmark.evaluation.explain import (
     evidence_of,
     load_explanation,
     prepare_explainer,
-    saved_forms,
+    saved_form,
 )
 from benchmark.interface import EVIDENCE_KINDS, Failure
 from benchmark.plugins.source_digest import source_digest
@@ -368,15 +368,15 @@ def test_what_is_saved_is_settled_before_anything_is_simulated() -> None:
             self.value += 1
             return {"value": self.value}
 
-    kept, saved = saved_forms([Changes(1.0), Failure("no"), Constant(2.0)])
-    assert saved == [{"value": 2.0}, None, {"value": 2.0}]
-    assert isinstance(kept[1], Failure)
+    forms = [saved_form(one) for one in (Changes(1.0), Failure("no"), Constant(2.0))]
+    assert [data for _, data in forms] == [{"value": 2.0}, None, {"value": 2.0}]
+    assert isinstance(forms[1][0], Failure)
 
     class Late(Constant):
         def to_dict(self):
             raise SystemExit(0)
 
-    (kept_one,), (saved_one,) = saved_forms([Late(1.0)])
+    kept_one, saved_one = saved_form(Late(1.0))
     assert isinstance(kept_one, Failure)
     assert kept_one.error.startswith("the explanation cannot be saved: SystemExit: 0")
     assert saved_one is None

@@ -16,6 +16,9 @@ from benchmark.tracking import layer_metrics
 from leaderboards.model import Row, Score
 from leaderboards.ranking import LEVEL, RESAMPLES, SEED
 
+# Enough for a picture; every layer of every run has its own.
+LAYER_RESAMPLES = 2000
+
 
 def row_of(run: Run, label: str, column: str) -> Row:
     """Return the row of a run, not ranked yet.
@@ -76,6 +79,21 @@ def _mean(
     )
 
 
+def mean_of(run: Run, column: str, layer: int | None = None) -> Score:
+    """Return the mean of a column over the neurons of a layer, or of all, with its intervals.
+
+    They are over neurons and held-out documents; over neurons alone without replicates.
+    """
+    values, replicates = run.scores.column(column), run.scores.replicates(column)
+    if layer is not None:
+        of_layer = run.scores.column("layer") == layer
+        values = values[of_layer]
+        replicates = None if replicates is None else replicates.rows(of_layer)
+    return mean_with_intervals(
+        values, replicates=replicates, resamples=LAYER_RESAMPLES, level=LEVEL, seed=SEED
+    )
+
+
 def _score(run: Run, column: str) -> Score:
     values = run.scores.column(column)
     known = values[~np.isnan(values)]
@@ -89,9 +107,7 @@ def _score(run: Run, column: str) -> Score:
 
 
 def _weighted_scores(run: Run) -> dict[str, Score]:
-    """Return means in which neurons count by another column, as by their effect in causal
-    scores.
-    """
+    """Return means in which neurons count by another column, such as by their causal effect."""
     return {
         column.summary_name: _mean(
             run.scores.column(column.name), run.scores.column(column.weights)
@@ -102,9 +118,7 @@ def _weighted_scores(run: Run) -> dict[str, Score]:
 
 
 def _own_intervals(run: Run, column: str) -> Score:
-    """Return the intervals that the run's summary has, if they are of the confidence of this
-    table.
-    """
+    """Return the intervals of the run's summary, if they are of the confidence of this table."""
     bootstrap = run.record.config.get("bootstrap")
     confidence = bootstrap.get("confidence", LEVEL) if isinstance(bootstrap, dict) else LEVEL
     summary = run.record.metric(column)

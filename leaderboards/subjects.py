@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.analysis.labels import identity, labels
 from benchmark.results.columns import HEADLINE, UNIFORM
@@ -93,14 +93,5 @@ def _ranked(rows: Sequence[AverageRow], sign: int) -> list[AverageRow]:
     for row in ordered:
         counts = not row.control and row.mean is not None
         rank += counts
-        found.append(
-            AverageRow(
-                rank=rank if counts else None,
-                label=row.label,
-                control=row.control,
-                evidence=row.evidence,
-                parts=row.parts,
-                mean=row.mean,
-            )
-        )
+        found.append(replace(row, rank=rank if counts else None))
     return found

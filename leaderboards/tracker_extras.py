@@ -48,9 +48,7 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
 
 
 def _beside(run: Run) -> list[Run]:
-    """Return the run and those of the same subject and corpus, where it lies in a folder of
-    results.
-    """
+    """Return the run and, in a folder of results, those of the same subject and corpus."""
     parts = place_of_run(run.record).split("/")
     folder = run.folder.resolve()
     if list(folder.parts[-len(parts) :]) != parts:
@@ -70,9 +68,7 @@ def _table(records: list[Mapping[str, object]]) -> ExtraTable:
 
 
 def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:
-    """Return the spectra of the best and the worst neuron by what ranks; none without the
-    subject.
-    """
+    """Return the spectra of the best and the worst neuron by what ranks; none without subject."""
     column = HEADLINE
     if column not in run.scores.metric_columns:
         return {}

@@ -17,9 +17,7 @@ from metrics.errors import MetricInputError, UnknownMetricError, UnsoundMetricEr
 if TYPE_CHECKING:
     from metrics.aggregate import Estimate, mean_over_neurons
     from metrics.calibration import Calibration, fit_calibration
-    from metrics.constant import undefined
-    from metrics.correction import holm
-    from metrics.paired import PairedDifference, paired_difference
+    from metrics.paired import PairedDifference, holm, paired_difference
     from metrics.participation import effective_tokens
     from metrics.replicates import Replicates, mean_over_neurons_and_documents
     from metrics.resampled import can_resample, draw_weights, resampled_scores
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from metrics.scoring import compute
     from metrics.sums import Units
     from metrics.unit_bootstrap import percentiles, unit_intervals
+    from metrics.vectors import undefined
 
 __all__ = [
     "METRICS",
@@ -67,7 +66,7 @@ _LOADED_ON_FIRST_USE = {
     "mean_over_neurons": "metrics.aggregate",
     "PairedDifference": "metrics.paired",
     "paired_difference": "metrics.paired",
-    "holm": "metrics.correction",
+    "holm": "metrics.paired",
     "Replicates": "metrics.replicates",
     "mean_over_neurons_and_documents": "metrics.replicates",
     "can_resample": "metrics.resampled",
@@ -80,7 +79,7 @@ _LOADED_ON_FIRST_USE = {
     "SanityScores": "metrics.sanity",
     "sanity_result": "metrics.sanity",
     "sanity_scores": "metrics.sanity",
-    "undefined": "metrics.constant",
+    "undefined": "metrics.vectors",
     "effective_tokens": "metrics.participation",
     "compute": "metrics.scoring",
 }

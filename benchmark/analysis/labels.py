@@ -24,8 +24,7 @@ def marked_label(label: str, unverified: str) -> str:
 
 
 def labels(records: Sequence[RunRecord]) -> list[str]:
-    """Return one label a run: the explainer's name, and what distinguishes it from others of that
-    name.
+    """Return one label a run: the explainer's name, and what sets it apart from others so named.
 
     That is the class where classes differ, then the options in which they differ, and the run's id
     where even those are the same. Copies of one run that were scored in two ways are numbered.
@@ -38,9 +37,7 @@ def labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def identity(record: RunRecord) -> str:
-    """Return what makes two runs be of one explainer, whatever their subject: name, class,
-    options.
-    """
+    """Return what makes two runs be of one explainer on any subject: name, class, options."""
     explainer = record.explainer
     return json.dumps([explainer.name, explainer.target, _options(record)], sort_keys=True)
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from benchmark.builtin.architecture import BOS_TOKEN
+from benchmark.builtin.recipe import BOS_TOKEN
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import storage_errors, write_text
 

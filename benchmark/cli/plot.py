@@ -99,7 +99,7 @@ def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tup
     from benchmark.evaluation.reopen import acceptable
     from benchmark.evidence import UNIFORM
     from leaderboards.boards import build
-    from leaderboards.plots.names import file_name
+    from leaderboards.plots.drawing import file_name
     from leaderboards.plots.spectrum import measure, spectrum
 
     found = []

@@ -67,8 +67,7 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.find import find_run
     from benchmark.cli.graphing import counts_of, opened_with_graphs
     from benchmark.graphs.collect import run_graphs
-    from benchmark.graphs.features import features
-    from benchmark.graphs.similar import similar_pairs
+    from benchmark.graphs.similar import features, similar_pairs
     from benchmark.terminal.table import say
 
     reopened = opened_with_graphs(find_run(options.run), options.trust)
@@ -129,7 +128,7 @@ def print_pairs(
 
 def _text(graph: NeuronGraph, other: NeuronGraph) -> str:
     """Return the pattern that shares most with the other graph, its end if it is long."""
-    from benchmark.graphs.features import alike
+    from benchmark.graphs.similar import alike
 
     text = graph.text(alike(graph, other))
     return text if len(text) <= WIDTH else f"…{text[1 - WIDTH :]}"

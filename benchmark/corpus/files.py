@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.corpus.cutting import cut_documents
-from benchmark.corpus.documents import Document
+from benchmark.corpus.documents import Document, cut_documents
 from benchmark.corpus.options import DatasetOptions
 from benchmark.corpus.tables import jsonl_documents, parquet_documents
 from benchmark.errors import BenchmarkError

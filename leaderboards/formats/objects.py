@@ -122,9 +122,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
 
 
 def _of(board: Leaderboard, column: str) -> bool:
-    """Return whether a column belongs to the board's scoring set, or to none and so to the
-    first.
-    """
+    """Return whether a column is of the board's scoring set, or of none and so of the first."""
     if column in (score_column(TOP, "f1"), score_column(NOVEL, "pearson"), board.ranked_by):
         return True
     about = board.about(column)

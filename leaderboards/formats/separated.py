@@ -59,9 +59,7 @@ def _cell(value: Any) -> str:
 
 
 def _text(name: str) -> str:
-    """Return a name in one line that no spreadsheet takes for a formula: those begin with = + -
-    or @.
-    """
+    """Return a name in one line that spreadsheets take for no formula (it begins with = + - @)."""
     text = one_line(name)
     return f"'{text}" if text.startswith(FORMULA) else text
 

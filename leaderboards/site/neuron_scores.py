@@ -31,7 +31,7 @@ from benchmark.results.columns import (
     score_column,
 )
 from leaderboards.site.predictions import Predictions
-from leaderboards.site.windows import OwnContexts
+from leaderboards.site.reductions import OwnContexts
 from metrics import METRICS
 from metrics.resampled import draw_weights
 from metrics.sums import Units
@@ -58,8 +58,7 @@ def score_cells(
     rows: Sequence[Mapping[str, Any]],
     intervals: Mapping[str, Ends],
 ) -> list[dict[str, ScoreCell]]:
-    """Return every score of every neuron, given its row of the run's scores, empty where it has
-    none.
+    """Return every score of every neuron from its row of the run's scores, empty where it has none.
 
     The interval is that over contexts; of the correlation on the `uniform` set it is that over
     documents, where the run has it.
@@ -164,9 +163,7 @@ def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
 def _calibrated(
     prediction: Float[Tensor, "n tokens"], rows: Sequence[Mapping[str, Any]]
 ) -> Float[Tensor, "n tokens"]:
-    """Return the predictions on the scale of the truth; those of failed neurons stay as they
-    are.
-    """
+    """Return the predictions on the scale of the truth; those of failed neurons do not change."""
     maps = [(1.0, 0.0) if row.get(SLOPE) is None else (row[SLOPE], row[INTERCEPT]) for row in rows]
     slope, intercept = torch.tensor(maps, dtype=prediction.dtype).T
     mapped: Tensor = prediction * slope[:, None] + intercept[:, None]

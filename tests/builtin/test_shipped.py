@@ -6,13 +6,11 @@ import json
 
 import pytest
 
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.card import render_card
+from benchmark.builtin.card import PICTURE, reach_picture, render_card
 from benchmark.builtin.data import load_texts
 from benchmark.builtin.evaluate import CONTEXT_LENGTH, SHIPPED
 from benchmark.builtin.measure import held_out_loss, living_neurons
-from benchmark.builtin.reach import PICTURE, reach_picture
-from benchmark.builtin.recipe import RECIPES, Recipe
+from benchmark.builtin.recipe import ARCHITECTURES, RECIPES, Recipe
 from benchmark.corpus import load_corpus
 from benchmark.subject import load_subject
 

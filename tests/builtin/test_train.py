@@ -13,8 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark.builtin import train as command
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.recipe import RECIPES, Recipe
+from benchmark.builtin.recipe import ARCHITECTURES, RECIPES, Recipe
 from benchmark.builtin.trainer import Trainer
 from benchmark.errors import BenchmarkError
 from benchmark.subject import load_subject

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Sequence
 
 import metrics
-from benchmark.analysis.compare import declared_by, paired_replicates
+from benchmark.analysis.compare import declared_by, paired_replicates, place_by_mean
 from benchmark.interface import EVIDENCE_KINDS
 from benchmark.results import OVER_BOTH, OVER_NEURONS
 from benchmark.results.columns import describe
@@ -53,7 +52,7 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
     sign = 1 if describe(tests.column, declared).higher_is_better else -1
 
     def place(row: Row) -> tuple[float, str, str]:
-        return _place(row.key.mean, sign), row.label, row.run_id
+        return place_by_mean(row.key.mean, sign), row.label, row.run_id
 
     ordered = sorted((row for row in rows if not row.unverified), key=place)
     pairs = [tests.of(above, row) for above, row in itertools.pairwise(ordered)]
@@ -67,10 +66,6 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
         found.append(dataclasses.replace(row, rank=None if row.control else rank, above=difference))
     unverified = sorted((row for row in rows if row.unverified), key=place)
     return found + [dataclasses.replace(row, rank=None, above=None) for row in unverified]
-
-
-def _place(mean: float | None, sign: int) -> float:
-    return math.inf if mean is None else -sign * mean
 
 
 def _difference(
@@ -117,7 +112,11 @@ def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
     ]
     for budget in BUDGETS:
         limit = None if budget is None else budget * KB
-        fitting = [row for row in rows if limit is None or _fits(row, limit)]
+        fitting = [
+            row
+            for row in rows
+            if limit is None or (row.largest_bytes is not None and row.largest_bytes <= limit)
+        ]
         name = "unlimited" if budget is None else f"{budget} KB"
         found.append(Track(family=SIZE_TRACK, name=name, limit=limit, rows=ranked(fitting, tests)))
     return found
@@ -128,7 +127,3 @@ def _kinds(rows: Sequence[Row]) -> list[str]:
     present = {row.evidence for row in rows if row.evidence}
     known = [kind for kind in EVIDENCE_KINDS if kind in present]
     return [*known, *sorted(present.difference(known))]
-
-
-def _fits(row: Row, limit: int) -> bool:
-    return row.largest_bytes is not None and row.largest_bytes <= limit

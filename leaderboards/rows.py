@@ -28,6 +28,7 @@ def row_of(run: Run, label: str, column: str) -> Row:
     where it asked for the same confidence.
     """
     record, scores = run.record, run.scores
+    sizes = _known(run, cost_column("bytes"))
     return Row(
         rank=None,
         label=label,
@@ -46,7 +47,8 @@ def row_of(run: Run, label: str, column: str) -> Row:
             if column.metric == UNDEFINED and on_a_set(column)
         },
         positives={
-            group_of(name): _median(scores.column(name)) for name in scores.positives_columns
+            group_of(name): float(np.median(known)) if len(known := _known(run, name)) else None
+            for name in scores.positives_columns
         },
         asked=len(scores),
         explained=int((scores.column("status") == "ok").sum()),
@@ -55,18 +57,13 @@ def row_of(run: Run, label: str, column: str) -> Row:
         explain_seconds=_cost(run, "explain_seconds"),
         simulate_seconds=_cost(run, "simulate_seconds"),
         bytes=_cost(run, "bytes"),
-        largest_bytes=_largest_bytes(run),
+        largest_bytes=float(sizes.max()) if len(sizes) else None,
         unverified=run.unverified,
         layers={
             int(layer): layer_metrics(scores, int(layer))
             for layer in np.unique(scores.column("layer"))
         },
     )
-
-
-def _median(values: NDArray[Any]) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else None
 
 
 def _mean(
@@ -95,14 +92,12 @@ def mean_of(run: Run, column: str, layer: int | None = None) -> Score:
 
 
 def _score(run: Run, column: str) -> Score:
-    values = run.scores.column(column)
-    known = values[~np.isnan(values)]
-    own = _own_intervals(run, column)
+    known = _known(run, column)
     return dataclasses.replace(
-        own,
+        _own_intervals(run, column),
         mean=float(known.mean()) if len(known) else None,
         n=len(known),
-        n_null=len(values) - len(known),
+        n_null=len(run.scores) - len(known),
     )
 
 
@@ -129,17 +124,14 @@ def _own_intervals(run: Run, column: str) -> Score:
 
 
 def _cost(run: Run, name: str) -> float | None:
-    column = cost_column(name)
-    if column not in run.scores.columns:
-        return None
-    values = run.scores.column(column)
-    known = values[~np.isnan(values)]
+    known = _known(run, cost_column(name))
     return float(known.mean()) if len(known) else None
 
 
-def _largest_bytes(run: Run) -> float | None:
-    column = cost_column("bytes")
-    if column not in run.scores.columns or not len(run.scores):
-        return None
+def _known(run: Run, column: str) -> NDArray[Any]:
+    """Return the values of a column that are not null; none where the run lacks it."""
+    if column not in run.scores.columns:
+        return np.empty(0)
     values = run.scores.column(column)
-    return None if np.isnan(values).all() else float(np.nanmax(values))
+    known: NDArray[Any] = values[~np.isnan(values)]
+    return known

@@ -13,7 +13,6 @@ from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, UNIFORM
 from benchmark.tracking import Extras, ExtraTable
 from leaderboards.formats.separated import records_of
-from leaderboards.model import Leaderboard
 from leaderboards.page import page_of
 from leaderboards.plots.drawing import encoded
 from leaderboards.plots.gallery import PLOTS, plots_of
@@ -35,7 +34,7 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
     """
     runs = _beside(run)
     page = page_of(Results(runs, [], []))
-    boards = [board for board in page.boards if _holds(board, run)]
+    boards = [board for board in page.boards if any(row.run is run for row in board.rows)]
     page = dataclasses.replace(page, boards=boards)
     tables = {name: _table(list(records_of(page, name))) for name in TABLES}
     pictures: dict[str, bytes] = {}
@@ -56,10 +55,6 @@ def _beside(run: Run) -> list[Run]:
     found = [one for one in read_results([folder.parents[1]]).runs if one.folder != folder]
     # As it was given: the same run read again has another identity.
     return [run, *found]
-
-
-def _holds(board: Leaderboard, run: Run) -> bool:
-    return any(row.run is run for row in board.rows)
 
 
 def _table(records: list[Mapping[str, object]]) -> ExtraTable:

@@ -13,9 +13,8 @@ from jaxtyping import Int
 
 from benchmark.builtin.card import bin_edges, reach_histogram
 from benchmark.builtin.checkpoint import WEIGHTS
-from benchmark.builtin.data import TextLoss, Texts, text_loss
+from benchmark.builtin.data import TextLoss, Texts, encode, text_loss
 from benchmark.builtin.ngram import trigram_loss
-from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import Contexts
 from benchmark.corpus.overlap import COPY_TOKENS, copied_record, seen_windows
 from benchmark.evidence import DEAD_FRACTION, dead_neurons, profile_layers, relative_reach

@@ -89,11 +89,6 @@ class Recipe:
                     "give a number below 1."
                 )
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that was written down as a mapping; foreign keys are ignored."""
-        return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
-
 
 # Of the weights that are shipped, by the subject's name.
 RECIPES: dict[str, Recipe] = {

@@ -91,9 +91,15 @@ def train(
         save_checkpoint,
         write_subject,
     )
-    from benchmark.builtin.data import load_texts, text_loss, training_batches
+    from benchmark.builtin.data import (
+        bos_id,
+        encode,
+        load_texts,
+        saved_tokenizer,
+        text_loss,
+        training_batches,
+    )
     from benchmark.builtin.ngram import trigram_loss
-    from benchmark.builtin.tokenizer import bos_id, encode, saved_tokenizer
     from benchmark.builtin.trainer import StopRequest, Trainer
     from benchmark.files.atomic import remove_temporary_files, storage_errors
     from benchmark.subject.device import resolve_device

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.corpus.documents import Document, cut_documents
+from benchmark.corpus.files import choose_column, text_of
 from benchmark.corpus.options import DatasetOptions
-from benchmark.corpus.tables import choose_column, text_of
 from benchmark.errors import BenchmarkError
 
 CARD = "README.md"

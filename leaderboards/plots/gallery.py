@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.evidence import UNIFORM
+from benchmark.results.columns import UNIFORM
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard
 from leaderboards.plots.bars import bars
 from leaderboards.plots.drawing import file_name

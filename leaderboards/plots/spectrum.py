@@ -139,7 +139,8 @@ def measure(
     """
     from benchmark.evaluation.reopen import ReopenedRun, blocks_of, config_of
     from benchmark.evaluation.simulate import simulate
-    from benchmark.evidence import NEVER_FIRES, UNIFORM
+    from benchmark.evidence import NEVER_FIRES
+    from benchmark.results.columns import UNIFORM
 
     spectra = []
     for label, run in runs:

@@ -127,6 +127,7 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
     """Return terms, values and what the terms mean."""
     tokens, held_out = f"{of.n_tokens:,}", f"{of.n_tokens_held_out:,}"
     rate = f"{percent(of.firing_rate)} of tokens ({of.n_firing:,})"
+    fires_at = "nothing" if of.threshold is None else f"≥ {short(of.threshold)}"
     return [
         ("state", "dead" if of.dead else "alive", f"dead: {DEAD_MEANS}"),
         (
@@ -135,7 +136,7 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
             f"largest activation on {tokens} tokens of the explain split",
         ),
         ("held-out maximum", short(of.maximum_held_out), f"on {held_out} uniform held-out tokens"),
-        ("fires at", _at_least(of.threshold), "the firing threshold, raw units"),
+        ("fires at", fires_at, "the firing threshold, raw units"),
         ("firing rate", rate, f"of {held_out} uniform held-out tokens"),
         (
             "effective tokens",
@@ -148,7 +149,3 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
         ("skewness", short(of.skewness), f"over {held_out} uniform held-out tokens"),
         ("excess kurtosis", short(of.excess_kurtosis), f"over {held_out} uniform held-out tokens"),
     ]
-
-
-def _at_least(threshold: float | None) -> str:
-    return "nothing" if threshold is None else f"≥ {short(threshold)}"

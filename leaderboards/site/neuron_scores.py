@@ -116,6 +116,7 @@ def set_intervals(
         TOP: top,
         TOP_AND_RANDOM: torch.cat([top, predictions.shared[:, spread]], dim=1),
     }
+    is_linear = any(row.get(SLOPE) is not None for row in rows)
     found: dict[str, Ends] = {}
     for scoring_set, prediction in predicted.items():
         names = [name for name in METRICS if score_column(scoring_set, name) in columns]
@@ -131,7 +132,7 @@ def set_intervals(
             found[score_column(scoring_set, name)] = ends
         group = calibrated_set(scoring_set)
         names = [name for name in METRICS if score_column(group, name) in columns]
-        if names and _is_linear(rows):
+        if names and is_linear:
             mapped = replace(whole, prediction=_calibrated(whole.prediction, rows))
             for name, ends in _ends(names, mapped).items():
                 found[score_column(group, name)] = ends
@@ -154,10 +155,6 @@ def _ends(names: Sequence[str], units: Units) -> dict[str, Ends]:
         )
         for name in names
     }
-
-
-def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
-    return any(row.get(SLOPE) is not None for row in rows)
 
 
 def _calibrated(

@@ -60,7 +60,7 @@ def test_both_have_the_same_tokenizer():
 
 
 def test_they_were_trained_by_the_default_recipe(name, written):
-    assert Recipe.from_mapping(written("training")["recipe"]) == RECIPES[name]
+    assert Recipe(**written("training")["recipe"]) == RECIPES[name]
 
 
 def test_no_loss_shaped_the_neurons(written):

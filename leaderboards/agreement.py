@@ -73,16 +73,11 @@ def _stated_twice(run: Run, config: RunConfig) -> Iterator[tuple[str, Any, Any]]
     """Yield what the record says, and what its configuration says of the same."""
     record = run.record
     explainer, options = record.explainer, config.explainer
-    stated, configured = dict(explainer.options), dict(options)
-    if stated != configured:
-        different = [
-            key
-            for key in sorted({*stated, *configured})
-            if key not in stated or key not in configured or stated[key] != configured[key]
-        ]
-        for one in (stated, configured):
-            for key in set(one) - set(different):
-                del one[key]
+    own = explainer.options
+    same = {key for key in own.keys() & options.keys() if own[key] == options[key]}
+    stated, configured = (
+        {key: each[key] for key in each if key not in same} for each in (own, options)
+    )
     yield "explainer.options", stated, configured
     yield "explainer.name", explainer.name, options.get("name")
     yield "explainer.target", explainer.target, options.get(TARGET)

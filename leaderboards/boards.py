@@ -1,4 +1,4 @@
-"""Leaderboards of runs."""
+"""Leaderboards of runs: groups that can stand in one table, and their Pareto fronts."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from benchmark.analysis.compare import declared_by, ranking_column
+import numpy as np
+
+from benchmark.analysis.compare import TRUTH_KEYS, declared_by, mismatch, ranking_column
 from benchmark.analysis.labels import run_labels
 from benchmark.column import SCORE
 from benchmark.config.run_config import setting
 from benchmark.results import Run
-from benchmark.results.columns import SCORING_SETS, describe, on_a_set
-from leaderboards.comparable_runs import (
-    Group,
-    by_subject_and_corpus,
-    comparable_groups,
-    reason_to_exclude,
-)
+from benchmark.results.columns import FIRING_KEYS, SCORING_SETS, describe, on_a_set
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Excluded, Leaderboard, Row
-from leaderboards.pareto import pareto_front
-from leaderboards.ranking import PairedTests, ranked
+from leaderboards.ranking import PairedTests, ranked, tracks_of
 from leaderboards.rows import row_of
-from leaderboards.tracks import tracks_of
 
 
 def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
@@ -46,40 +40,37 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
     for members in by_subject_and_corpus(ordered).values():
         names = dict(zip(map(id, members), run_labels(members), strict=True))
         groups = comparable_groups(members, column)
-        usable = [group for group in groups if column in group.runs[0].scores.metric_columns]
+        usable = [group for group in groups if column in group[0].scores.metric_columns]
         if not usable:
             # Nothing can be ranked; the runs are named all the same.
             found.append(_nothing_ranked(groups, names, column))
             continue
         first = usable[0]
         for number, group in enumerate(usable, start=1):
-            if number > 1 and len(group.runs) == 1:
+            if number > 1 and len(group) == 1:
                 continue
             others = [other for other in groups if other is not group] if number == 1 else []
             excluded = [
-                _excluded(first, run, names, column) for other in others for run in other.runs
+                _excluded(run, names, str(reason_to_exclude(first[0], run, column)))
+                for other in others
+                for run in other
             ]
-            differs = (
-                "" if number == 1 else str(reason_to_exclude(first.runs[0], group.runs[0], column))
-            )
+            differs = "" if number == 1 else str(reason_to_exclude(first[0], group[0], column))
             found += _boards(group, number, differs, excluded, column)
     return found
 
 
 def _boards(
-    group: Group, number: int, differs: str, excluded: list[Excluded], column: str
+    group: Sequence[Run], number: int, differs: str, excluded: list[Excluded], column: str
 ) -> list[Leaderboard]:
-    """Return the boards of one group, one for each scoring set, with the same rows in the same
-    order.
-    """
-    named = run_labels(group.runs)
-    rows = [row_of(run, label, column) for run, label in zip(group.runs, named, strict=True)]
+    """Return the boards of one group, one for each scoring set, with the same rows in one order."""
+    named = run_labels(group)
+    rows = [row_of(run, label, column) for run, label in zip(group, named, strict=True)]
     tests = PairedTests(column)
     rows = ranked(_with_fronts(_measured_alike(rows), column), tests)
     tracks = tracks_of(rows, tests)
-    scores = group.runs[0].scores
-    record = group.runs[0].record
-    present = {one for run in group.runs for one in run.scores.scoring_sets}
+    scores, record = group[0].scores, group[0].record
+    present = {one for run in group for one in run.scores.scoring_sets}
     return [
         Leaderboard(
             subject=record.subject.name,
@@ -100,8 +91,10 @@ def _boards(
     ]
 
 
-def _nothing_ranked(groups: Sequence[Group], names: dict[int, str], column: str) -> Leaderboard:
-    record = groups[0].runs[0].record
+def _nothing_ranked(
+    groups: Sequence[Sequence[Run]], names: dict[int, str], column: str
+) -> Leaderboard:
+    record = groups[0][0].record
     reason = f"it has no scores '{column}', by which the table is ranked"
     return Leaderboard(
         subject=record.subject.name,
@@ -111,11 +104,7 @@ def _nothing_ranked(groups: Sequence[Group], names: dict[int, str], column: str)
         group=1,
         differs="",
         rows=[],
-        excluded=[
-            Excluded(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
-            for group in groups
-            for run in group.runs
-        ],
+        excluded=[_excluded(run, names, reason) for group in groups for run in group],
         tracks=[],
         n_neurons=0,
         layers=[],
@@ -123,9 +112,7 @@ def _nothing_ranked(groups: Sequence[Group], names: dict[int, str], column: str)
     )
 
 
-def _excluded(first: Group, run: Run, names: dict[int, str], column: str) -> Excluded:
-    reason = reason_to_exclude(first.runs[0], run, column)
-    assert reason is not None
+def _excluded(run: Run, names: dict[int, str], reason: str) -> Excluded:
     return Excluded(label=names[id(run)], run_id=run.record.run_id, reason=reason, run=run)
 
 
@@ -183,3 +170,64 @@ def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:
             if found:
                 fronts.setdefault(id(row), set()).add(name)
     return [dataclasses.replace(row, fronts=frozenset(fronts.get(id(row), ()))) for row in rows]
+
+
+def pareto_front(quality: Sequence[float | None], cost: Sequence[float | None]) -> list[bool]:
+    """Return which points no other beats: as good at no higher cost, and better in one.
+
+    Args:
+        quality: larger is better; a point without quality is on no front.
+        cost: smaller is better; a point without cost is on no front.
+    """
+    good = np.array([np.nan if value is None else value for value in quality], dtype=np.float64)
+    dear = np.array([np.nan if value is None else value for value in cost], dtype=np.float64)
+    known = ~(np.isnan(good) | np.isnan(dear))
+    no_worse = (good[:, None] >= good) & (dear[:, None] <= dear)
+    better = (good[:, None] > good) | (dear[:, None] < dear)
+    beaten = (no_worse & better & known[:, None]).any(axis=0)
+    return [bool(value) for value in known & ~beaten]
+
+
+def by_subject_and_corpus(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    """Return runs under the names of their subject and corpus, by name."""
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.record.subject.name, run.record.corpus.name), []).append(run)
+    return dict(sorted(found.items()))
+
+
+def comparable_groups(runs: Sequence[Run], column: str) -> list[list[Run]]:
+    """Return runs in groups of comparable ones, the one with most verified runs first.
+
+    Of groups with equally many runs the one with more neurons is first, then the one that was
+    finished last.
+    """
+    groups: list[list[Run]] = []
+    for run in runs:
+        for group in groups:
+            if reason_to_exclude(group[0], run, column) is None:
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    return sorted(groups, key=_size, reverse=True)
+
+
+def reason_to_exclude(first: Run, run: Run, column: str) -> str | None:
+    """Return why a run cannot stand in the table that `first` is in, None if it can."""
+    then, now = first.record.schema_version, run.record.schema_version
+    if then != now:
+        return f"its record has schema version {now} instead of {then}"
+    there, here = (column in each.scores.metric_columns for each in (first, run))
+    if there and not here:
+        return f"it has no scores '{column}', by which the table is ranked"
+    if here and not there:
+        return f"it has scores '{column}', which the others lack"
+    ranking = describe(column, declared_by([first, run])).comparable_on
+    return mismatch(first, run, tuple(dict.fromkeys([*TRUTH_KEYS, *FIRING_KEYS, *ranking])))
+
+
+def _size(runs: Sequence[Run]) -> tuple[int, int, int, str, str]:
+    verified = [run for run in runs if not run.unverified]
+    finished = max((run.record.finished for run in verified), default="")
+    return len(verified), len(runs), len(runs[0].scores), finished, runs[0].record.run_id

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +43,6 @@ class Drawn:
     f1: float | None
 
 
-@dataclass(frozen=True)
-class Rule:
-    """How a neuron is chosen for a picture: the best F1 among those whose graph is so."""
-
-    heading: str
-    holds: Callable[[NeuronGraph], bool]
-
-
 def _with_context(graph: NeuronGraph) -> bool:
     contexts = [len(pattern.nodes) > 1 for pattern in graph.patterns]
     return len(graph.parts()) == 1 and all(contexts) and 1 < len(contexts) <= SHOWN_PATTERNS
@@ -60,10 +52,11 @@ def _in_parts(graph: NeuronGraph) -> bool:
     return 3 <= len(graph.parts()) <= 5 and len(graph.patterns) <= SHOWN_PATTERNS
 
 
-RULES = (
-    Rule("one connected part, a context in every pattern", _with_context),
-    Rule("three to five unconnected parts", _in_parts),
-)
+# How a neuron is chosen for a picture: the best F1 among those whose graph is so.
+RULES = {
+    "one connected part, a context in every pattern": _with_context,
+    "three to five unconnected parts": _in_parts,
+}
 
 
 def blocks(run: Run, pictures: Path) -> dict[str, str]:
@@ -134,10 +127,10 @@ def word_with_context(drawn: Sequence[Drawn]) -> tuple[str, str] | None:
     return None
 
 
-def _picture(rule: Rule, drawn: Sequence[Drawn], run: Run, pictures: Path) -> str:
+def _picture(rule: str, drawn: Sequence[Drawn], run: Run, pictures: Path) -> str:
     """A picture of the best graph that is so, with the command that draws it and its scores."""
-    one = next((one for one in drawn if rule.holds(one.graph)), None)
-    title = f"**{rule.heading[0].upper()}{rule.heading[1:]}**"
+    one = next((one for one in drawn if RULES[rule](one.graph)), None)
+    title = f"**{rule[0].upper()}{rule[1:]}**"
     if one is None:
         return f"{title}: no neuron of the run has such a graph."
     record = run.record

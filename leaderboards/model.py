@@ -138,12 +138,8 @@ class Row:
 
     def cost(self, name: str) -> float | None:
         """Return one of `bytes`, `subject_tokens` and `explain_seconds`, mean per neuron."""
-        costs = {
-            BYTES: self.bytes,
-            SUBJECT_TOKENS: self.subject_tokens,
-            SECONDS: self.explain_seconds,
-        }
-        return costs[name]
+        mean: float | None = getattr(self, name)
+        return mean
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ table between the marks of the page. Every other key=value goes to each run.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -146,7 +145,11 @@ def table_of(subject: str, runs: dict[str, Run]) -> str:
     default = runs[DEFAULT]
     heading = ["options", "r", "difference of r", *(name for name, _, _ in COLUMNS)]
     rows = [
-        [_code(label), _mean(run, HEADLINE, 3), _difference(run, default)]
+        [
+            f"`{label}`" if "=" in label else label,
+            _mean(run, HEADLINE, 3),
+            _difference(run, default),
+        ]
         + [_mean(run, column, digits) for _, column, digits in COLUMNS]
         for label, run in runs.items()
     ]
@@ -197,12 +200,8 @@ def _difference(run: Run, default: Run) -> str:
 
 def _mean(run: Run, column: str, digits: int) -> str:
     values = run.scores.column(column)
-    mean = float(np.mean(values[~np.isnan(values)])) if (~np.isnan(values)).any() else math.nan
-    return f"{mean:,.{digits}f}" if math.isfinite(mean) else "-"
-
-
-def _code(label: str) -> str:
-    return f"`{label}`" if "=" in label else label
+    known = values[~np.isnan(values)]
+    return f"{np.mean(known):,.{digits}f}" if len(known) else "-"
 
 
 def _line(cells: Sequence[str]) -> str:

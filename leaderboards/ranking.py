@@ -1,17 +1,17 @@
-"""The order of rows, and which neighbours differ by more than chance."""
+"""The order of rows, which neighbours differ by more than chance, and tracks of rows."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Sequence
 
 import metrics
-from benchmark.analysis.compare import declared_by, paired_replicates
+from benchmark.analysis.compare import declared_by, paired_replicates, place_by_mean
+from benchmark.interface import EVIDENCE_KINDS
 from benchmark.results import OVER_BOTH, OVER_NEURONS
 from benchmark.results.columns import describe
-from leaderboards.model import Difference, Row
+from leaderboards.model import EVIDENCE_TRACK, SIZE_TRACK, Difference, Row, Track
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -52,7 +52,7 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
     sign = 1 if describe(tests.column, declared).higher_is_better else -1
 
     def place(row: Row) -> tuple[float, str, str]:
-        return _place(row.key.mean, sign), row.label, row.run_id
+        return place_by_mean(row.key.mean, sign), row.label, row.run_id
 
     ordered = sorted((row for row in rows if not row.unverified), key=place)
     pairs = [tests.of(above, row) for above, row in itertools.pairwise(ordered)]
@@ -66,10 +66,6 @@ def ranked(rows: Sequence[Row], tests: PairedTests) -> list[Row]:
         found.append(dataclasses.replace(row, rank=None if row.control else rank, above=difference))
     unverified = sorted((row for row in rows if row.unverified), key=place)
     return found + [dataclasses.replace(row, rank=None, above=None) for row in unverified]
-
-
-def _place(mean: float | None, sign: int) -> float:
-    return math.inf if mean is None else -sign * mean
 
 
 def _difference(
@@ -88,3 +84,46 @@ def _difference(
         neuron_adjusted_p=of_neurons,
         over=OVER_BOTH if pair.over_both else OVER_NEURONS,
     )
+
+
+KB = 1024
+# In KB of 1024 bytes. A budget holds for every explanation of a run, so the largest one decides.
+BUDGETS: tuple[int | None, ...] = (1, 4, 16, 64, None)
+
+
+def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
+    """Return tracks by evidence, each with the rows of that evidence alone, then by size budget.
+
+    There is a track for each kind of evidence that a row has; kinds that this version does not
+    know come last.
+
+    A size budget holds the rows whose largest explanation fits, so that a wider budget has all the
+    rows of a narrower one; the last, unlimited, has all. Ranks and tests are those among the rows
+    of the track.
+    """
+    found = [
+        Track(
+            family=EVIDENCE_TRACK,
+            name=evidence,
+            limit=None,
+            rows=ranked([row for row in rows if row.evidence == evidence], tests),
+        )
+        for evidence in _kinds(rows)
+    ]
+    for budget in BUDGETS:
+        limit = None if budget is None else budget * KB
+        fitting = [
+            row
+            for row in rows
+            if limit is None or (row.largest_bytes is not None and row.largest_bytes <= limit)
+        ]
+        name = "unlimited" if budget is None else f"{budget} KB"
+        found.append(Track(family=SIZE_TRACK, name=name, limit=limit, rows=ranked(fitting, tests)))
+    return found
+
+
+def _kinds(rows: Sequence[Row]) -> list[str]:
+    """Return the kinds of evidence of some rows in the order of their tracks."""
+    present = {row.evidence for row in rows if row.evidence}
+    known = [kind for kind in EVIDENCE_KINDS if kind in present]
+    return [*known, *sorted(present.difference(known))]

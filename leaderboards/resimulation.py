@@ -17,10 +17,10 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluation.experiment import Experiment, open_corpus, open_subject
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of, check_fingerprint, config_of
 from benchmark.evaluation.score import score_explanations
-from benchmark.evidence import SCORING_SETS, Block, base_set
+from benchmark.evidence import Block
 from benchmark.plugins.trusted import UntrustedError, built_in_config
 from benchmark.results import OK, Run, Scores
-from benchmark.results.columns import group_of, metric_of
+from benchmark.results.columns import SCORING_SETS, base_set, group_of, metric_of
 from benchmark.results.layout import RECORD
 from benchmark.results.resampled import STEP
 from benchmark.scorers.chosen import check_trusted

@@ -16,6 +16,9 @@ from benchmark.tracking import layer_metrics
 from leaderboards.model import Row, Score
 from leaderboards.ranking import LEVEL, RESAMPLES, SEED
 
+# Enough for a picture; every layer of every run has its own.
+LAYER_RESAMPLES = 2000
+
 
 def row_of(run: Run, label: str, column: str) -> Row:
     """Return the row of a run, not ranked yet.
@@ -25,6 +28,7 @@ def row_of(run: Run, label: str, column: str) -> Row:
     where it asked for the same confidence.
     """
     record, scores = run.record, run.scores
+    sizes = _known(run, cost_column("bytes"))
     return Row(
         rank=None,
         label=label,
@@ -43,7 +47,8 @@ def row_of(run: Run, label: str, column: str) -> Row:
             if column.metric == UNDEFINED and on_a_set(column)
         },
         positives={
-            group_of(name): _median(scores.column(name)) for name in scores.positives_columns
+            group_of(name): float(np.median(known)) if len(known := _known(run, name)) else None
+            for name in scores.positives_columns
         },
         asked=len(scores),
         explained=int((scores.column("status") == "ok").sum()),
@@ -52,18 +57,13 @@ def row_of(run: Run, label: str, column: str) -> Row:
         explain_seconds=_cost(run, "explain_seconds"),
         simulate_seconds=_cost(run, "simulate_seconds"),
         bytes=_cost(run, "bytes"),
-        largest_bytes=_largest_bytes(run),
+        largest_bytes=float(sizes.max()) if len(sizes) else None,
         unverified=run.unverified,
         layers={
             int(layer): layer_metrics(scores, int(layer))
             for layer in np.unique(scores.column("layer"))
         },
     )
-
-
-def _median(values: NDArray[Any]) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else None
 
 
 def _mean(
@@ -76,22 +76,33 @@ def _mean(
     )
 
 
+def mean_of(run: Run, column: str, layer: int | None = None) -> Score:
+    """Return the mean of a column over the neurons of a layer, or of all, with its intervals.
+
+    They are over neurons and held-out documents; over neurons alone without replicates.
+    """
+    values, replicates = run.scores.column(column), run.scores.replicates(column)
+    if layer is not None:
+        of_layer = run.scores.column("layer") == layer
+        values = values[of_layer]
+        replicates = None if replicates is None else replicates.rows(of_layer)
+    return mean_with_intervals(
+        values, replicates=replicates, resamples=LAYER_RESAMPLES, level=LEVEL, seed=SEED
+    )
+
+
 def _score(run: Run, column: str) -> Score:
-    values = run.scores.column(column)
-    known = values[~np.isnan(values)]
-    own = _own_intervals(run, column)
+    known = _known(run, column)
     return dataclasses.replace(
-        own,
+        _own_intervals(run, column),
         mean=float(known.mean()) if len(known) else None,
         n=len(known),
-        n_null=len(values) - len(known),
+        n_null=len(run.scores) - len(known),
     )
 
 
 def _weighted_scores(run: Run) -> dict[str, Score]:
-    """Return means in which neurons count by another column, as by their effect in causal
-    scores.
-    """
+    """Return means in which neurons count by another column, such as by their causal effect."""
     return {
         column.summary_name: _mean(
             run.scores.column(column.name), run.scores.column(column.weights)
@@ -102,9 +113,7 @@ def _weighted_scores(run: Run) -> dict[str, Score]:
 
 
 def _own_intervals(run: Run, column: str) -> Score:
-    """Return the intervals that the run's summary has, if they are of the confidence of this
-    table.
-    """
+    """Return the intervals of the run's summary, if they are of the confidence of this table."""
     bootstrap = run.record.config.get("bootstrap")
     confidence = bootstrap.get("confidence", LEVEL) if isinstance(bootstrap, dict) else LEVEL
     summary = run.record.metric(column)
@@ -115,17 +124,14 @@ def _own_intervals(run: Run, column: str) -> Score:
 
 
 def _cost(run: Run, name: str) -> float | None:
-    column = cost_column(name)
-    if column not in run.scores.columns:
-        return None
-    values = run.scores.column(column)
-    known = values[~np.isnan(values)]
+    known = _known(run, cost_column(name))
     return float(known.mean()) if len(known) else None
 
 
-def _largest_bytes(run: Run) -> float | None:
-    column = cost_column("bytes")
-    if column not in run.scores.columns or not len(run.scores):
-        return None
+def _known(run: Run, column: str) -> NDArray[Any]:
+    """Return the values of a column that are not null; none where the run lacks it."""
+    if column not in run.scores.columns:
+        return np.empty(0)
     values = run.scores.column(column)
-    return None if np.isnan(values).all() else float(np.nanmax(values))
+    known: NDArray[Any] = values[~np.isnan(values)]
+    return known

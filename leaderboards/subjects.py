@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from benchmark.analysis.compare import place_by_mean
 from benchmark.analysis.labels import identity, labels
 from benchmark.results.columns import HEADLINE, UNIFORM
 from leaderboards.model import Leaderboard, Row
@@ -86,21 +86,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _ranked(rows: Sequence[AverageRow], sign: int) -> list[AverageRow]:
-    ordered = sorted(
-        rows, key=lambda row: (math.inf if row.mean is None else -sign * row.mean, row.label)
-    )
+    ordered = sorted(rows, key=lambda row: (place_by_mean(row.mean, sign), row.label))
     found, rank = [], 0
     for row in ordered:
         counts = not row.control and row.mean is not None
         rank += counts
-        found.append(
-            AverageRow(
-                rank=rank if counts else None,
-                label=row.label,
-                control=row.control,
-                evidence=row.evidence,
-                parts=row.parts,
-                mean=row.mean,
-            )
-        )
+        found.append(replace(row, rank=rank if counts else None))
     return found

@@ -1,15 +1,18 @@
-"""Submission of a result directory: checks, and its place among the submissions."""
+"""Submission of a result directory: what is published of it, and its place among submissions."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import TEMPORARY_SUFFIX, storage_errors, sync_folder, write_bytes
@@ -17,13 +20,103 @@ from benchmark.results import Run, RunRecord, benchmark_version
 from benchmark.results.encoding import plain
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
 from benchmark.results.submission import SubmissionRecord, why_unverified
-from leaderboards.published_record import published_record, without_folders
 from leaderboards.resimulation import Resimulation
+
+# Words of the command that say where its files were, which is nobody's business.
+_FOLDERS = ("results_dir=", "cache_dir=", "tracking.")
+_NEUTRAL = {
+    "results_dir": "results",
+    "cache_dir": None,
+    "tracking": {"name": "none", "kind": "none"},
+}
+
+
+def published_record(record: RunRecord) -> RunRecord:
+    """Return the record without the submitter's folders; a path is replaced by its last part.
+
+    The fingerprints of subject and corpus cover their content, so they are the same for whoever
+    has the same files in another place.
+    """
+    config = {**record.config}
+    config |= {key: value for key, value in _NEUTRAL.items() if key in config}
+    model = config.get("model")
+    built_in = isinstance(model, dict) and model.get("kind") == "builtin"
+    config = {
+        key: value if key == "model" and built_in else _everywhere(value, base_name)
+        for key, value in config.items()
+    }
+    dataset = config.get("dataset")
+    if isinstance(dataset, dict) and dataset.get("kind") == "text":
+        config["dataset"] = {**dataset, "path": _last_part(str(dataset.get("path")))}
+    explainer, subject, corpus = record.explainer, record.subject, record.corpus
+    source = subject.source if built_in else base_name(subject.source)
+    return dataclasses.replace(
+        record,
+        config=config,
+        command=[
+            _word(word) for word in record.command if not word.lstrip("+").startswith(_FOLDERS)
+        ],
+        explainer=dataclasses.replace(explainer, options=_everywhere(explainer.options, base_name)),
+        subject=dataclasses.replace(subject, source=source),
+        corpus=dataclasses.replace(corpus, counts=_everywhere(corpus.counts, base_name)),
+    )
+
+
+def base_name(text: str) -> str:
+    """Return the last part of a path of this or another machine; other texts are left alone."""
+    return _last_part(text) if _is_local(text) else text
+
+
+def without_folders(text: str) -> str:
+    """Return a sentence in which every absolute path is replaced by its last part."""
+    return re.sub(
+        r"(?<![\w.:/\\])(?:[A-Za-z]:|~)?[/\\][^\s'\",;:()]*", lambda m: _last_part(m[0]), text
+    )
+
+
+def _is_local(text: str) -> bool:
+    """Return whether a text is a path: absolute, of the home folder, relative upwards, or one
+    that is.
+    """
+    if re.match(r"[/~\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:", text):
+        return True
+    parts = re.split(r"[/\\]", text)
+    if len(parts) < 2 or "\0" in text or len(text) > 4096:
+        return False
+    try:
+        return ".." in parts or Path(text).exists()
+    except OSError:
+        return False
+
+
+def _last_part(text: str) -> str:
+    parts = [part for part in re.split(r"[/\\]", text) if part not in ("", ".", "..", "~")]
+    return parts[-1] if parts else "_"
+
+
+def _word(word: str) -> str:
+    """Return a word of the command; of `key=value` only the value can be a path."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        return base_name(word)
+    if key.lstrip("+") == "dataset.path":
+        return f"{key}={_last_part(value)}"
+    return f"{key}={base_name(value)}"
+
+
+def _everywhere(value: Any, change: Callable[[str], str]) -> Any:
+    """Return the data with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _everywhere(entry, change) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_everywhere(entry, change) for entry in value]
+    return value
 
 
 def submission_files(run: Run, checked: Resimulation) -> dict[str, bytes]:
-    """Return the files that are kept of a run: its record without the submitter's folders, its
-    scores.
+    """Return the files that are kept of a run: its record without local folders, and its scores.
 
     The explanations are needed to check a run and not to rebuild a table; their digest stays in
     the record.

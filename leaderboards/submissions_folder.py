@@ -91,8 +91,7 @@ def check_submissions(folder: Path) -> Iterator[tuple[Path, str, str]]:
     Raises:
         BenchmarkError: there is no such folder, or no submission in it.
     """
-    from leaderboards.published_record import published_record
-    from leaderboards.submission import place_of_run
+    from leaderboards.submission import place_of_run, published_record
     from leaderboards.validation import validated
 
     places = find_runs([folder])

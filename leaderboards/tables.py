@@ -142,10 +142,6 @@ def layer_table(board: Leaderboard) -> Table:
     return Table("by layer", 3, columns, rows, 2, f"{caption}.")
 
 
-def _of_layer(row: Row, layer: int, column: str) -> float | None:
-    return row.layers.get(layer, {}).get(column)
-
-
 def front_table(board: Leaderboard) -> Table:
     """Which explainers no other one beats in quality and cost at once."""
     costs = (BYTES, SUBJECT_TOKENS, SECONDS)

@@ -13,7 +13,6 @@ from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, UNIFORM
 from benchmark.tracking import Extras, ExtraTable
 from leaderboards.formats.separated import records_of
-from leaderboards.model import Leaderboard
 from leaderboards.page import page_of
 from leaderboards.plots.drawing import encoded
 from leaderboards.plots.gallery import PLOTS, plots_of
@@ -35,7 +34,7 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
     """
     runs = _beside(run)
     page = page_of(Results(runs, [], []))
-    boards = [board for board in page.boards if _holds(board, run)]
+    boards = [board for board in page.boards if any(row.run is run for row in board.rows)]
     page = dataclasses.replace(page, boards=boards)
     tables = {name: _table(list(records_of(page, name))) for name in TABLES}
     pictures: dict[str, bytes] = {}
@@ -48,9 +47,7 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
 
 
 def _beside(run: Run) -> list[Run]:
-    """Return the run and those of the same subject and corpus, where it lies in a folder of
-    results.
-    """
+    """Return the run and, in a folder of results, those of the same subject and corpus."""
     parts = place_of_run(run.record).split("/")
     folder = run.folder.resolve()
     if list(folder.parts[-len(parts) :]) != parts:
@@ -60,19 +57,13 @@ def _beside(run: Run) -> list[Run]:
     return [run, *found]
 
 
-def _holds(board: Leaderboard, run: Run) -> bool:
-    return any(row.run is run for row in board.rows)
-
-
 def _table(records: list[Mapping[str, object]]) -> ExtraTable:
     columns = list(dict.fromkeys(name for record in records for name in record))
     return ExtraTable(columns, [[record.get(name) for name in columns] for record in records])
 
 
 def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:
-    """Return the spectra of the best and the worst neuron by what ranks; none without the
-    subject.
-    """
+    """Return the spectra of the best and the worst neuron by what ranks; none without subject."""
     column = HEADLINE
     if column not in run.scores.metric_columns:
         return {}

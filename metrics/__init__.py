@@ -17,9 +17,7 @@ from metrics.errors import MetricInputError, UnknownMetricError, UnsoundMetricEr
 if TYPE_CHECKING:
     from metrics.aggregate import Estimate, mean_over_neurons
     from metrics.calibration import Calibration, fit_calibration
-    from metrics.constant import undefined
-    from metrics.correction import holm
-    from metrics.paired import PairedDifference, paired_difference
+    from metrics.paired import PairedDifference, holm, paired_difference
     from metrics.participation import effective_tokens
     from metrics.replicates import Replicates, mean_over_neurons_and_documents
     from metrics.resampled import can_resample, draw_weights, resampled_scores
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from metrics.scoring import compute
     from metrics.sums import Units
     from metrics.unit_bootstrap import percentiles, unit_intervals
+    from metrics.vectors import undefined
 
 __all__ = [
     "METRICS",
@@ -60,36 +59,27 @@ __all__ = [
     "unit_intervals",
 ]
 
-_LOADED_ON_FIRST_USE = {
-    "Calibration": "metrics.calibration",
-    "fit_calibration": "metrics.calibration",
-    "Estimate": "metrics.aggregate",
-    "mean_over_neurons": "metrics.aggregate",
-    "PairedDifference": "metrics.paired",
-    "paired_difference": "metrics.paired",
-    "holm": "metrics.correction",
-    "Replicates": "metrics.replicates",
-    "mean_over_neurons_and_documents": "metrics.replicates",
-    "can_resample": "metrics.resampled",
-    "draw_weights": "metrics.resampled",
-    "resampled_scores": "metrics.resampled",
-    "Units": "metrics.sums",
-    "percentiles": "metrics.unit_bootstrap",
-    "unit_intervals": "metrics.unit_bootstrap",
-    "SanityResult": "metrics.sanity",
-    "SanityScores": "metrics.sanity",
-    "sanity_result": "metrics.sanity",
-    "sanity_scores": "metrics.sanity",
-    "undefined": "metrics.constant",
-    "effective_tokens": "metrics.participation",
-    "compute": "metrics.scoring",
+# Loaded on first use.
+_MODULES = {
+    "metrics.aggregate": ("Estimate", "mean_over_neurons"),
+    "metrics.calibration": ("Calibration", "fit_calibration"),
+    "metrics.paired": ("PairedDifference", "holm", "paired_difference"),
+    "metrics.participation": ("effective_tokens",),
+    "metrics.replicates": ("Replicates", "mean_over_neurons_and_documents"),
+    "metrics.resampled": ("can_resample", "draw_weights", "resampled_scores"),
+    "metrics.sanity": ("SanityResult", "SanityScores", "sanity_result", "sanity_scores"),
+    "metrics.scoring": ("compute",),
+    "metrics.sums": ("Units",),
+    "metrics.unit_bootstrap": ("percentiles", "unit_intervals"),
+    "metrics.vectors": ("undefined",),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LOADED_ON_FIRST_USE:
+    if name not in _HOMES:
         raise AttributeError(f"module 'metrics' has no attribute '{name}'")
-    return getattr(import_module(_LOADED_ON_FIRST_USE[name]), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -9,8 +9,7 @@ from metrics.firing import CountMetric, FiringCounts
 
 @CountMetric
 def balanced_accuracy(counts: FiringCounts) -> Tensor:
-    """Return the mean of the recall of the firing and of the non-firing class, at the neuron's
-    threshold.
+    """Return the mean recall of the firing and the non-firing class, at the neuron's threshold.
 
     (hits / fired + correctly quiet / quiet) / 2, in [0, 1]; higher is better; a constant prediction
     scores 0.5. It is null (NaN) where the truth never fires or always does. Extra firing on a few

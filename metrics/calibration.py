@@ -16,11 +16,9 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.centring import centred
-from metrics.constant import is_constant
 from metrics.errors import MetricInputError
-from metrics.rows import at_least_two
 from metrics.validation import check_arrays, check_finite
+from metrics.vectors import at_least_two, centred, is_constant
 
 LINEAR, ISOTONIC = "linear", "isotonic"
 METHODS = (LINEAR, ISOTONIC)

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.angle import cosine_of_angle
 from metrics.sums import Sums
 from metrics.validation import check_arrays
+from metrics.vectors import cosine_of_angle
 
 
 def cosine(

@@ -14,8 +14,7 @@ def mad(
     prediction: Float[Tensor, "n_neurons n_tokens"],
     threshold: Float[Tensor, " n_neurons"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Return the mean true activation where the prediction fires minus that elsewhere, in raw
-    units.
+    """Return the mean true activation where the prediction fires minus elsewhere, in raw units.
 
     mean(y | p >= threshold) - mean(y | p < threshold), unbounded; higher is better. It is 0 where
     the prediction never fires or always does (there is no second group to differ from), and never

@@ -13,8 +13,7 @@ def normalised_mae(
     truth: Float[Tensor, "n_neurons n_tokens"],
     prediction: Float[Tensor, "n_neurons n_tokens"],
 ) -> Float[Tensor, " n_neurons"]:
-    """Return the mean absolute error of the prediction as a share of the neuron's largest true
-    activation.
+    """Return the mean absolute error as a share of the neuron's largest true activation.
 
     mean(|y - p|) / max(y), the maximum over the scored tokens; at least 0 and without upper bound;
     lower is better. Tokens that do not fire make up nearly all of it: it fails the sanity tests. It

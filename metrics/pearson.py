@@ -6,11 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.angle import cosine_of_angle
-from metrics.centring import centred
-from metrics.constant import is_constant
 from metrics.sums import Sums
 from metrics.validation import check_arrays
+from metrics.vectors import centred, cosine_of_angle, is_constant
 
 
 def pearson(

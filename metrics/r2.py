@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.centring import centred
-from metrics.constant import is_constant
 from metrics.sums import Sums
 from metrics.validation import check_arrays
+from metrics.vectors import centred, is_constant
 
 
 def r2(

@@ -50,8 +50,7 @@ def bootstrap_interval(
 
 
 def sign_flip_p_value(differences: NDArray[np.float64], *, resamples: int, seed: int) -> float:
-    """Return two-sided p-value of the mean of paired differences `[n]`, their signs being
-    arbitrary.
+    """Return the two-sided p-value of the mean of paired differences `[n]` with arbitrary signs.
 
     Where there are at most `resamples` patterns of signs, all are tried and the value is exact;
     else as many are drawn, and the observed one counts among them, so that it is never 0.

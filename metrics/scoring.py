@@ -10,9 +10,9 @@ from torch import Tensor
 
 from metrics.catalogue import Metric, get
 from metrics.errors import MetricInputError
-from metrics.rows import at_least_two
 from metrics.sharing import sharing
 from metrics.validation import check_arrays, check_finite
+from metrics.vectors import at_least_two
 
 # 1M values: at most some 150 MB of intermediates, whatever the number of neurons. More is slower:
 # the intermediates of one chunk then no longer fit the processor's caches.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -173,12 +174,6 @@ class _Arrays:
 
     def __init__(self, units: Units) -> None:
         self.units = units
-        self._kept: dict[str, Tensor] = {}
-
-    def _once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
 
     def _raw(self, values: Tensor) -> Tensor:
         return values.double().masked_fill(~self.units.text, 0.0)
@@ -188,21 +183,21 @@ class _Arrays:
         mean = values.sum(1, keepdim=True) / self.units.text.sum(1, keepdim=True)
         return (values - mean).masked_fill(~self.units.text, 0.0)
 
-    @property
+    @cached_property
     def raw_y(self) -> Tensor:
-        return self._once("raw y", lambda: self._raw(self.units.truth))
+        return self._raw(self.units.truth)
 
-    @property
+    @cached_property
     def raw_p(self) -> Tensor:
-        return self._once("raw p", lambda: self._raw(self.units.prediction))
+        return self._raw(self.units.prediction)
 
-    @property
+    @cached_property
     def y(self) -> Tensor:
-        return self._once("y", lambda: self._about_mean(self.raw_y))
+        return self._about_mean(self.raw_y)
 
-    @property
+    @cached_property
     def p(self) -> Tensor:
-        return self._once("p", lambda: self._about_mean(self.raw_p))
+        return self._about_mean(self.raw_p)
 
 
 CONSTANT = " is constant"
@@ -228,9 +223,4 @@ TERMS: dict[str, Callable[[_Arrays], Tensor]] = {
 
 def counts_of(sums: Sums) -> FiringCounts:
     """Return the counts of firing among sums."""
-    return FiringCounts(
-        hits=sums["hits"],
-        fired=sums["fired"],
-        predicted=sums["predicted"],
-        tokens=sums["tokens"],
-    )
+    return FiringCounts(**{name: sums[name] for name in ("hits", "fired", "predicted", "tokens")})

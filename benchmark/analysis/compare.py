@@ -178,7 +178,7 @@ def compare_runs(
         for run in runs
     ]
     sign = 1 if describe(ranking, declared).higher_is_better else -1
-    standings.sort(key=lambda one: _place(one.over_neurons.mean, sign))
+    standings.sort(key=lambda one: place_by_mean(one.over_neurons.mean, sign))
     found = []
     for column in columns:
         for place, first in enumerate(standings):
@@ -209,7 +209,8 @@ def _over_both(run: Run, column: str, settings: dict[str, Any]) -> metrics.Estim
     return None if estimate.low is None else estimate
 
 
-def _place(mean: float | None, sign: int) -> float:
+def place_by_mean(mean: float | None, sign: int) -> float:
+    """Return what sorts means best first, those that are missing last; `sign` is -1 for errors."""
     return math.inf if mean is None else -sign * mean
 
 

@@ -24,13 +24,15 @@ def marked_label(label: str, unverified: str) -> str:
 
 
 def labels(records: Sequence[RunRecord]) -> list[str]:
-    """Return one label a run: the explainer's name, and what distinguishes it from others of that
-    name.
+    """Return one label a run: the explainer's name, and what sets it apart from others so named.
 
     That is the class where classes differ, then the options in which they differ, and the run's id
     where even those are the same. Copies of one run that were scored in two ways are numbered.
     """
-    found = [_label(record, _same_name(record, records)) for record in records]
+    found = [
+        _label(record, [other for other in records if _name(other) == _name(record)])
+        for record in records
+    ]
     return [
         f"{label} #{found[: place + 1].count(label)}" if found.count(label) > 1 else label
         for place, label in enumerate(found)
@@ -38,15 +40,9 @@ def labels(records: Sequence[RunRecord]) -> list[str]:
 
 
 def identity(record: RunRecord) -> str:
-    """Return what makes two runs be of one explainer, whatever their subject: name, class,
-    options.
-    """
+    """Return what makes two runs be of one explainer on any subject: name, class, options."""
     explainer = record.explainer
     return json.dumps([explainer.name, explainer.target, _options(record)], sort_keys=True)
-
-
-def _same_name(record: RunRecord, records: Sequence[RunRecord]) -> list[RunRecord]:
-    return [other for other in records if _name(other) == _name(record)]
 
 
 def _name(record: RunRecord) -> str:

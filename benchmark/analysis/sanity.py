@@ -10,9 +10,9 @@ import torch
 import metrics
 from benchmark.config.run_config import RunConfig
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of
-from benchmark.evidence import TOP_AND_RANDOM, UNIFORM, Truth
+from benchmark.evidence import Truth
 from benchmark.results import Run
-from benchmark.results.columns import score_column
+from benchmark.results.columns import TOP_AND_RANDOM, UNIFORM, score_column
 from benchmark.terminal.progress import progress
 
 # Neurons corrupted together: three predictions of them in double precision exist at once.

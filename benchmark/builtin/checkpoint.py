@@ -1,7 +1,8 @@
-"""State of a training on disk: whole or absent, and only for the training it belongs to."""
+"""Files of a training: its state, whole or absent, and the trained model as a subject's folder."""
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
+from torch import Tensor, nn
 
-from benchmark.builtin.optimisers import learning_rate_factor
 from benchmark.builtin.recipe import Recipe, flag
+from benchmark.builtin.trainer import learning_rate_factor
 from benchmark.errors import BenchmarkError
-from benchmark.files.atomic import replacing, storage_errors
+from benchmark.files.atomic import replacing, storage_errors, write_bytes, write_text
 
 CHECKPOINT = "checkpoint.pt"
 # They act through the learning rate alone.
@@ -97,3 +100,31 @@ def _check_recipe(
             f"{what} was trained with {numbers}: "
             f"its {step} steps would have had other learning rates; {way_out}"
         )
+
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+TRAINING = "training.json"
+
+
+def half_precision(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights as they are shipped, float16."""
+    return {name: value.half().cpu().contiguous() for name, value in model.state_dict().items()}
+
+
+def write_subject(
+    folder: Path,
+    architecture: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    training: Mapping[str, Any],
+) -> None:
+    """Write everything but `tokenizer.json`, the weights last: without them nothing is loaded.
+
+    Raises:
+        BenchmarkError: the disk is full, or the folder cannot be written.
+    """
+    with storage_errors(folder):
+        write_text(folder / CONFIG, json.dumps(dict(architecture), indent=2) + "\n")
+        write_text(folder / TRAINING, json.dumps(dict(training), indent=2) + "\n")
+        write_bytes(folder / WEIGHTS, save(dict(weights)))

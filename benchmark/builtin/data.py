@@ -1,21 +1,76 @@
-"""The text that the built-in subjects are trained and measured on."""
+"""The text that the built-in subjects are trained and measured on, their tokenizer, and losses."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float, Int
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor, nn
 
-from benchmark.corpus.choosing import choose
-from benchmark.corpus.documents import Document
+from benchmark.builtin.recipe import BOS_TOKEN
+from benchmark.corpus.documents import Document, choose
 from benchmark.corpus.python_library import snapshot_documents
 from benchmark.corpus.splitting import assign_splits
 from benchmark.errors import BenchmarkError
+from benchmark.files.atomic import storage_errors, write_text
+
+
+def train_tokenizer(texts: Sequence[str], d_vocab: int) -> Tokenizer:
+    """Learn a byte-level BPE vocabulary of at most `d_vocab` ids; BOS has id 0."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=d_vocab,
+        special_tokens=[BOS_TOKEN],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer=trainer)
+    return tokenizer
+
+
+def saved_tokenizer(file: Path, texts: Sequence[str], d_vocab: int) -> Tokenizer:
+    """Return the tokenizer in a file; where there is none, one is learnt and saved there.
+
+    Raises:
+        BenchmarkError: the file cannot be written, or holds a tokenizer of more ids.
+    """
+    if not file.exists():
+        tokenizer = train_tokenizer(texts, d_vocab)
+        with storage_errors(file.parent):
+            write_text(file, tokenizer.to_str(pretty=True))
+        return tokenizer
+    tokenizer = Tokenizer.from_file(str(file))
+    if tokenizer.get_vocab_size() > d_vocab:
+        raise BenchmarkError(
+            f"{file} has {tokenizer.get_vocab_size()} ids and the model only {d_vocab}: "
+            "it belongs to another model; use another --out."
+        )
+    return tokenizer
+
+
+def bos_id(tokenizer: Tokenizer) -> int:
+    """Return the id of BOS. Raises BenchmarkError for a tokenizer that has none."""
+    bos = tokenizer.token_to_id(BOS_TOKEN)
+    if bos is None:
+        raise BenchmarkError(f"the tokenizer has no token '{BOS_TOKEN}'.")
+    return bos
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+    """Return token ids of each text, without BOS."""
+    return [
+        np.asarray(encoding.ids, dtype=np.int64)
+        for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    ]
 
 
 @dataclass(frozen=True)
@@ -126,3 +181,82 @@ def training_batches(
                 yield rows[first : first + batch]
             number += 1
         epoch += 1
+
+
+WINDOWS_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class TextLoss:
+    """What predicting some documents cost, every text token counted once and BOS never.
+
+    Attributes:
+        nats: sum over the tokens of minus the natural logarithm of their probability.
+        n_tokens: number of tokens.
+        n_bytes: bytes of the documents as UTF-8.
+    """
+
+    nats: float
+    n_tokens: int
+    n_bytes: int
+
+    @property
+    def nats_per_token(self) -> float:
+        """Return the mean cross-entropy of a token; it depends on the tokenizer."""
+        return self.nats / self.n_tokens
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Return bits needed per byte of text; it compares across tokenizers."""
+        return self.nats / math.log(2) / self.n_bytes
+
+    def numbers(self) -> dict[str, float]:
+        """Return both, as they are written down."""
+        return {"nats_per_token": self.nats_per_token, "bits_per_byte": self.bits_per_byte}
+
+
+def next_token_loss(
+    model: nn.Module, rows: Int[Tensor, "batch n_ctx+1"], reduction: str = "mean"
+) -> Float[Tensor, "..."]:
+    """Return the cross-entropy in nats, each position of the rows predicting the next."""
+    logits = model(rows[:, :-1])
+    return nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), rows[:, 1:].flatten(), reduction=reduction
+    )
+
+
+@torch.no_grad()
+def text_loss(
+    model: nn.Module,
+    documents: Sequence[Int[np.ndarray, " tokens"]],
+    n_bytes: int,
+    *,
+    n_ctx: int,
+    bos: int,
+) -> TextLoss:
+    """Return the loss of a model on whole documents, in separate windows of `n_ctx` predictions.
+
+    The documents are laid end to end with a BOS between them and cut every `n_ctx` tokens; each
+    window is preceded by a BOS and sees nothing before it. The last, shorter one counts too.
+
+    Args:
+        model: token ids `[batch, pos]` to logits; it is left in the mode that it was in.
+        documents: token ids of each document, without BOS.
+        n_bytes: bytes of the documents as UTF-8.
+        n_ctx: predictions in a window.
+        bos: the id of the BOS token.
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    nats, count = 0.0, 0
+    rows = [*windows(documents, n_ctx, bos).split(WINDOWS_AT_ONCE)]
+    rows += [row for row in last_window(documents, n_ctx, bos).split(1) if row.numel()]
+    for chunk in rows:
+        chunk = chunk.to(device)
+        losses = next_token_loss(model, chunk, reduction="none")
+        text = chunk[:, 1:].flatten() != bos
+        nats += float(losses[text].double().sum())
+        count += int(text.sum())
+    model.train(was_training)
+    return TextLoss(nats, count, n_bytes)

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmark.builtin.architecture import ARCHITECTURES, folder_name
+from benchmark.builtin.recipe import ARCHITECTURES, folder_name
 from benchmark.errors import BenchmarkError
 
 # Threads that wait sleep instead of spinning; read once, when torch loads its OpenMP library.
@@ -90,9 +90,8 @@ def write_card(folder: Path, evaluation: Mapping[str, Any]) -> None:
     Raises:
         BenchmarkError: its `config.json` or `training.json` cannot be used, or it is read-only.
     """
-    from benchmark.builtin.card import render_card
-    from benchmark.builtin.export import CONFIG, TRAINING
-    from benchmark.builtin.reach import PICTURE, reach_picture
+    from benchmark.builtin.card import PICTURE, reach_picture, render_card
+    from benchmark.builtin.checkpoint import CONFIG, TRAINING
     from benchmark.files.atomic import storage_errors, write_text
     from benchmark.files.checkpoint import read_json
 

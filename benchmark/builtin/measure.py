@@ -11,12 +11,10 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from benchmark.builtin.data import Texts
-from benchmark.builtin.export import WEIGHTS
-from benchmark.builtin.loss import TextLoss, text_loss
+from benchmark.builtin.card import bin_edges, reach_histogram
+from benchmark.builtin.checkpoint import WEIGHTS
+from benchmark.builtin.data import TextLoss, Texts, encode, text_loss
 from benchmark.builtin.ngram import trigram_loss
-from benchmark.builtin.reach import bin_edges, reach_histogram
-from benchmark.builtin.tokenizer import encode
 from benchmark.corpus import Contexts
 from benchmark.corpus.overlap import COPY_TOKENS, copied_record, seen_windows
 from benchmark.evidence import DEAD_FRACTION, dead_neurons, profile_layers, relative_reach
@@ -81,9 +79,7 @@ def measure(
 
 
 def held_out_loss(subject: Subject, texts: Texts, every: int = 1) -> TextLoss:
-    """Return the subject's loss on the held-out documents, or on every second, third, ... of
-    them.
-    """
+    """Return the subject's loss on the held-out documents, or on every second, third, ... one."""
     chosen = texts.held_out[::every]
     n_bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in chosen)
     return text_loss(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
-from benchmark.builtin.loss import TextLoss
+from benchmark.builtin.data import TextLoss
 
 Integers = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]

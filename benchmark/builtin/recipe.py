@@ -1,4 +1,4 @@
-"""Recipe of a built-in subject: every number that decides its weights."""
+"""Recipes and shapes of the built-in subjects: every number that decides their weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,47 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from benchmark.errors import BenchmarkError
+from benchmark.subject.tokenizer import BUILTIN_BOS
+
+BOS_TOKEN = BUILTIN_BOS
+
+_SHARED: dict[str, Any] = {
+    "architecture": "TransformerLensNative",
+    "normalization_type": "LN",
+    "positional_embedding_type": "rotary",
+    "n_ctx": 256,
+    "d_vocab": 4096,
+}
+
+# By the subject's name, the `config.json` of a folder in the built-in layout: what
+# TransformerLens's `boot_native` needs to build the model. `solu_ln` is SoLU followed by the
+# LayerNorm inside the MLP, as in Anthropic's and Nanda's SoLU models; `gelu` is the exact GELU,
+# without a norm in the MLP.
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "solu-tiny": {
+        **_SHARED,
+        "act_fn": "solu_ln",
+        "n_layers": 4,
+        "d_model": 256,
+        "d_mlp": 1024,
+        "n_heads": 4,
+        "d_head": 64,
+    },
+    "gelu-tiny": {
+        **_SHARED,
+        "act_fn": "gelu",
+        "n_layers": 3,
+        "d_model": 192,
+        "d_mlp": 768,
+        "n_heads": 4,
+        "d_head": 48,
+    },
+}
+
+
+def folder_name(subject: str) -> str:
+    """Return the name of a built-in subject's folder in `benchmark/builtin`."""
+    return subject.replace("-", "_")
 
 
 def _option(default: float, text: str) -> Any:
@@ -47,13 +88,6 @@ class Recipe:
                     f"{flag(name)} {getattr(self, name)} is a part of the whole; "
                     "give a number below 1."
                 )
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that was written down as a mapping; others than its own keys are
-        ignored.
-        """
-        return cls(**{each.name: values[each.name] for each in fields(cls) if each.name in values})
 
 
 # Of the weights that are shipped, by the subject's name.

@@ -16,13 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.recipe import Recipe, add_recipe, flag, recipe_of
+from benchmark.builtin.recipe import ARCHITECTURES, Recipe, add_recipe, flag, recipe_of
 from benchmark.errors import BenchmarkError
 from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
-    from benchmark.builtin.loss import TextLoss
+    from benchmark.builtin.data import TextLoss
     from benchmark.corpus.documents import Document
 
 # Threads that wait sleep instead of spinning; read once, when torch loads its OpenMP library.
@@ -85,14 +84,23 @@ def train(
     """
     import torch
 
-    from benchmark.builtin.checkpoint import load_checkpoint, save_checkpoint
-    from benchmark.builtin.data import load_texts, training_batches
-    from benchmark.builtin.export import TOKENIZER, half_precision, write_subject
-    from benchmark.builtin.interrupt import StopRequest
-    from benchmark.builtin.loss import text_loss
+    from benchmark.builtin.checkpoint import (
+        TOKENIZER,
+        half_precision,
+        load_checkpoint,
+        save_checkpoint,
+        write_subject,
+    )
+    from benchmark.builtin.data import (
+        bos_id,
+        encode,
+        load_texts,
+        saved_tokenizer,
+        text_loss,
+        training_batches,
+    )
     from benchmark.builtin.ngram import trigram_loss
-    from benchmark.builtin.tokenizer import bos_id, encode, saved_tokenizer
-    from benchmark.builtin.trainer import Trainer
+    from benchmark.builtin.trainer import StopRequest, Trainer
     from benchmark.files.atomic import remove_temporary_files, storage_errors
     from benchmark.subject.device import resolve_device
 

@@ -1,18 +1,92 @@
-"""Training steps: the model, its optimisers, and the state that a later start continues from."""
+"""Training steps: the model, its optimisers, the state that a later start needs, and stops."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
-from typing import Any
+from types import FrameType
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.model_bridge.sources.native import NativeModel
+from transformer_lens.model_bridge.sources.native.init import initialize_native_model
 
-from benchmark.builtin.loss import next_token_loss
-from benchmark.builtin.model import build_model
-from benchmark.builtin.optimisers import build_optimisers, set_learning_rates
+from benchmark.builtin.data import next_token_loss
 from benchmark.builtin.recipe import Recipe
+from benchmark.errors import BenchmarkError
+from benchmark.subject.native import FusedAttention
+
+
+def build_model(
+    architecture: Mapping[str, Any], seed: int, dropout: float = 0.0, *, fused: bool = True
+) -> nn.Module:
+    """Return an initialised model: token ids `[batch, pos]` to logits `[batch, pos, d_vocab]`.
+
+    It is TransformerLens's own native module, so its weights are loaded by `boot_native` as they
+    are.
+
+    Args:
+        architecture: what `config.json` says.
+        seed: decides the weights.
+        dropout: while training, of what each sublayer adds to the residual stream.
+        fused: compute attention by PyTorch's fused kernel: the same result, in half the time.
+    """
+    config = TransformerBridgeConfig(**architecture, seed=seed)
+    torch.manual_seed(seed)
+    model = NativeModel(config)
+    initialize_native_model(model, config)
+    for block in cast(Any, model.layers):
+        if fused:
+            block.attn.__class__ = FusedAttention
+        if dropout:
+            for module in (block.attn.o, block.mlp.fc_out):
+                module.register_forward_hook(
+                    lambda module, _, output: nn.functional.dropout(
+                        output, dropout, module.training
+                    )
+                )
+    return cast(nn.Module, model)
+
+
+def build_optimisers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Return Muon for the matrices inside the blocks, AdamW for embeddings, norms and biases.
+
+    Source of Muon: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks".
+
+    Raises:
+        BenchmarkError: this version of torch has no Muon.
+    """
+    if not hasattr(torch.optim, "Muon"):
+        raise BenchmarkError(
+            f"torch {torch.__version__} has no Muon optimiser; training needs torch 2.9 or later."
+        )
+    inside: list[nn.Parameter] = []
+    outside: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (inside if parameter.ndim == 2 and "layers." in name else outside).append(parameter)
+    return [
+        torch.optim.Muon(inside, lr=recipe.muon_lr, weight_decay=recipe.weight_decay),
+        torch.optim.AdamW(outside, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.01),
+    ]
+
+
+def set_learning_rates(optimisers: list[torch.optim.Optimizer], recipe: Recipe, step: int) -> None:
+    """Give the optimisers of `build_optimisers` the learning rates of a step, counted from 0."""
+    factor = learning_rate_factor(recipe, step)
+    for optimiser, rate in zip(optimisers, (recipe.muon_lr, recipe.adam_lr), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * factor
+
+
+def learning_rate_factor(recipe: Recipe, step: int) -> float:
+    """Return the schedule: linear warm-up, a plateau, then a linear fall to zero."""
+    warm = min(1.0, (step + 1) / recipe.warmup)
+    fall = (recipe.steps - step) / max(1.0, recipe.decay * recipe.steps)
+    return min(warm, fall, 1.0)
+
 
 LARGEST_GRADIENT_NORM = 1.0
 
@@ -62,3 +136,33 @@ class Trainer:
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self.step = int(state["step"])
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Within it, Ctrl-C (and SIGTERM) only asks to stop; a second one stops at once.
+
+    Attributes:
+        signal: the number of the signal that asked, or 0.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

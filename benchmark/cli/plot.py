@@ -97,9 +97,9 @@ def _spectra(results: Results, word: str, trust: Sequence[str] = ()) -> list[tup
     layer, neuron = parse_neuron(word)
     import_whole("benchmark.subject.build", "leaderboards.plots.spectrum")
     from benchmark.evaluation.reopen import acceptable
-    from benchmark.evidence import UNIFORM
+    from benchmark.results.columns import UNIFORM
     from leaderboards.boards import build
-    from leaderboards.plots.names import file_name
+    from leaderboards.plots.drawing import file_name
     from leaderboards.plots.spectrum import measure, spectrum
 
     found = []

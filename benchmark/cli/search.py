@@ -158,8 +158,7 @@ def query_of(given: Namespace) -> Query:
     Raises:
         BenchmarkError: nothing is, or a value is impossible.
     """
-    from benchmark.graphs.matching import Matching
-    from benchmark.graphs.search import Query, Term
+    from benchmark.graphs.search import Matching, Query, Term
 
     terms = [Term(text) for text in given.token] + [Term(text, role) for text, role in given.terms]
     matching = Matching(given.exact, given.ignore_case, given.contains)

@@ -64,8 +64,7 @@ def command(words: Sequence[str]) -> int:
     from benchmark.cli.find import find_run
     from benchmark.cli.graphing import counts_of, opened_with_graphs
     from benchmark.graphs.collect import run_graphs
-    from benchmark.graphs.features import features
-    from benchmark.graphs.similar import similar_pairs
+    from benchmark.graphs.similar import features, similar_pairs
     from benchmark.terminal.table import say
 
     reopened = opened_with_graphs(find_run(options.run), options.trust)
@@ -126,6 +125,6 @@ def print_pairs(
 
 def _text(graph: NeuronGraph, other: NeuronGraph) -> str:
     """Return the pattern that shares most with the other graph, its end if it is long."""
-    from benchmark.graphs.features import alike
+    from benchmark.graphs.similar import alike
 
     return fitted(graph.text(alike(graph, other)), WIDTH)

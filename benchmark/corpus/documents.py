@@ -1,11 +1,15 @@
-"""Documents and the split each one belongs to."""
+"""Documents: how long texts are cut, which are chosen, and the split each one belongs to."""
 
 from __future__ import annotations
 
 import hashlib
+import heapq
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 SPLITS = ("explain", "calibrate", "held_out")
 # Of the smaller document's windows: so much in common makes two documents near-duplicates.
@@ -48,3 +52,78 @@ def split_of(digest: str, fractions: Mapping[str, float] = DEFAULT_FRACTIONS, se
         if position < upper:
             return split
     return SPLITS[-1]
+
+
+PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
+
+
+def cut(text: str, max_characters: int) -> list[str]:
+    """Cut a text into pieces of at most `max_characters`, which joined give the text again.
+
+    A piece ends after the last paragraph that fits, else after the last line, else anywhere.
+    """
+    if len(text) <= max_characters:
+        return [text]
+    paragraph_ends = [match.end() for match in PARAGRAPH_END.finditer(text)]
+    pieces = []
+    start = 0
+    while len(text) - start > max_characters:
+        limit = start + max_characters
+        index = bisect_right(paragraph_ends, limit) - 1
+        end = paragraph_ends[index] if index >= 0 else 0
+        if end <= start:
+            end = text.rfind("\n", start, limit) + 1
+        if end <= start:
+            end = limit
+        pieces.append(text[start:end])
+        start = end
+    pieces.append(text[start:])
+    return pieces
+
+
+def cut_documents(documents: Iterable[Document], max_characters: int | None) -> Iterator[Document]:
+    """Cut every document that is too long; the pieces are numbered from 1."""
+    for document in documents:
+        if max_characters is None or len(document.text) <= max_characters:
+            yield document
+            continue
+        for number, piece in enumerate(cut(document.text, max_characters), start=1):
+            yield Document(f"{document.name}#{number}", piece)
+
+
+def choose(
+    documents: Iterable[Document], max_documents: int | None = None
+) -> tuple[list[Document], dict[str, Any]]:
+    """Return the distinct documents in the order of their digests, and what was counted on the way.
+
+    Of more than `max_documents` those with the smallest digests are kept: a draw that is uniform
+    over all of the source (which may hold web pages first and code last) and always the same.
+    """
+    n_read = n_empty = n_distinct = 0
+
+    def read() -> Iterator[Document]:
+        nonlocal n_read, n_empty
+        for document in documents:
+            n_read += 1
+            n_empty += not document.text.strip()
+            yield document
+
+    def distinct() -> Iterator[Document]:
+        nonlocal n_distinct
+        for document in without_duplicates(read()):
+            n_distinct += 1
+            yield document
+
+    def by_digest(document: Document) -> str:
+        return document.digest
+
+    if max_documents is None:
+        chosen = sorted(distinct(), key=by_digest)
+    else:
+        chosen = heapq.nsmallest(max_documents, distinct(), key=by_digest)
+    return chosen, {
+        "documents_read": n_read,
+        "empty_dropped": n_empty,
+        "duplicates_dropped": n_read - n_empty - n_distinct,
+        "documents_left_out": n_distinct - len(chosen),
+    }

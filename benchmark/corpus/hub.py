@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.corpus.columns import choose_column, text_of
-from benchmark.corpus.cutting import cut_documents
-from benchmark.corpus.documents import Document
+from benchmark.corpus.documents import Document, cut_documents
+from benchmark.corpus.files import choose_column, text_of
 from benchmark.corpus.options import DatasetOptions
 from benchmark.errors import BenchmarkError
 
@@ -120,9 +119,7 @@ def commit_on_hub(repo: str, revision: str | None) -> str:
 
 
 def _not_the_hub(endpoint: str) -> UnreachableError:
-    """Return the error for an answer that is not the hub's: a page to log in to a network,
-    mostly.
-    """
+    """Return the error for an answer that is not the hub's: mostly a page to log in somewhere."""
     return UnreachableError(
         f"{endpoint} does not answer as the hub does; a network may want to be logged in to"
     )

@@ -8,10 +8,8 @@ import platform
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmark.corpus.choosing import choose
 from benchmark.corpus.contexts import Contexts, Corpus
-from benchmark.corpus.cutting import cut_documents
-from benchmark.corpus.documents import SPLITS, Document
+from benchmark.corpus.documents import SPLITS, Document, choose, cut_documents
 from benchmark.corpus.files import file_documents
 from benchmark.corpus.hub import hub_documents
 from benchmark.corpus.options import DatasetOptions
@@ -57,8 +55,7 @@ def load_corpus(
 
     from benchmark.corpus.packing import pack
     from benchmark.corpus.splitting import assign_splits
-    from benchmark.corpus.token_cache import tokenise_once
-    from benchmark.corpus.tokenise import tokenise
+    from benchmark.corpus.tokenise import tokenise, tokenise_once
 
     if isinstance(context_length, bool) or not isinstance(context_length, int):
         raise BenchmarkError(f"context_length must be a whole number, not {context_length!r}")
@@ -123,9 +120,7 @@ def load_corpus(
 def _copied_once(
     splits: Mapping[str, Contexts], fingerprint: str, cache: TensorCache | None
 ) -> dict[str, int | float | None]:
-    """Return how much of the held-out split also stands in `explain`, from the cache where it
-    is known.
-    """
+    """Return how much of the held-out split also stands in `explain`, cached where it is known."""
     import torch
 
     from benchmark.corpus.overlap import COPY_TOKENS, copied_record, copied_share

@@ -65,9 +65,7 @@ def _within(
 
 
 def _stream(contexts: Contexts, part: slice) -> tuple[Tokens, Tokens]:
-    """Return tokens and documents of some contexts in one line, without the BOS that begins
-    each.
-    """
+    """Return tokens and documents of some contexts in one line, without each context's BOS."""
     tokens = contexts.tokens[part, 1:].reshape(-1).numpy()
     return tokens, contexts.documents[part, 1:].reshape(-1).numpy()
 

@@ -1,14 +1,17 @@
-"""Tokenisation of documents in batches; no special token is added or recognised in the text."""
+"""Tokenisation of documents in batches, once for each tokenizer; no special token is recognised."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int
 
 from benchmark.corpus.documents import Document
+from benchmark.files.tensor_cache import Expected, TensorCache
 from benchmark.terminal.progress import progress
 
 # Enough for every core, little enough that a batch's encodings stay small in memory.
@@ -69,3 +72,36 @@ def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
         characters += len(document.text)
     if batch:
         yield batch
+
+
+def tokenise_once(
+    documents: Sequence[Document],
+    tokenizer: Any,
+    bos: int,
+    label: str,
+    cache: TensorCache,
+    tokenizer_fingerprint: str,
+) -> tuple[list[Int[np.ndarray, " tokens"]], list[int]]:
+    """Return what `tokenise` gives, from the cache where tokenizer and texts met before."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(bytes.fromhex(document.digest))
+    key = {"tokenizer": tokenizer_fingerprint, "bos": bos, "documents": digest.hexdigest()}
+    expected = {
+        "ids": Expected(torch.int32, (None,), 0),
+        "lengths": Expected(torch.int64, (len(documents),), 0),
+        "removed": Expected(torch.int64, (None,)),
+    }
+    stored = cache.read("tokens", key, expected)
+    if stored is not None and int(stored["lengths"].sum()) == len(stored["ids"]):
+        ends = stored["lengths"].cumsum(0)[:-1].numpy()
+        return np.split(stored["ids"].numpy(), ends), stored["removed"].tolist()
+    cache.check_writable()
+    ids, removed = tokenise(documents, tokenizer, bos, label)
+    tensors = {
+        "ids": torch.from_numpy(np.concatenate(ids)),
+        "lengths": torch.tensor([len(row) for row in ids]),
+        "removed": torch.tensor(removed),
+    }
+    cache.write("tokens", key, tensors)
+    return ids, removed

@@ -27,7 +27,8 @@ def window_hashes(values: npt.NDArray[Any], width: int) -> Hashes:
     n = len(values)
     if n < width:
         return np.empty(0, dtype=np.uint64)
-    forward, backward = _powers(_capacity(n))
+    # A power of two, so that few tables of powers are made.
+    forward, backward = _powers(1 << max(12, (n - 1).bit_length()))
     # A polynomial in BASE modulo 2**64: its prefix sums give every window's in one pass.
     terms = (_mixed(values.astype(np.uint64) + np.uint64(1))) * forward[:n]
     sums = np.cumsum(terms, dtype=np.uint64)
@@ -35,11 +36,6 @@ def window_hashes(values: npt.NDArray[Any], width: int) -> Hashes:
     windows[1:] -= sums[: n - width]
     windows *= backward[: n - width + 1]
     return _mixed(windows)
-
-
-def _capacity(n: int) -> int:
-    """Return the next power of two, so that few tables of powers are made."""
-    return 1 << max(12, (n - 1).bit_length())
 
 
 @lru_cache(maxsize=2)

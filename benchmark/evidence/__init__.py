@@ -12,30 +12,12 @@ from benchmark.evidence.selection import (
 )
 from benchmark.evidence.settings import EvidenceSettings
 from benchmark.evidence.store import Block, EvidenceStore
-from benchmark.evidence.truth import (
-    CalibrationTruth,
-    Truth,
-)
-from benchmark.results.columns import (
-    NOVEL,
-    SCORING_SETS,
-    SHARED_SETS,
-    TOP,
-    TOP_AND_RANDOM,
-    UNIFORM,
-    base_set,
-)
+from benchmark.evidence.truth import CalibrationTruth, Truth
 
 __all__ = [
     "DEAD_FRACTION",
     "DEAD_MEANS",
     "NEVER_FIRES",
-    "NOVEL",
-    "SCORING_SETS",
-    "SHARED_SETS",
-    "TOP",
-    "TOP_AND_RANDOM",
-    "UNIFORM",
     "Block",
     "CalibrationTruth",
     "EvidenceSettings",
@@ -43,7 +25,6 @@ __all__ = [
     "LayerProfile",
     "Selection",
     "Truth",
-    "base_set",
     "dead_neurons",
     "draw_neurons",
     "firing_thresholds",

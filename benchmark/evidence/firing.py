@@ -31,13 +31,9 @@ def firing_thresholds(
 
     Source: `maximum` is that of Foote et al. 2023, "Neuron to Graph" (arXiv 2305.19911).
     """
-    values = {MEDIAN_EXEMPLAR: _median_peak, MAXIMUM: _maximum}[reference](profile)
+    values = {MEDIAN_EXEMPLAR: _median_peak(profile), MAXIMUM: profile.max_activation}[reference]
     thresholds: Tensor = fraction * values
     return thresholds.masked_fill(profile.max_activation <= 0, NEVER_FIRES)
-
-
-def _maximum(profile: LayerProfile) -> Float[Tensor, " n_units"]:
-    return profile.max_activation
 
 
 def _median_peak(profile: LayerProfile) -> Float[Tensor, " n_units"]:

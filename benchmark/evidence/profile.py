@@ -127,9 +127,7 @@ class LayerAccumulator:
 
 
 def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s n_units"]:
-    """Return the largest activation of each segment. Contexts of one document are reduced all
-    at once.
-    """
+    """Return the largest activation of each segment; contexts of one document go all at once."""
     n_contexts, length, n_units = activations.shape
     whole = (segments.start == 1) & (segments.stop == length)
     if whole.all() and len(whole) == n_contexts:
@@ -149,9 +147,7 @@ def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s
 def _best_of_groups(
     values: Float[Tensor, "s n_units"], groups: IntArray
 ) -> tuple[Float[Tensor, "g n_units"], Int[Tensor, "g n_units"]]:
-    """Return the largest value of each group of rows, groups ascending, and the first row that
-    has it.
-    """
+    """Return the largest value of each group of rows, groups ascending, and its first row."""
     names, group = np.unique(groups, return_inverse=True)
     sizes = np.bincount(group)
     order = np.argsort(group, kind="stable")

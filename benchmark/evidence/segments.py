@@ -31,9 +31,7 @@ class Segments:
     offsets: IntArray
 
     def of_rows(self, rows: slice) -> Segments:
-        """Return the segments of consecutive contexts, their rows counted from the first of
-        them.
-        """
+        """Return the segments of consecutive contexts, their rows counted from the first one."""
         first, last = int(self.offsets[rows.start]), int(self.offsets[rows.stop])
         return Segments(
             self.context[first:last] - rows.start,

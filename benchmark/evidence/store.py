@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 # Activations held in memory by one gathering pass; more neurons than fit take further passes.
 PASS_BYTES = 384 * 2**20
+# The settings that determine each kind of file, beside subject, corpus and neurons.
+DETERMINED_BY = {
+    "profile": ("explain", "exemplars"),
+    "evidence": ("explain", "exemplars", "sample"),
+    "truth": ("held_out", "uniform", "top"),
+    "calibration": ("calibrate",),
+}
 
 
 @dataclass(frozen=True)
@@ -59,17 +66,14 @@ class EvidenceStore:
         self.settings = settings
         self.cache = cache
         seed = settings.seed
-        explain, held_out = corpus.splits["explain"], corpus.splits["held_out"]
-        calibrate = corpus.splits["calibrate"]
-        self.explain: Contexts = explain.select(
-            draw_rows(len(explain), settings.explain, seed, "explain")
-        )
-        self.held_out: Contexts = held_out.select(
-            draw_rows(len(held_out), settings.held_out, seed, "held_out")
-        )
-        self.calibrate: Contexts = calibrate.select(
-            draw_rows(len(calibrate), settings.calibrate, seed, "calibrate")
-        )
+
+        def drawn(split: str, wanted: int | None) -> Contexts:
+            contexts = corpus.splits[split]
+            return contexts.select(draw_rows(len(contexts), wanted, seed, split))
+
+        self.explain = drawn("explain", settings.explain)
+        self.held_out = drawn("held_out", settings.held_out)
+        self.calibrate = drawn("calibrate", settings.calibrate)
         self.sample_rows = draw_rows(len(self.explain), settings.sample, seed, "sample")
         self.uniform_rows = draw_rows(len(self.held_out), settings.uniform, seed, "uniform")
         self._common: dict[str, Any] = {
@@ -82,35 +86,26 @@ class EvidenceStore:
         }
         self._profiles: dict[int, LayerProfile] = {}
 
-    # What determines each kind of file.
+    def _key(self, kind: str, of: Block | int) -> dict[str, Any]:
+        """Return what determines a file of a block, or of a layer."""
+        place = (
+            {"layer": of.layer, "neurons": of.neurons.tolist()}
+            if isinstance(of, Block)
+            else {"layer": of}
+        )
+        settings = {name: getattr(self.settings, name) for name in DETERMINED_BY[kind]}
+        return {**self._common, **place, **settings}
 
-    def _profile_key(self, layer: int) -> dict[str, Any]:
-        names = ("explain", "exemplars")
-        return {**self._common, "layer": layer, **self._settings(names)}
+    def _is_stored(self, kind: str, of: Block | int) -> bool:
+        return self.cache.has(kind, self._key(kind, of))
 
-    def _evidence_key(self, block: Block) -> dict[str, Any]:
-        names = ("explain", "exemplars", "sample")
-        return {**self._common, **self._block(block), **self._settings(names)}
-
-    def _truth_key(self, block: Block) -> dict[str, Any]:
-        names = ("held_out", "uniform", "top")
-        return {**self._common, **self._block(block), **self._settings(names)}
-
-    def _calibration_key(self, block: Block) -> dict[str, Any]:
-        return {**self._common, **self._block(block), **self._settings(("calibrate",))}
-
-    def _settings(self, names: Iterable[str]) -> dict[str, Any]:
-        values = asdict(self.settings)
-        return {name: values[name] for name in names}
-
-    @staticmethod
-    def _block(block: Block) -> dict[str, Any]:
-        return {"layer": block.layer, "neurons": block.neurons.tolist()}
+    def _store(self, kind: str, of: Block | int, tensors: Mapping[str, Tensor]) -> None:
+        self.cache.write(kind, self._key(kind, of), tensors)
+        self.cache.misses += 1
 
     @functools.cached_property
     def novel(self) -> Bool[Tensor, "m ctx"]:
-        """Return which tokens of the `uniform` set end a run that is nowhere in the `explain`
-        split.
+        """Return which tokens of the `uniform` set end a run that the `explain` split lacks.
 
         The whole split counts, also what of it no exemplar is taken from. A token with fewer than
         `NOVEL_LENGTH` tokens of its document before it in its context is not among them.
@@ -123,15 +118,14 @@ class EvidenceStore:
 
     def profile_is_cached(self, layer: int) -> bool:
         """Return whether the profile of a layer is on disk."""
-        return self.cache.has("profile", self._profile_key(layer))
+        return self._is_stored("profile", layer)
 
     def profiles(self, layers: Sequence[int]) -> Mapping[int, LayerProfile]:
         """Return profiles of all neurons of the layers, missing ones made in one pass."""
         missing = [layer for layer in layers if layer not in self._profiles]
         for layer in list(missing):
-            stored = self.cache.read(
-                "profile", self._profile_key(layer), self._expected_profile(layer)
-            )
+            key = self._key("profile", layer)
+            stored = self.cache.read("profile", key, self._expected_profile(layer))
             if stored is not None:
                 self._profiles[layer] = _profile_from(stored)
                 self.cache.hits += 1
@@ -146,8 +140,7 @@ class EvidenceStore:
                 description="explain split: exemplars and moments",
             )
             for layer, profile in made.items():
-                self.cache.write("profile", self._profile_key(layer), _profile_to(profile))
-                self.cache.misses += 1
+                self._store("profile", layer, _profile_to(profile))
                 self._profiles[layer] = profile
         return {layer: self._profiles[layer] for layer in layers}
 
@@ -210,11 +203,8 @@ class EvidenceStore:
 
     def is_cached(self, block: Block, *, calibrate: bool = False) -> bool:
         """Return whether evidence and truth of a block are on disk, as `prepare` leaves them."""
-        return (
-            self.cache.has("evidence", self._evidence_key(block))
-            and self.cache.has("truth", self._truth_key(block))
-            and (not calibrate or self.cache.has("calibration", self._calibration_key(block)))
-        )
+        kinds = ("evidence", "truth", *(["calibration"] if calibrate else []))
+        return all(self._is_stored(kind, block) for kind in kinds)
 
     def prepare(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
         """Make and store the evidence and truth that is not on disk, many blocks in one pass.
@@ -231,7 +221,7 @@ class EvidenceStore:
                 "calibration needs text, and the calibrate split has no context; give it a share "
                 "of the documents (dataset.fractions.calibrate), or leave calibration=none."
             )
-        missing = [b for b in blocks if not self.cache.has("evidence", self._evidence_key(b))]
+        missing = [block for block in blocks if not self._is_stored("evidence", block)]
         self.profiles(sorted({block.layer for block in missing}))
         for group in self._to_measure(missing, len(self.sample_rows)):
             self._make_evidence(group)
@@ -248,46 +238,39 @@ class EvidenceStore:
             within: larger blocks; a block that is a part of one on disk is cut from it, which
                 gives the numbers that measuring it would give.
         """
-        missing = self._not_stored("truth", self._truth_key, blocks, within)
+        missing = self._not_stored("truth", blocks, within)
         for group in self._to_measure(missing, len(self.held_out)):
             self._make_truth(group)
         if calibrate:
-            missing = self._not_stored("calibration", self._calibration_key, blocks, within)
+            missing = self._not_stored("calibration", blocks, within)
             for group in self._to_measure(missing, len(self.calibrate)):
                 self._make_calibration_truth(group)
 
     def _not_stored(
-        self,
-        kind: str,
-        key: Callable[[Block], dict[str, Any]],
-        blocks: Sequence[Block],
-        within: Sequence[Block],
+        self, kind: str, blocks: Sequence[Block], within: Sequence[Block]
     ) -> list[Block]:
-        """Return the blocks that are neither on disk nor parts of ones that are; such parts are
-        stored.
-        """
+        """Return the blocks neither on disk nor parts of ones that are; store such parts."""
         return [
             block
             for block in blocks
-            if not self.cache.has(kind, key(block))
-            and not any(self._cut(kind, key, block, whole) for whole in within)
+            if not self._is_stored(kind, block)
+            and not any(self._cut(kind, block, whole) for whole in within)
         ]
 
-    def _cut(
-        self, kind: str, key: Callable[[Block], dict[str, Any]], block: Block, whole: Block
-    ) -> bool:
+    def _cut(self, kind: str, block: Block, whole: Block) -> bool:
         """Store what a whole block on disk holds of a part of it; False where that cannot be."""
         places = {neuron: place for place, neuron in enumerate(whole.neurons.tolist())}
         wanted = block.neurons.tolist()
         if whole.layer != block.layer or not places.keys() >= set(wanted):
             return False
-        stored = self.cache.read(kind, key(whole), self._expected(kind, whole))
+        stored = self.cache.read(kind, self._key(kind, whole), self._expected(kind, whole))
         if stored is None:
             return False
         self.cache.hits += 1
         rows = torch.tensor([places[neuron] for neuron in wanted], dtype=torch.long)
         # Every tensor of these kinds has one row for each neuron.
-        self.cache.write(kind, key(block), {name: found[rows] for name, found in stored.items()})
+        part = {name: found[rows] for name, found in stored.items()}
+        self.cache.write(kind, self._key(kind, block), part)
         return True
 
     def _to_measure(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
@@ -319,9 +302,7 @@ class EvidenceStore:
         )
         for block in blocks:
             found = gathered.pop(block.index)
-            tensors = {"sample": found.shared, "exemplars": found.own}
-            self.cache.write("evidence", self._evidence_key(block), tensors)
-            self.cache.misses += 1
+            self._store("evidence", block, {"sample": found.shared, "exemplars": found.own})
 
     def _make_truth(self, blocks: Sequence[Block]) -> None:
         tokens = self.held_out.tokens
@@ -333,15 +314,12 @@ class EvidenceStore:
                 "top_activations": activations[top, :, neuron],
                 "uniform_activations": activations[self.uniform_rows].permute(2, 0, 1),
             }
-            self.cache.write("truth", self._truth_key(block), tensors)
-            self.cache.misses += 1
+            self._store("truth", block, tensors)
 
     def _make_calibration_truth(self, blocks: Sequence[Block]) -> None:
         tokens = self.calibrate.tokens
         for block, activations in self._everywhere(blocks, tokens, "calibrate split: truth"):
-            tensors = {"activations": activations.permute(2, 0, 1)}
-            self.cache.write("calibration", self._calibration_key(block), tensors)
-            self.cache.misses += 1
+            self._store("calibration", block, {"activations": activations.permute(2, 0, 1)})
 
     def _everywhere(
         self, blocks: Sequence[Block], tokens: Int[Tensor, "m ctx"], description: str
@@ -365,7 +343,7 @@ class EvidenceStore:
 
     def evidence(self, block: Block) -> Evidence:
         """Return the evidence of a block."""
-        stored = self._read("evidence", self._evidence_key(block), block)
+        stored = self._read("evidence", block)
         profile = self.profiles([block.layer])[block.layer]
         tokens = self.explain.tokens[self.exemplar_rows(block)]
         text = tokens != self.explain.bos
@@ -385,7 +363,7 @@ class EvidenceStore:
 
     def truth(self, block: Block) -> Truth:
         """Return the truth of a block on the scoring sets."""
-        stored = self._read("truth", self._truth_key(block), block)
+        stored = self._read("truth", block)
         rows = torch.cat([self.uniform_rows, stored["top"].reshape(-1)]).unique(sorted=True)
         return Truth(
             bos=self.held_out.bos,
@@ -400,11 +378,11 @@ class EvidenceStore:
 
     def calibration_truth(self, block: Block) -> CalibrationTruth:
         """Return the truth of a block on the `calibrate` split."""
-        stored = self._read("calibration", self._calibration_key(block), block)
+        stored = self._read("calibration", block)
         return CalibrationTruth(self.calibrate.bos, self.calibrate.tokens, stored["activations"])
 
-    def _read(self, kind: str, key: Mapping[str, Any], block: Block) -> dict[str, Tensor]:
-        expected = self._expected(kind, block)
+    def _read(self, kind: str, block: Block) -> dict[str, Tensor]:
+        key, expected = self._key(kind, block), self._expected(kind, block)
         stored = self.cache.read(kind, key, expected)
         if stored is None:
             self.prepare([block], calibrate=kind == "calibration")

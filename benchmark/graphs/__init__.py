@@ -1,6 +1,5 @@
 """Neuron graphs: what an explanation says as a picture, and questions over all graphs of a run."""
 
-from benchmark.graphs.dot import to_dot
 from benchmark.graphs.graph import (
     ACTIVATING,
     CONTEXT,
@@ -13,7 +12,7 @@ from benchmark.graphs.graph import (
 )
 from benchmark.graphs.merge import TokenPattern, build_graph
 from benchmark.graphs.png import to_png
-from benchmark.graphs.svg import to_svg
+from benchmark.graphs.svg import to_dot, to_svg
 
 __all__ = [
     "ACTIVATING",

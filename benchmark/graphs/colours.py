@@ -26,7 +26,7 @@ def fill_of(kind: str, strength: float) -> str:
 
 def text_on(fill: str) -> str:
     """Return black or white, whichever can be read better on a colour."""
-    bright = _brightness(fill)
+    bright = brightness(fill)
     return "#ffffff" if 1.05 / (bright + 0.05) > (bright + 0.05) / 0.05 else "#000000"
 
 
@@ -37,13 +37,7 @@ def border_of(kind: str) -> str:
     return _hex((_RED if kind == "activating" else _BLUE)[1])
 
 
-def contrast(first: str, second: str) -> float:
-    """Return how well one colour is told from another, 1 to 21 (WCAG 2.1, contrast ratio)."""
-    low, high = sorted((_brightness(first), _brightness(second)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _brightness(colour: str) -> float:
+def brightness(colour: str) -> float:
     """Return the relative luminance, 0 to 1 (WCAG 2.1)."""
     parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import storage_errors, write_bytes
-from benchmark.graphs.dot import to_dot
 from benchmark.graphs.graph import NeuronGraph
 from benchmark.graphs.png import to_png
-from benchmark.graphs.svg import to_svg
+from benchmark.graphs.svg import to_dot, to_svg
 
 SVG, PNG, DOT = ".svg", ".png", ".dot"
 FORMATS = (SVG, PNG, DOT)

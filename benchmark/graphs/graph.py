@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, runtime_checkable
 
 from benchmark.graphs.writing import write_pattern
@@ -87,22 +88,11 @@ class NeuronGraph:
         return max((pattern.activation for pattern in self.patterns), default=0.0)
 
     def parts(self) -> tuple[tuple[Pattern, ...], ...]:
-        """Return the patterns of each connected part, strongest part first, strongest pattern
-        first.
-        """
-        home = list(range(len(self.nodes)))
-
-        def root(node: int) -> int:
-            while home[node] != node:
-                home[node] = home[home[node]]
-                node = home[node]
-            return node
-
-        for first, second in self.edges:
-            home[root(first)] = root(second)
+        """Return the patterns of each connected part, strongest part and pattern first."""
+        home = connected_parts(len(self.nodes), self.edges)
         found: dict[int, list[Pattern]] = {}
         for pattern in self.strongest_first():
-            found.setdefault(root(pattern.nodes[0]), []).append(pattern)
+            found.setdefault(home[pattern.nodes[0]], []).append(pattern)
         return tuple(map(tuple, found.values()))
 
     def above(self, activation: float) -> NeuronGraph:
@@ -154,22 +144,32 @@ def depths(n_nodes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     Raises:
         ValueError: the edges lead in a circle.
     """
-    before: list[list[int]] = [[] for _ in range(n_nodes)]
-    open_after = [0] * n_nodes
+    following: dict[int, set[int]] = {node: set() for node in range(n_nodes)}
     for first, second in edges:
-        before[second].append(first)
-        open_after[first] += 1
+        following[first].add(second)
     found = [0] * n_nodes
-    ready = [node for node in range(n_nodes) if not open_after[node]]
-    for node in ready:  # grows while it is read
-        for earlier in before[node]:
-            found[earlier] = max(found[earlier], found[node] + 1)
-            open_after[earlier] -= 1
-            if not open_after[earlier]:
-                ready.append(earlier)
-    if len(ready) < n_nodes:
-        raise ValueError("the nodes of the graph follow each other in a circle")
+    try:
+        for node in TopologicalSorter(following).static_order():
+            found[node] = max((found[after] + 1 for after in following[node]), default=0)
+    except CycleError:
+        raise ValueError("the nodes of the graph follow each other in a circle") from None
     return found
+
+
+def connected_parts(n_nodes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return for each node the lowest number of a node that it is connected with."""
+    home = list(range(n_nodes))
+
+    def root(node: int) -> int:
+        while home[node] != node:
+            home[node] = home[home[node]]
+            node = home[node]
+        return node
+
+    for first, second in edges:
+        low, high = sorted((root(first), root(second)))
+        home[high] = low
+    return [root(node) for node in range(n_nodes)]
 
 
 def _check_node(node: Node) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmark.graphs.graph import NeuronGraph, depths
+from benchmark.graphs.graph import NeuronGraph, connected_parts, depths
 from benchmark.graphs.shown import Box, Shown, shown
 
 FONT = 14.0
@@ -142,7 +142,7 @@ def _placed(seen: Shown, left: float, top: float, spell: Callable[[str], str]) -
         for box in seen.boxes
     ]
     column = depths(len(boxes), seen.edges)
-    part = _parts(len(boxes), seen.edges)
+    part = connected_parts(len(boxes), seen.edges)
     sizes = [_size(box) for box in boxes]
     widths: dict[tuple[int, int], float] = {}
     for i, (width, _) in enumerate(sizes):
@@ -224,19 +224,6 @@ def _rows(
             corner[each] = at
             at += room[each] + ROW_GAP
     return tops
-
-
-def _parts(n_boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return for each box the lowest number of a box that it is connected with."""
-    part = list(range(n_boxes))
-    changed = True
-    while changed:
-        changed = False
-        for first, second in edges:
-            low = min(part[first], part[second])
-            changed |= part[first] != low or part[second] != low
-            part[first] = part[second] = low
-    return part
 
 
 def _number(placed: PlacedBox) -> Label:

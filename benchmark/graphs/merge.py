@@ -116,9 +116,7 @@ def _check(pattern: TokenPattern) -> None:
 
 
 def _backwards(pattern: TokenPattern) -> Iterator[tuple[int | None, int, float]]:
-    """Yield tokens from the last to the first with their importances; a run of any tokens as
-    one.
-    """
+    """Yield tokens from last to first with their importances; a run of any tokens as one."""
     gap = 0
     pairs = zip(reversed(pattern.tokens), reversed(pattern.importances), strict=True)
     for token, importance in pairs:
@@ -132,9 +130,7 @@ def _backwards(pattern: TokenPattern) -> Iterator[tuple[int | None, int, float]]
 
 
 def _merged(parent: _Branch, shapes: dict[object, int]) -> list[_Branch]:
-    """Return the children, by shape; those with the same before them and like activations as
-    one.
-    """
+    """Return the children by shape; those with like activations and the same before them as one."""
     groups: dict[tuple[bool, bool, tuple[int, ...]], list[_Branch]] = {}
     for branch in parent.children.values():
         key = (branch.is_any, branch.ends, tuple(each.shape for each in branch.left))
@@ -253,7 +249,5 @@ def _node(
 
 
 def _part(value: float) -> float:
-    """Return a number within 0 and 1: a rounding error, or a simulator's own scale, may lead
-    out.
-    """
+    """Return a number within 0 and 1: rounding errors and a simulator's own scale may lead out."""
     return min(1.0, max(0.0, value))

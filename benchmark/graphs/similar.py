@@ -1,5 +1,6 @@
 """Pairs of near-equal and of nested graphs among many, without comparing all pairs.
 
+Graphs are compared by features: a token that the neuron fires on, and one at a distance before it.
 Of two sets that share at least o items, the smaller shares one of its len - o + 1 rarest with the
 other (prefix filtering: Chaudhuri et al. 2006, "A primitive operator for similarity joins in data
 cleaning"). Only pairs that do are counted out, and equal sets are counted once.
@@ -15,6 +16,60 @@ from itertools import combinations, islice, product
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
+
+from benchmark.graphs.graph import NeuronGraph, Pattern
+
+# Token, distance and token share the 63 bits of one number.
+BITS = 21
+LARGEST = (1 << BITS) - 1
+
+
+def features(graph: NeuronGraph) -> Int[np.ndarray, " items"]:
+    """Return the items of a graph, as sorted numbers, each once.
+
+    An item is an activating token alone, or with one context token at a distance in tokens. All
+    alternatives count, and all lengths of a gap.
+    """
+    found: set[int] = set()
+    for pattern in graph.patterns:
+        found |= of_pattern(graph, pattern)
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def of_pattern(graph: NeuronGraph, pattern: Pattern) -> set[int]:
+    """Return the items of one pattern."""
+    ends = graph.nodes[pattern.nodes[-1]].tokens
+    found = {packed(end, 0, end) for end in ends}
+    distances = {0}
+    for node in (graph.nodes[index] for index in reversed(pattern.nodes[:-1])):
+        if node.is_any:
+            distances = {at + length for at in distances for length in node.lengths}
+            continue
+        distances = {at + 1 for at in distances}
+        found.update(
+            packed(end, at, token) for end in ends for at in distances for token in node.tokens
+        )
+    return found
+
+
+def alike(graph: NeuronGraph, other: NeuronGraph) -> Pattern:
+    """Return the pattern that shares most with another graph, the strongest of these."""
+    shared = set(features(graph).tolist()) & set(features(other).tolist())
+    return max(
+        graph.strongest_first(), key=lambda pattern: len(shared & of_pattern(graph, pattern))
+    )
+
+
+def packed(end: int, distance: int, token: int) -> int:
+    """Return an item as one number.
+
+    Raises:
+        ValueError: an id or a distance is too large or negative.
+    """
+    if not (0 <= end <= LARGEST and 0 <= distance <= LARGEST and 0 <= token <= LARGEST):
+        raise ValueError(f"an item cannot be {(end, distance, token)}")
+    return (end << 2 * BITS) | (distance << BITS) | token
+
 
 # Entries of a product of sparse matrices that are made at once: bounds memory.
 ENTRIES_AT_ONCE = 2_000_000
@@ -116,9 +171,7 @@ def _candidates(
 ) -> Iterator[
     tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]
 ]:
-    """Yield pairs of distinct sets that may share enough, each once: smaller, larger, shared
-    items.
-    """
+    """Yield pairs of distinct sets that may share enough, once: smaller, larger, items shared."""
     if not sets:
         return
     bounds = np.concatenate([[0], np.cumsum(sizes)])
@@ -150,9 +203,7 @@ def _candidates(
 
 
 def least_shared(size: int, threshold: float) -> int:
-    """Return the fewest items that are at least this part of a set, as `shared / size` is
-    rounded.
-    """
+    """Return the fewest items that are at least this part of a set, rounded as `shared / size`."""
     least = math.ceil(size * threshold)
     while least > 1 and (least - 1) / size >= threshold:
         least -= 1

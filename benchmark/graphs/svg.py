@@ -1,4 +1,4 @@
-"""A graph as SVG: text only, no font and no library needed."""
+"""A graph as text: SVG, which needs no font and no library, and the language of Graphviz."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmark.graphs.layout import (
     lay_out,
     text_width,
 )
+from benchmark.graphs.shown import whole
 
 FAMILY = "DejaVu Sans Mono, Menlo, Consolas, Liberation Mono, monospace"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -114,3 +115,41 @@ def _spelt(text: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
+
+
+def to_dot(graph: NeuronGraph, title: str = "") -> str:
+    """Return all nodes and edges as a `digraph` that runs from left to right.
+
+    Args:
+        graph: what to write.
+        title: a line above.
+    """
+    lines = [
+        "digraph neuron {",
+        "  rankdir=LR;",
+        f"  label={_quoted(title)}; labelloc=t; labeljust=l;",
+        '  bgcolor="transparent"; fontname="DejaVu Sans Mono";',
+        '  node [shape=box, style="filled,rounded", fontname="DejaVu Sans Mono"];',
+        f'  edge [color="{border_of("any")}"];',
+    ]
+    seen = whole(graph)
+    for number, box in enumerate(seen.boxes):
+        fill = fill_of(box.kind, box.strength)
+        style = "filled,rounded,dashed" if box.kind in ("any", "start") else "filled,rounded"
+        written = list(box.lines)
+        if box.begins is not None:
+            written.append(" – ".join(dict.fromkeys(f"{value:.2f}" for value in box.begins)))
+        tooltip = _quoted(*box.details.splitlines())
+        lines.append(
+            f"  n{number} [label={_quoted(*written)}, tooltip={tooltip}, "
+            f'style="{style}", fillcolor="{fill}", color="{border_of(box.kind)}", '
+            f'fontcolor="{text_on(fill)}"];'
+        )
+    lines += [f"  n{first} -> n{second};" for first, second in seen.edges]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _quoted(*lines: str) -> str:
+    r"""Return a string of Graphviz, line under line; a backslash in a text stands for itself."""
+    shown = [line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines]
+    return '"' + "\\n".join(shown) + '"'

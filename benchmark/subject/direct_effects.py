@@ -64,9 +64,7 @@ class DirectEffects:
 
     @property
     def mutual(self) -> Bool[Tensor, " n"]:
-        """Return whether each neuron is itself the one that its most congruent token is
-        congruent with.
-        """
+        """Return whether each neuron is itself its most congruent token's most congruent neuron."""
         return (self.partner_layers == self.layer) & (self.partner_neurons == self.neurons)
 
 

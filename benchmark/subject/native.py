@@ -31,9 +31,7 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
     def forward(
         self, hidden_states: Tensor, position_ids: Tensor | None = None, **_: Any
     ) -> tuple[Tensor, Tensor]:
-        """Attend causally over contexts without padding; no attention pattern is
-        returned.
-        """
+        """Attend causally over contexts without padding; no attention pattern is returned."""
         batch, position = hidden_states.shape[:2]
         q, k, v = (
             project(hidden_states).view(batch, position, -1, self.d_head).transpose(1, 2)

@@ -86,9 +86,7 @@ class Subject:
 
     @property
     def site(self) -> str:
-        """Return the name of the tensor that units are read from, `{layer}` standing for the
-        layer.
-        """
+        """Return the name of the tensor that units are read from, with `{layer}` in it."""
         return self.units.site
 
     @property

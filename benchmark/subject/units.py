@@ -81,8 +81,7 @@ class Units(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Return the SHA-256, in hex, of what determines the activations beside the model and the
-        site.
+        """Return the SHA-256, in hex, of what decides activations beside model and site.
 
         Weights of an autoencoder, for example; empty where nothing else does.
         """

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.tracking.tracker import NoTracker, Tracker
-from benchmark.tracking.wandb_options import MODES, WandbOptions, check_template
+from benchmark.tracking.wandb_session import MODES, WandbOptions, check_template
 
 KINDS = ("none", "wandb")
 # Keys of the group that are for people and for `make_tracker`, not for the tracker.

@@ -13,10 +13,8 @@ from typing import Any
 
 from benchmark.results import Run
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES
-from benchmark.tracking.layers import layer_metrics, overall_metrics
-from benchmark.tracking.tracker import Extras, MakeExtras
-from benchmark.tracking.wandb_options import WandbOptions, neuron_link
-from benchmark.tracking.wandb_session import start_wandb
+from benchmark.tracking.tracker import Extras, MakeExtras, layer_metrics, overall_metrics
+from benchmark.tracking.wandb_session import WandbOptions, neuron_link, start_wandb
 
 PER_LAYER = "per_layer"
 TABLE = "neurons"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leaderboards.page import Page
 from leaderboards.tables import LEGEND, Table
 
@@ -64,6 +66,5 @@ def _table(table: Table, section: str) -> list[str]:
     ]
 
 
-def _line(cells: object) -> str:
-    assert isinstance(cells, list | tuple)
+def _line(cells: Sequence[str]) -> str:
     return " & ".join(escaped(cell) for cell in cells) + r" \\"

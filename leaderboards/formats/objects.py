@@ -32,6 +32,10 @@ PLAIN = (
     "bytes",
     "largest_bytes",
 )
+PLAIN_OF_BOARD = (
+    *("subject", "corpus", "scoring_set", "ranked_by", "group", "differs"),
+    *("n_neurons", "layers", "context_length"),
+)
 
 
 def render(page: Page) -> str:
@@ -55,15 +59,7 @@ def render(page: Page) -> str:
 
 def _board(board: Leaderboard) -> dict[str, Any]:
     return {
-        "subject": board.subject,
-        "corpus": board.corpus,
-        "scoring_set": board.scoring_set,
-        "ranked_by": board.ranked_by,
-        "group": board.group,
-        "differs": board.differs,
-        "n_neurons": board.n_neurons,
-        "layers": board.layers,
-        "context_length": board.context_length,
+        **{name: getattr(board, name) for name in PLAIN_OF_BOARD},
         "copied": board.rows[0].run.record.corpus.counts.get("copied") if board.rows else None,
         "rows": [_row(row, board) for row in board.rows],
         "apart": [
@@ -82,12 +78,8 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                 "limit": track.limit,
                 "rows": [
                     {
-                        "rank": row.rank,
-                        "label": row.label,
-                        "run_id": row.run_id,
-                        "tied": row.tied(),
-                        "mark": row.mark(),
-                        "above": _above(row),
+                        **{name: getattr(row, name) for name in ("rank", "label", "run_id")},
+                        **_marks(row),
                         "unverified": row.unverified or None,
                     }
                     for row in track.rows
@@ -102,9 +94,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in PLAIN},
         "key": _score(row.key),
-        "tied": row.tied(),
-        "mark": row.mark(),
-        "above": _above(row),
+        **_marks(row),
         "scores": {name: _score(score) for name, score in row.scores.items() if _of(board, name)},
         "positives": row.positives.get(board.scoring_set),
         "undefined": row.undefined.get(board.scoring_set),
@@ -122,9 +112,7 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
 
 
 def _of(board: Leaderboard, column: str) -> bool:
-    """Return whether a column belongs to the board's scoring set, or to none and so to the
-    first.
-    """
+    """Return whether a column is of the board's scoring set, or of none and so of the first."""
     if column in (score_column(TOP, "f1"), score_column(NOVEL, "pearson"), board.ranked_by):
         return True
     about = board.about(column)
@@ -144,10 +132,12 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _above(row: Row) -> dict[str, Any] | None:
-    if row.above is None:
-        return None
-    return {**dataclasses.asdict(row.above), "significant": row.above.mark == ""}
+def _marks(row: Row) -> dict[str, Any]:
+    """Return the difference to the row above, and how it is marked."""
+    above = None
+    if row.above is not None:
+        above = {**dataclasses.asdict(row.above), "significant": row.above.mark == ""}
+    return {"tied": row.tied(), "mark": row.mark(), "above": above}
 
 
 def _short(value: Any) -> Any:

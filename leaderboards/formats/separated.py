@@ -18,6 +18,7 @@ from leaderboards.page import PARTS, Page
 Record = dict[str, Any]
 
 METRICS = ("pearson", "auprc", "f1", "iou")
+COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes", "largest_bytes")
 # Letters that a formula begins with, in the spreadsheets that people open such a file with.
 FORMULA = ("=", "+", "-", "@")
 
@@ -59,9 +60,7 @@ def _cell(value: Any) -> str:
 
 
 def _text(name: str) -> str:
-    """Return a name in one line that no spreadsheet takes for a formula: those begin with = + -
-    or @.
-    """
+    """Return a name in one line that spreadsheets take for no formula (it begins with = + - @)."""
     text = one_line(name)
     return f"'{text}" if text.startswith(FORMULA) else text
 
@@ -128,11 +127,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], beside: list[str]) -> R
         "undefined": row.undefined.get(of_set),
         "coverage": row.coverage,
         "copied_share": copied_share(row.run.record.corpus.counts),
-        "subject_tokens": row.subject_tokens,
-        "explain_seconds": row.explain_seconds,
-        "simulate_seconds": row.simulate_seconds,
-        "bytes": row.bytes,
-        "largest_bytes": row.largest_bytes,
+        **{name: getattr(row, name) for name in COSTS},
         "fronts": " ".join(sorted(row.fronts)),
         "apart": None,
         "unverified": row.unverified or None,
@@ -204,31 +199,17 @@ def _subjects(page: Page) -> Iterator[Record]:
     for row in page.averages.rows:
         named = [f"{subject}/{corpus}" for subject, corpus in page.averages.cells]
         yield {
-            "rank": row.rank,
-            "label": row.label,
-            "control": row.control,
-            "evidence": row.evidence,
-            "mean": row.mean,
+            **{n: getattr(row, n) for n in ("rank", "label", "control", "evidence", "mean")},
             **dict(zip(named, row.parts, strict=True)),
         }
 
 
 def _place(board: Leaderboard) -> Record:
-    return {
-        "subject": board.subject,
-        "corpus": board.corpus,
-        "scoring_set": board.scoring_set,
-        "group": board.group,
-    }
+    return {name: getattr(board, name) for name in ("subject", "corpus", "scoring_set", "group")}
 
 
 def _who(row: Row) -> Record:
-    return {
-        "label": row.label,
-        "explainer": row.explainer,
-        "control": row.control,
-        "evidence": row.evidence,
-    }
+    return {name: getattr(row, name) for name in ("label", "explainer", "control", "evidence")}
 
 
 _RECORDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from leaderboards.page import Page
@@ -54,8 +55,7 @@ def _table(table: Table) -> list[str]:
     return [*found, f"<p>{escape(table.note)}</p>"] if table.note else found
 
 
-def _line(tag: str, cells: object, text_columns: int) -> str:
-    assert isinstance(cells, list | tuple)
+def _line(tag: str, cells: Sequence[str], text_columns: int) -> str:
     found = []
     for place, cell in enumerate(cells):
         kinds = ["text"] * (place < text_columns) + ["long"] * (len(cell) > LONG)

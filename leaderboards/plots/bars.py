@@ -8,13 +8,15 @@ from leaderboards.model import Leaderboard
 from leaderboards.plots.drawing import (
     COLUMN,
     CONTROL_COLOUR,
+    axis_name,
     colours,
     figure,
     finish,
     measured,
+    plain,
     style,
+    title_of,
 )
-from leaderboards.plots.names import axis_name, plain, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +25,7 @@ INCHES_A_BAR, INCHES_AROUND = 0.19, 0.75
 
 
 def bars(board: Leaderboard) -> Figure:
-    """Return one bar a row, best at the top, with the 95 % interval and the number; controls are
-    grey.
+    """Return one bar a row, best at the top, with 95 % interval and number; controls are grey.
 
     Raises:
         BenchmarkError: no row has a score.

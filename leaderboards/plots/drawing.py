@@ -1,15 +1,18 @@
-"""Beginning and end of every plot: one style, and files that are the same each time."""
+"""Beginning and end of every plot: one style, its names, and files that are the same each time."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError, unknown
-from leaderboards.model import Row
+from benchmark.results.columns import SCORING_SETS, base_set, group_of, metric_of
+from benchmark.token_text import one_line
+from leaderboards.model import Leaderboard, Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,8 +43,7 @@ def style() -> Iterator[None]:
 
 
 def figure(width: float, height: float, **options: Any) -> tuple[Figure, Any]:
-    """Return a figure and its axes, by `Figure.subplots`; it needs no display and is known to no
-    other.
+    """Return a figure and its axes, by `Figure.subplots`; it needs no display and stays private.
 
     Args:
         width: in inches.
@@ -84,9 +86,7 @@ def colours(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def markers(rows: Sequence[Row]) -> dict[str, str]:
-    """Return a marker for each explainer that is no control, so that colour is not all that
-    tells.
-    """
+    """Return a marker for each explainer that is no control, so that not only colour tells."""
     names = sorted({row.explainer for row in rows if not row.control})
     return {name: MARKERS[place % len(MARKERS)] for place, name in enumerate(names)}
 
@@ -101,3 +101,36 @@ def measured(rows: Sequence[Row]) -> list[Row]:
     if not found:
         raise BenchmarkError("there is nothing to plot: no run has a score.")
     return found
+
+
+_NAMES = {
+    "pearson": "Pearson r",
+    "cosine": "cosine",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "iou": "IoU",
+}
+
+
+def plain(text: str) -> str:
+    """Return a text in which matplotlib reads no formula and which a file of SVG can hold."""
+    return one_line(text).replace("$", r"\$")
+
+
+def axis_name(column: str) -> str:
+    """Return a column in words: `uniform/pearson` is `mean Pearson r, uniform text`."""
+    scoring_set, name = group_of(column), metric_of(column)
+    if base_set(scoring_set) not in SCORING_SETS:
+        return plain(f"mean {column}")
+    return f"mean {_NAMES.get(name, name)}, {scoring_set.replace('_', ' ')} text"
+
+
+def title_of(board: Leaderboard) -> str:
+    """Return the subject and corpus, and which group of them where there are several."""
+    number = f" ({board.group})" if board.group > 1 else ""
+    return plain(f"{board.subject} on {board.corpus}{number}")
+
+
+def file_name(*parts: str) -> str:
+    """Return a name of a file without suffix."""
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._") or "_" for part in parts)

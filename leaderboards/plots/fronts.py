@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import BenchmarkError
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row
-from leaderboards.plots.drawing import COLUMN, colours, figure, finish, markers, measured, style
-from leaderboards.plots.names import axis_name, plain, title_of
+from leaderboards.plots.drawing import (
+    COLUMN,
+    axis_name,
+    colours,
+    figure,
+    finish,
+    markers,
+    measured,
+    plain,
+    style,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.evidence import UNIFORM
+from benchmark.results.columns import UNIFORM
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard
 from leaderboards.plots.bars import bars
+from leaderboards.plots.drawing import file_name
 from leaderboards.plots.fronts import quality_against
 from leaderboards.plots.layers import score_against_layer
-from leaderboards.plots.names import file_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.evaluation.record import mean_with_intervals
 from leaderboards.model import Leaderboard, Row
 from leaderboards.plots.drawing import (
     COLUMN,
     CONTROL_COLOUR,
+    axis_name,
     colours,
     figure,
     finish,
     markers,
     measured,
+    plain,
     style,
+    title_of,
 )
-from leaderboards.plots.names import axis_name, plain, title_of
-from leaderboards.ranking import LEVEL, SEED
+from leaderboards.rows import mean_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-RESAMPLES = 2_000
 
 
 def score_against_layer(board: Leaderboard, column: str | None = None) -> Figure:
@@ -48,12 +47,12 @@ def score_against_layer(board: Leaderboard, column: str | None = None) -> Figure
         best = {row.explainer: row for row in reversed(rows)}
         for row in (row for row in rows if row is best[row.explainer]):
             if row.control:
-                _draw_control(axes, row, board.layers, column)
+                means = _means(row, board.layers, column)
+                axes.plot(board.layers, means, color=CONTROL_COLOUR, linewidth=0.8)
                 continue
-            means = [row.layers.get(layer, {}).get(column) for layer in board.layers]
             axes.plot(
                 board.layers,
-                [float("nan") if mean is None else mean for mean in means],
+                _means(row, board.layers, column),
                 marker=marker[row.explainer],
                 color=colour[row.explainer],
                 label=plain(row.label),
@@ -75,27 +74,13 @@ def score_against_layer(board: Leaderboard, column: str | None = None) -> Figure
     return drawn
 
 
-def _draw_control(axes: object, row: Row, layers: list[int], column: str) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _means(row: Row, layers: list[int], column: str) -> list[float]:
     means = [row.layers.get(layer, {}).get(column) for layer in layers]
-    values = [float("nan") if mean is None else mean for mean in means]
-    axes.plot(layers, values, color=CONTROL_COLOUR, linewidth=0.8)
+    return [float("nan") if mean is None else mean for mean in means]
 
 
 def _interval(row: Row, layer: int, column: str) -> tuple[float, float]:
-    scores = row.run.scores
-    if column not in scores.columns:
-        return float("nan"), float("nan")
-    of_layer, replicates = scores.column("layer") == layer, scores.replicates(column)
-    found = mean_with_intervals(
-        scores.column(column)[of_layer],
-        replicates=None if replicates is None else replicates.rows(of_layer),
-        resamples=RESAMPLES,
-        level=LEVEL,
-        seed=SEED,
-    )
-    if found.low is None or found.high is None:
+    found = mean_of(row.run, column, layer) if column in row.run.scores.columns else None
+    if found is None or found.low is None or found.high is None:
         return float("nan"), float("nan")
     return found.low, found.high

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import BenchmarkError
-from leaderboards.plots.drawing import COLUMN, figure, finish, style
-from leaderboards.plots.names import plain
+from leaderboards.plots.drawing import COLUMN, figure, finish, plain, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,8 +47,7 @@ class Spectrum:
 
 
 def spectrum(neuron: str, spectra: Sequence[Spectrum]) -> Figure:
-    """Return a panel an explanation: log counts of tokens by true activation, split by the
-    prediction.
+    """Return a panel an explanation: log counts of tokens by true activation, split by prediction.
 
     What is predicted to fire left of the threshold is a false positive, which the neuron's top
     contexts do not show; what is not, right of it, is a false negative.
@@ -128,8 +126,7 @@ def _panel(axis: Any, found: Spectrum, edges: NDArray[np.float64]) -> None:
 def measure(
     runs: Sequence[tuple[str, Run]], layer: int, neuron: int, trust: Collection[str] = ()
 ) -> list[Spectrum]:
-    """Return the truth and simulations of one neuron on the `uniform` set, by runs of one
-    experiment.
+    """Return truth and simulations of one neuron on the `uniform` set, by runs of one experiment.
 
     Args:
         runs: labels and runs that can be compared with each other.
@@ -142,7 +139,8 @@ def measure(
     """
     from benchmark.evaluation.reopen import ReopenedRun, blocks_of, config_of
     from benchmark.evaluation.simulate import simulate
-    from benchmark.evidence import NEVER_FIRES, UNIFORM
+    from benchmark.evidence import NEVER_FIRES
+    from benchmark.results.columns import UNIFORM
 
     spectra = []
     for label, run in runs:

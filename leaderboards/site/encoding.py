@@ -55,17 +55,13 @@ def positions(values: NDArray[np.floating[Any]], low: float, high: float) -> str
 
 
 def json_text(value: Any) -> str:
-    """Return the JSON that can stand anywhere in a script or in a page: it holds no `<`, `>` or
-    `&`.
-    """
+    """Return JSON that can stand anywhere in a script or page: it holds no `<`, `>` or `&`."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
 
 
 def data_script(kind: str, value: Any) -> str:
-    """Return a file that hands a value to the page: from a disk pages may load scripts, not
-    JSON.
-    """
+    """Return a file that hands a value to the page: from a disk a page may not load JSON."""
     return f"report.receive({json_text(kind)},{json_text(value)});\n"
 
 

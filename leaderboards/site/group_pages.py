@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.evaluation.record import mean_with_intervals
 from benchmark.evidence import DEAD_MEANS
 from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
 from benchmark.results.columns import COSTS, HEADLINE, UNIFORM, cost_column, of_set
-from leaderboards.ranking import LEVEL, SEED
+from leaderboards.rows import mean_of
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
 
 EXTREMES = 10
-RESAMPLES = 2000
 
 
 def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
@@ -115,14 +113,7 @@ def _mean(run: Run, column: str, layer: int | None = None) -> MetricSummary | No
         return None
     if layer is None and (known := run.record.metric(column)) is not None:
         return known
-    values, replicates = run.scores.column(column), run.scores.replicates(column)
-    if layer is not None:
-        of_layer = run.scores.column("layer") == layer
-        values = values[of_layer]
-        replicates = None if replicates is None else replicates.rows(of_layer)
-    return mean_with_intervals(
-        values, replicates=replicates, resamples=RESAMPLES, level=LEVEL, seed=SEED
-    )
+    return mean_of(run, column, layer)
 
 
 def _ends(summary: MetricSummary) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from benchmark.evaluation.experiment import Experiment, cut_blocks
 from benchmark.evaluation.reopen import ReopenedRun, check_same
 from benchmark.evidence import NEVER_FIRES, Block, Truth
 from benchmark.interface import Evidence, Explanation, Failure
-from leaderboards.site.effects import Effects, effects_of
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.neuron_scores import (
     ScoreCell,
@@ -27,16 +26,20 @@ from leaderboards.site.neuron_scores import (
 )
 from leaderboards.site.predictions import Predictions, Predictor
 from leaderboards.site.reductions import (
+    Miss,
+    OwnContexts,
     Points,
     Spectrum,
+    Windows,
+    miss_windows,
     moments,
     scatter_points,
     spectrum,
+    uniform_text,
     worst_misses,
 )
 from leaderboards.site.similar import Neighbour, similar_neurons
-from leaderboards.site.tokens import FiredToken, fired_tokens
-from leaderboards.site.windows import Miss, OwnContexts, Windows, miss_windows, uniform_text
+from leaderboards.site.tokens import Effects, FiredToken, effects_of, fired_tokens
 
 MISSES = 5
 # Neurons that are worked on at once: what exists of all their tokens stays small.
@@ -50,7 +53,7 @@ class Shown:
     """What a neuron's page shows of one method.
 
     Attributes:
-        explanation: the explanation; None for a failure or a neuron that the run is not about.
+        explanation: the explanation; None for a failure.
         error: why there is none; None where there is one.
         scores: by column, such as `uniform/pearson`.
         undefined: scoring sets on which the prediction is constant.
@@ -158,18 +161,14 @@ class Measured:
         never = threshold == NEVER_FIRES
         own = OwnContexts(evidence, truth)
         shared = truth.tokens[truth.uniform]
-        found = {
-            predictor.method.slug: _of_method(
-                predictor.method,
-                predictor.predict(block, shared, own.tokens),
-                self._rows[predictor.method.slug],
-                block,
-                threshold,
-                truth,
-                own,
-            )
-            for predictor in self._predictors
-        }
+        predicted: dict[str, Tensor] = {}
+        shown: dict[str, list[Shown | None]] = {}
+        for predictor in self._predictors:
+            slug = predictor.method.slug
+            found = predictor.predict(block, shared, own.tokens)
+            rows = [self._rows[slug].get((block.layer, n), {}) for n in block.neurons.tolist()]
+            predicted[slug] = found.own
+            shown[slug] = _shown(predictor.method, found, rows, threshold, truth, own)
         flat = truth.uniform_activations[:, text]
         shape = moments(flat)
         effective = metrics.effective_tokens(flat)
@@ -199,77 +198,52 @@ class Measured:
             yield NeuronData(
                 (block.layer, neuron),
                 statistics,
-                own.windows(row, own.exemplars, {s: f.own for s, f in found.items()}),
-                own.windows(row, own.top, {s: f.own for s, f in found.items()}),
+                own.windows(row, own.exemplars, predicted),
+                own.windows(row, own.top, predicted),
                 fired[row],
                 effects[row] if effects is not None else None,
-                {slug: of.shown(row) for slug, of in found.items() if of.asked(row)},
+                {slug: of for slug, rows in shown.items() if (of := rows[row]) is not None},
             )
 
 
-@dataclass(frozen=True)
-class _OfMethod:
-    """What a method shows on the neurons of a block."""
-
-    slug: str
-    explanations: Sequence[Explanation | Failure | None]
-    own: Float[Tensor, "n k ctx"]
-    scores: list[dict[str, ScoreCell]]
-    undefined: list[list[str]]
-    spectrum: Spectrum
-    points: Points
-    point_tokens: Int[Tensor, "n points"]
-    positives: list[Miss]
-    negatives: list[Miss]
-
-    def asked(self, row: int) -> bool:
-        return self.explanations[row] is not None
-
-    def shown(self, row: int) -> Shown:
-        one = self.explanations[row]
-        spread, points = self.spectrum, self.points
-        only = slice(row, row + 1)
-        return Shown(
-            None if isinstance(one, Failure) else one,
-            one.error if isinstance(one, Failure) else None,
-            self.scores[row],
-            self.undefined[row],
-            Spectrum(spread.low[only], spread.high[only], spread.counts[only]),
-            Points(points.places[only], points.truth[only], points.prediction[only]),
-            self.point_tokens[row],
-            self.positives[row],
-            self.negatives[row],
-        )
-
-
-def _of_method(
+def _shown(
     method: Method,
     predictions: Predictions,
-    rows: Mapping[Key, Mapping[str, Any]],
-    block: Block,
+    scores: Sequence[Mapping[str, Any]],
     threshold: Float[Tensor, " n"],
     truth: Truth,
     own: OwnContexts,
-) -> _OfMethod:
+) -> list[Shown | None]:
+    """Return what a method shows of each neuron; None for one that its run is not about."""
     text = uniform_text(truth)
     shared, tokens = truth.uniform_activations, truth.tokens[truth.uniform]
     points = scatter_points(shared, predictions.shared, text)
     positives, negatives = worst_misses(shared, predictions.shared, text, threshold, MISSES)
     columns = list(method.run.scores.metric_columns)
-    scores = [rows.get((block.layer, neuron), {}) for neuron in block.neurons.tolist()]
-    intervals = set_intervals(columns, scores, predictions, threshold, truth, own)
-    return _OfMethod(
-        method.slug,
-        predictions.explanations,
-        predictions.own,
-        score_cells(columns, scores, intervals),
-        [constant_sets(row) for row in scores],
-        spectrum(shared, predictions.shared, text, threshold),
-        points,
-        tokens.flatten()[points.places],
-        miss_windows(method.slug, positives, tokens, shared, predictions.shared),
-        miss_windows(method.slug, negatives, tokens, shared, predictions.shared),
+    cells = score_cells(
+        columns, scores, set_intervals(columns, scores, predictions, threshold, truth, own)
     )
+    spread = spectrum(shared, predictions.shared, text, threshold)
+    missed = [
+        miss_windows(method.slug, misses, tokens, shared, predictions.shared)
+        for misses in (positives, negatives)
+    ]
+    return [
+        None
+        if one is None
+        else Shown(
+            None if isinstance(one, Failure) else one,
+            one.error if isinstance(one, Failure) else None,
+            cells[row],
+            constant_sets(scores[row]),
+            Spectrum(*(part[row : row + 1] for part in vars(spread).values())),
+            Points(*(part[row : row + 1] for part in vars(points).values())),
+            tokens.flatten()[points.places[row]],
+            missed[0][row],
+            missed[1][row],
+        )
+        for row, one in enumerate(predictions.explanations)
+    ]
 
 
 def _or_none(value: float) -> float | None:

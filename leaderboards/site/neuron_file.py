@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,7 @@ from torch import Tensor
 
 from leaderboards.site.encoding import letters, numbers, positions, rounded
 from leaderboards.site.measure import NeuronData, Shown
-from leaderboards.site.vocabulary import Vocabulary
-from leaderboards.site.windows import Miss, Windows
+from leaderboards.site.reductions import Miss, Windows
 
 TOKEN_LETTERS = 3
 
@@ -19,8 +19,8 @@ TOKEN_LETTERS = 3
 class _Tokens:
     """The tokens of one neuron's page, numbered in the order in which they are met."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
+    def __init__(self, text_of: Callable[[int], str]) -> None:
+        self._text_of = text_of
         self._numbers: dict[int, int] = {}
 
     def encoded(self, tokens: Int[Tensor, "*shape"]) -> str:
@@ -30,12 +30,12 @@ class _Tokens:
         return numbers(np.array(found, dtype=np.int64), TOKEN_LETTERS)
 
     def texts(self) -> list[str]:
-        return [self._vocabulary.text(token) for token in self._numbers]
+        return [self._text_of(token) for token in self._numbers]
 
 
-def neuron_file(data: NeuronData, vocabulary: Vocabulary) -> dict[str, Any]:
+def neuron_file(data: NeuronData, text_of: Callable[[int], str]) -> dict[str, Any]:
     """Return the contexts and plots of a neuron for `assets/neuron.js`."""
-    tokens = _Tokens(vocabulary)
+    tokens = _Tokens(text_of)
     scale = max(data.statistics.maximum, data.statistics.maximum_held_out, 1e-30)
     value: dict[str, Any] = {
         "scale": rounded(scale, 6),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,8 @@ from benchmark.interface import Explanation
 from benchmark.plugins.isolation import contained
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
-from leaderboards.site.neuron_scores import ScoreCell
 from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
 from leaderboards.site.similar import Neighbour
-from leaderboards.site.vocabulary import Vocabulary
 
 FIRED_SHOWN = 16
 
@@ -32,42 +30,22 @@ class Place:
     chunk: int
 
 
-@dataclass(frozen=True)
-class _MethodView:
-    """A method as the template shows it."""
-
-    slug: str
-    label: str
-    colour: int
-    control: bool
-    failed: bool
-    error: str | None
-    scores: Mapping[str, ScoreCell]
-    undefined: Sequence[str]
-    positives: str
-    negatives: str
-    description: str
-    graph: str | None
-
-
 def neuron_page(
     renderer: Renderer,
     group: Group,
     data: NeuronData,
     place: Place,
     neighbours: Sequence[Neighbour],
-    vocabulary: Vocabulary,
+    text_of: Callable[[int], str],
     graphs: Mapping[str, str],
 ) -> str:
-    """Return the HTML of a neuron's page; `graphs` are addresses of drawings by the methods'
-    slugs.
-    """
+    """Return the HTML of a neuron's page; `graphs` are addresses of drawings by method slugs."""
     layer, neuron = data.key
     methods = [method for method in group.shown if method.slug in data.methods]
     views = [_view(method, data.methods[method.slug], graphs) for method in methods]
     page: dict[str, Any] = {
         "key": f"{layer}.{neuron}",
-        "methods": [{"slug": one.slug, "label": one.label, "colour": one.colour} for one in views],
+        "methods": [{name: one[name] for name in ("slug", "label", "colour")} for one in views],
     }
     return renderer.page(
         "neuron.html",
@@ -85,32 +63,30 @@ def neuron_page(
         n_uniform=f"{data.statistics.n_tokens_held_out:,}",
         effective_tokens=short(data.statistics.effective_tokens),
         fired=[
-            {"text": vocabulary.text(one.token), "count": one.count, "seen": one.seen}
+            {"text": text_of(one.token), "count": one.count, "seen": one.seen}
             for one in data.fired[:FIRED_SHOWN]
         ],
         neighbours=[
             {"name": f"{one.neuron[0]}.{one.neuron[1]}", "correlation": one.correlation}
             for one in neighbours
         ],
-        effects=_effects(group, data, vocabulary),
+        effects=_effects(group, data, text_of),
         methods=views,
         sets=score_sets(all_columns(method.run for method in methods)),
     )
 
 
-def _effects(group: Group, data: NeuronData, vocabulary: Vocabulary) -> dict[str, Any] | None:
-    """Return the direct effect on the logits; the partner is a link where the report has its
-    page.
-    """
+def _effects(
+    group: Group, data: NeuronData, text_of: Callable[[int], str]
+) -> dict[str, Any] | None:
+    """Return the direct effect on the logits; the partner is a link where it has a page."""
     of = data.effects
     if of is None:
         return None
     layer, neuron = of.partner
     return {
-        "raised": [{"text": vocabulary.text(token), "value": value} for token, value in of.raised],
-        "lowered": [
-            {"text": vocabulary.text(token), "value": value} for token, value in of.lowered
-        ],
+        "raised": [{"text": text_of(token), "value": value} for token, value in of.raised],
+        "lowered": [{"text": text_of(token), "value": value} for token, value in of.lowered],
         "cosine": of.cosine,
         "mutual": of.partner == data.key,
         "partner": f"{layer}.{neuron}",
@@ -118,21 +94,22 @@ def _effects(group: Group, data: NeuronData, vocabulary: Vocabulary) -> dict[str
     }
 
 
-def _view(method: Method, shown: Shown, graphs: Mapping[str, str]) -> _MethodView:
-    return _MethodView(
-        slug=method.slug,
-        label=method.label,
-        colour=method.colour,
-        control=method.control,
-        failed=shown.explanation is None,
-        error=shown.error,
-        scores=shown.scores,
-        undefined=shown.undefined,
-        positives=f"{shown.false_positives.count:,}",
-        negatives=f"{shown.false_negatives.count:,}",
-        description=_described(shown.explanation),
-        graph=graphs.get(method.slug),
-    )
+def _view(method: Method, shown: Shown, graphs: Mapping[str, str]) -> dict[str, Any]:
+    """Return a method as the template shows it."""
+    return {
+        "slug": method.slug,
+        "label": method.label,
+        "colour": method.colour,
+        "control": method.control,
+        "failed": shown.explanation is None,
+        "error": shown.error,
+        "scores": shown.scores,
+        "undefined": shown.undefined,
+        "positives": f"{shown.false_positives.count:,}",
+        "negatives": f"{shown.false_negatives.count:,}",
+        "description": _described(shown.explanation),
+        "graph": graphs.get(method.slug),
+    }
 
 
 def _described(explanation: Explanation | None) -> str:
@@ -150,6 +127,7 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
     """Return terms, values and what the terms mean."""
     tokens, held_out = f"{of.n_tokens:,}", f"{of.n_tokens_held_out:,}"
     rate = f"{percent(of.firing_rate)} of tokens ({of.n_firing:,})"
+    fires_at = "nothing" if of.threshold is None else f"≥ {short(of.threshold)}"
     return [
         ("state", "dead" if of.dead else "alive", f"dead: {DEAD_MEANS}"),
         (
@@ -158,7 +136,7 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
             f"largest activation on {tokens} tokens of the explain split",
         ),
         ("held-out maximum", short(of.maximum_held_out), f"on {held_out} uniform held-out tokens"),
-        ("fires at", _at_least(of.threshold), "the firing threshold, raw units"),
+        ("fires at", fires_at, "the firing threshold, raw units"),
         ("firing rate", rate, f"of {held_out} uniform held-out tokens"),
         (
             "effective tokens",
@@ -171,7 +149,3 @@ def _statistics(of: Statistics) -> list[tuple[str, str, str]]:
         ("skewness", short(of.skewness), f"over {held_out} uniform held-out tokens"),
         ("excess kurtosis", short(of.excess_kurtosis), f"over {held_out} uniform held-out tokens"),
     ]
-
-
-def _at_least(threshold: float | None) -> str:
-    return "nothing" if threshold is None else f"≥ {short(threshold)}"

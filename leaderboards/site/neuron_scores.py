@@ -31,7 +31,7 @@ from benchmark.results.columns import (
     score_column,
 )
 from leaderboards.site.predictions import Predictions
-from leaderboards.site.windows import OwnContexts
+from leaderboards.site.reductions import OwnContexts
 from metrics import METRICS
 from metrics.resampled import draw_weights
 from metrics.sums import Units
@@ -58,8 +58,7 @@ def score_cells(
     rows: Sequence[Mapping[str, Any]],
     intervals: Mapping[str, Ends],
 ) -> list[dict[str, ScoreCell]]:
-    """Return every score of every neuron, given its row of the run's scores, empty where it has
-    none.
+    """Return every score of every neuron from its row of the run's scores, empty where it has none.
 
     The interval is that over contexts; of the correlation on the `uniform` set it is that over
     documents, where the run has it.
@@ -117,6 +116,7 @@ def set_intervals(
         TOP: top,
         TOP_AND_RANDOM: torch.cat([top, predictions.shared[:, spread]], dim=1),
     }
+    is_linear = any(row.get(SLOPE) is not None for row in rows)
     found: dict[str, Ends] = {}
     for scoring_set, prediction in predicted.items():
         names = [name for name in METRICS if score_column(scoring_set, name) in columns]
@@ -132,7 +132,7 @@ def set_intervals(
             found[score_column(scoring_set, name)] = ends
         group = calibrated_set(scoring_set)
         names = [name for name in METRICS if score_column(group, name) in columns]
-        if names and _is_linear(rows):
+        if names and is_linear:
             mapped = replace(whole, prediction=_calibrated(whole.prediction, rows))
             for name, ends in _ends(names, mapped).items():
                 found[score_column(group, name)] = ends
@@ -157,16 +157,10 @@ def _ends(names: Sequence[str], units: Units) -> dict[str, Ends]:
     }
 
 
-def _is_linear(rows: Sequence[Mapping[str, Any]]) -> bool:
-    return any(row.get(SLOPE) is not None for row in rows)
-
-
 def _calibrated(
     prediction: Float[Tensor, "n tokens"], rows: Sequence[Mapping[str, Any]]
 ) -> Float[Tensor, "n tokens"]:
-    """Return the predictions on the scale of the truth; those of failed neurons stay as they
-    are.
-    """
+    """Return the predictions on the scale of the truth; those of failed neurons do not change."""
     maps = [(1.0, 0.0) if row.get(SLOPE) is None else (row[SLOPE], row[INTERCEPT]) for row in rows]
     slope, intercept = torch.tensor(maps, dtype=prediction.dtype).T
     mapped: Tensor = prediction * slope[:, None] + intercept[:, None]

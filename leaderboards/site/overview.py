@@ -97,12 +97,8 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
         "rows": rows,
         "drawn": [
             {
-                "label": row["label"],
-                "colour": row["colour"],
-                "control": row["control"],
-                "mean": rounded(row["key"].mean),
-                "low": rounded(row["key"].low),
-                "high": rounded(row["key"].high),
+                **{name: row[name] for name in ("label", "colour", "control")},
+                **{name: rounded(getattr(row["key"], name)) for name in ("mean", "low", "high")},
                 "bytes": rounded(row["bytes"]),
                 "front": row["front"],
             }
@@ -114,7 +110,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
                 "layer": layer,
                 "label": row["label"],
                 "colour": row["colour"],
-                "mean": rounded(_float(values.get(board.ranked_by))),
+                "mean": rounded(values.get(board.ranked_by)),
                 "low": None,
                 "high": None,
                 "n": values.get("neurons"),
@@ -153,7 +149,8 @@ def _beside(column: Column) -> dict[str, Any]:
 def _row(row: Row, places: Places) -> dict[str, Any]:
     group, method = places[id(row.run)]
     difference = row.above
-    cells = {**row.scores, **_key(row)}
+    # The headline with the interval that is computed alike in every row.
+    cells = {name: row.key if name == HEADLINE else score for name, score in row.scores.items()}
     return {
         "rank": row.rank,
         "label": row.label,
@@ -203,11 +200,6 @@ class _Cells(dict[str, Any]):
         return None
 
 
-def _key(row: Row) -> dict[str, Any]:
-    """The ranking column with the interval that is computed alike in every row."""
-    return {name: row.key for name in row.scores if name == HEADLINE}
-
-
 def _ways_in(group: Group) -> dict[str, Any]:
     return {
         "slug": group.slug,
@@ -252,7 +244,3 @@ def _run(group: Group, method: Method) -> dict[str, str]:
         "finished": record.finished,
         "version": record.benchmark_version,
     }
-
-
-def _float(value: float | None) -> float | None:
-    return None if value is None else float(value)

@@ -89,18 +89,14 @@ class Renderer:
         self._version = benchmark_version()
 
     def page(self, template: str, depth: int, page: dict[str, Any], **values: Any) -> str:
-        """Return a page that lies `depth` folders below the report's; `page` is what its script
-        reads.
-        """
+        """Return a page `depth` folders below the report's; `page` is what its script reads."""
         return self._environment.get_template(template).render(
             root="../" * depth, page=page, version=self._version, **values
         )
 
 
 def score_sets(columns: Iterable[Column]) -> list[ScoreSet]:
-    """Return columns by scoring set or scorer: first those on text that no neuron's activation
-    chose.
-    """
+    """Return columns by scoring set or scorer: first those on text that no activation chose."""
     sets: dict[str, list[Heading]] = {}
     added: dict[str, str] = {}
     for column in columns:

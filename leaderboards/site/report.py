@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmark.interface import Explanation
 from benchmark.results import Run, benchmark_version
 from benchmark.results.columns import HEADLINE
 from benchmark.terminal.progress import progress
+from benchmark.token_text import visible_token
 from leaderboards.site.encoding import data_script, rounded
 from leaderboards.site.group_pages import explainer_page, layer_page
 from leaderboards.site.groups import Group, group_runs
@@ -25,7 +27,6 @@ from leaderboards.site.overview import overview_page
 from leaderboards.site.renderer import Renderer
 from leaderboards.site.similar import Neighbour
 from leaderboards.site.tokens import KEPT
-from leaderboards.site.vocabulary import Vocabulary
 
 # Neurons whose contexts share a file: a page loads one such file.
 CHUNK = 8
@@ -96,7 +97,7 @@ class _Pages:
     folder: Path
     group: Group
     renderer: Renderer
-    vocabulary: Vocabulary
+    text_of: Callable[[int], str]
     neighbours: dict[Key, list[Neighbour]]
     chunk: dict[str, Any] = field(default_factory=dict)
     rows: list[list[Any]] = field(default_factory=list)
@@ -115,14 +116,14 @@ class _Pages:
             after=None if last else neurons[number + 1],
             chunk=number // CHUNK,
         )
-        self.chunk[f"{layer}.{neuron}"] = neuron_file(data, self.vocabulary)
+        self.chunk[f"{layer}.{neuron}"] = neuron_file(data, self.text_of)
         page = neuron_page(
             self.renderer,
             self.group,
             data,
             place,
             self.neighbours.get(data.key, []),
-            self.vocabulary,
+            self.text_of,
             self._graphs(data),
         )
         _write(self.folder / "neurons" / f"{layer}.{neuron}.html", page)
@@ -167,14 +168,14 @@ class _Pages:
             rounded(statistics.maximum),
             rounded(statistics.firing_rate),
             int(statistics.dead),
-            [self.vocabulary.text(one.token) for one in data.fired[:TOKENS_IN_LAYER_TABLE]],
+            [self.text_of(one.token) for one in data.fired[:TOKENS_IN_LAYER_TABLE]],
             *scores,
         ]
 
     def _add_tokens(self, data: NeuronData) -> None:
         maximum = max(data.statistics.maximum, 1e-30)
         for one in data.fired:
-            self.tokens.setdefault(self.vocabulary.text(one.token), []).append(
+            self.tokens.setdefault(self.text_of(one.token), []).append(
                 [*data.key, rounded(one.mean / maximum, 2), one.count, one.seen]
             )
 
@@ -183,8 +184,8 @@ def _write_group(
     folder: Path, group: Group, renderer: Renderer, config: RunConfig, trust: Collection[str]
 ) -> None:
     measured = Measured(group, config, trust)
-    vocabulary = Vocabulary(measured.subject.tokenizer)
-    pages = _Pages(folder, group, renderer, vocabulary, measured.neighbours())
+    text_of = cache(partial(visible_token, measured.subject.tokenizer))
+    pages = _Pages(folder, group, renderer, text_of, measured.neighbours())
     number, layer = 0, -1
     with progress(group.n_neurons, f"{group.title}: pages", "neurons") as bar:
         for block in measured.blocks:

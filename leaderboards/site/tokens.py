@@ -1,13 +1,19 @@
-"""Tokens on which neurons fire, the index of a search by token."""
+"""Tokens on which neurons fire, the index of a search by token, and tokens that neurons raise."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from benchmark.errors import BenchmarkError
+from benchmark.evidence import Block
+from benchmark.subject import Subject
+from benchmark.subject.direct_effects import DirectEffects, direct_effects
 
 # Tokens kept of each neuron, those with the largest sum of firing activations.
 KEPT = 40
@@ -59,3 +65,49 @@ def fired_tokens(
         ]
         for first, last in itertools.pairwise(starts.tolist())
     ]
+
+
+TOKENS = 10
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The direct effect of one neuron on the logits.
+
+    Attributes:
+        raised: token ids and by how much a unit of activation raises their logits, most first.
+        lowered: the same of the tokens that it lowers most.
+        cosine: of the neuron's output weights and the unembedding of the first raised token, which
+            is the token that the neuron is most congruent with.
+        partner: the neuron, of all layers, that this token is most congruent with.
+    """
+
+    raised: list[tuple[int, float]]
+    lowered: list[tuple[int, float]]
+    cosine: float
+    partner: Key
+
+
+def effects_of(subject: Subject, block: Block) -> list[Effects] | None:
+    """Return the direct effects of a block's neurons; None where the subject has no known ones."""
+    try:
+        found = direct_effects(subject, block.layer, block.neurons, k=TOKENS)
+    except BenchmarkError as error:
+        logger.warning("pages show no direct effects: %s", error)
+        return None
+    return [_of_row(found, row) for row in range(len(block.neurons))]
+
+
+def _of_row(found: DirectEffects, row: int) -> Effects:
+    top = zip(found.top_tokens[row].tolist(), found.top_values[row].tolist(), strict=True)
+    bottom = zip(found.bottom_tokens[row].tolist(), found.bottom_values[row].tolist(), strict=True)
+    return Effects(
+        list(top),
+        list(bottom),
+        float(found.cosine[row]),
+        (int(found.partner_layers[row]), int(found.partner_neurons[row])),
+    )

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.recipe import Recipe
+from benchmark.builtin.recipe import ARCHITECTURES, Recipe
 from benchmark.builtin.train import train
 from benchmark.corpus.documents import Document
 

@@ -11,8 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.builtin.data import last_window, load_texts, training_batches, windows
-from benchmark.builtin.loss import TextLoss, text_loss
+from benchmark.builtin.data import (
+    TextLoss,
+    last_window,
+    load_texts,
+    text_loss,
+    training_batches,
+    windows,
+)
 from benchmark.corpus.documents import Document, split_of
 from benchmark.errors import BenchmarkError
 from tests.builtin.conftest import made_up_documents

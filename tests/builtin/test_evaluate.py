@@ -11,13 +11,12 @@ import pytest
 import torch
 
 from benchmark.builtin import data, evaluate
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.card import render_card
+from benchmark.builtin.card import BINS_BELOW, reach_picture, render_card
+from benchmark.builtin.data import encode
 from benchmark.builtin.evaluate import SHIPPED
 from benchmark.builtin.measure import copied_from, held_out_loss
 from benchmark.builtin.ngram import KneserNeyTrigram, trigram_loss
-from benchmark.builtin.reach import BINS_BELOW, reach_picture
-from benchmark.builtin.tokenizer import encode
+from benchmark.builtin.recipe import ARCHITECTURES
 from benchmark.corpus import Contexts, load
 from benchmark.subject import load_subject
 from tests.builtin.conftest import TINY, TINY_GELU, made_up_documents, train_tiny

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.model import build_model
-from benchmark.builtin.optimisers import build_optimisers, learning_rate_factor, set_learning_rates
-from benchmark.builtin.recipe import Recipe
+from benchmark.builtin.recipe import ARCHITECTURES, Recipe
+from benchmark.builtin.trainer import (
+    build_model,
+    build_optimisers,
+    learning_rate_factor,
+    set_learning_rates,
+)
 from benchmark.subject.native import FusedAttention
 from tests.builtin.conftest import TINY, TINY_GELU
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
-from benchmark.builtin.reach import (
+from benchmark.builtin.card import (
     ALIVE_COLOUR,
     BINS_BELOW,
     DEAD_COLOUR,

@@ -6,13 +6,11 @@ import json
 
 import pytest
 
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.card import render_card
+from benchmark.builtin.card import PICTURE, reach_picture, render_card
 from benchmark.builtin.data import load_texts
 from benchmark.builtin.evaluate import CONTEXT_LENGTH, SHIPPED
 from benchmark.builtin.measure import held_out_loss, living_neurons
-from benchmark.builtin.reach import PICTURE, reach_picture
-from benchmark.builtin.recipe import RECIPES, Recipe
+from benchmark.builtin.recipe import ARCHITECTURES, RECIPES, Recipe
 from benchmark.corpus import load_corpus
 from benchmark.subject import load_subject
 
@@ -62,7 +60,7 @@ def test_both_have_the_same_tokenizer():
 
 
 def test_they_were_trained_by_the_default_recipe(name, written):
-    assert Recipe.from_mapping(written("training")["recipe"]) == RECIPES[name]
+    assert Recipe(**written("training")["recipe"]) == RECIPES[name]
 
 
 def test_no_loss_shaped_the_neurons(written):

@@ -13,8 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from benchmark.builtin import train as command
-from benchmark.builtin.architecture import ARCHITECTURES
-from benchmark.builtin.recipe import RECIPES, Recipe
+from benchmark.builtin.recipe import ARCHITECTURES, RECIPES, Recipe
 from benchmark.builtin.trainer import Trainer
 from benchmark.errors import BenchmarkError
 from benchmark.subject import load_subject
@@ -97,7 +96,7 @@ def test_the_folder_is_a_subject(architecture, tmp_path):
 
 def test_the_training_is_written_down(trained):
     record = json.loads((trained / "training.json").read_text())
-    assert Recipe.from_mapping(record["recipe"]) == RECIPE
+    assert Recipe(**record["recipe"]) == RECIPE
     assert record["tokens_seen"] == 6 * 4 * 16
     assert record["texts"]["training_documents"] + record["texts"]["held_out_documents"] == 30
     assert 0 < record["held_out"]["bits_per_byte"] < 8

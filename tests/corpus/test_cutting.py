@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.corpus.cutting import cut, cut_documents
-from benchmark.corpus.documents import Document
+from benchmark.corpus.documents import Document, cut, cut_documents
 
 TEXTS = st.text(alphabet="ab \n\té", max_size=120)
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.corpus.choosing import choose
-from benchmark.corpus.documents import SPLITS, Document, split_of, without_duplicates
+from benchmark.corpus.documents import SPLITS, Document, choose, split_of, without_duplicates
 from benchmark.corpus.python_library import library_documents
 
 TEXTS = st.lists(st.text(alphabet="abc \n", max_size=3), max_size=20)

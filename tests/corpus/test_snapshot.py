@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.corpus.choosing import choose
-from benchmark.corpus.documents import Document
+from benchmark.corpus.documents import Document, choose
 from benchmark.corpus.python_library import SNAPSHOT, snapshot_documents, write_snapshot
 from benchmark.corpus.splitting import assign_splits
 from benchmark.errors import BenchmarkError

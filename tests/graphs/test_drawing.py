@@ -20,7 +20,7 @@ from benchmark.graphs import (
     to_png,
     to_svg,
 )
-from benchmark.graphs.colours import BESIDE, contrast, fill_of, text_on
+from benchmark.graphs.colours import BESIDE, brightness, fill_of, text_on
 from benchmark.graphs.layout import SMALL, lay_out, text_width
 from benchmark.graphs.shown import COLUMNS, PATTERNS, cut
 from tests.graphs.examples import pattern, pattern_lists, text_of
@@ -162,6 +162,12 @@ def test_many_alternatives_are_counted():
     graph = graph_of(*(pattern(number, 5) for number in range(20, 40)))
     assert "and 14 more" in written(to_svg(graph))
     assert "#39 (token 39)" in to_svg(graph)  # where a pointer rests
+
+
+def contrast(first: str, second: str) -> float:
+    """Return how well one colour is told from another, 1 to 21 (WCAG 2.1, contrast ratio)."""
+    low, high = sorted((brightness(first), brightness(second)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_nothing_is_said_to_be_nothing():

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from benchmark.errors import BenchmarkError
 from benchmark.graphs import build_graph
 from benchmark.graphs.collect import SavedGraph
-from benchmark.graphs.matching import Matching
-from benchmark.graphs.search import COMBINE, SEARCH_ROLES, Query, Term, search
+from benchmark.graphs.search import COMBINE, SEARCH_ROLES, Matching, Query, Term, search
 from benchmark.token_text import visible
 from tests.graphs.examples import TEXTS, pattern, pattern_lists, spelt, text_of
 

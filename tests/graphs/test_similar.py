@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.graphs import build_graph, similar
-from benchmark.graphs.features import LARGEST, alike, features, packed
-from benchmark.graphs.similar import least_shared, similar_pairs
+from benchmark.graphs.similar import LARGEST, alike, features, least_shared, packed, similar_pairs
 from tests.graphs.examples import pattern, pattern_lists, spelt, text_of
 
 THRESHOLDS = st.sampled_from([0.1, 0.3, 0.5, 2 / 3, 0.7, 0.75, 0.9, 1.0])

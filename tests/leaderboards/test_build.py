@@ -15,7 +15,7 @@ import metrics
 from benchmark.errors import BenchmarkError
 from benchmark.results import CorpusRecord, SubjectRecord
 from leaderboards import average_over_subjects, build
-from leaderboards.pareto import pareto_front
+from leaderboards.boards import pareto_front
 from tests.leaderboards.made_up import NEURONS, made_up_run, quality
 
 CONTROLS = {"control": True, "noise": 0.0}

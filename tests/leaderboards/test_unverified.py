@@ -19,10 +19,15 @@ from leaderboards.boards import build
 from leaderboards.formats import FORMATS, render
 from leaderboards.page import page_of
 from leaderboards.plots.gallery import plots_of
-from leaderboards.published_record import base_name, published_record, without_folders
 from leaderboards.resimulation import Resimulation
 from leaderboards.result_folders import Results, read_results
-from leaderboards.submission import place, submission_files
+from leaderboards.submission import (
+    base_name,
+    place,
+    published_record,
+    submission_files,
+    without_folders,
+)
 from leaderboards.submissions_folder import check_submissions, stale
 from tests.command import Command, call
 from tests.leaderboards.made_up import made_up_run

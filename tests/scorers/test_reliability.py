@@ -10,7 +10,8 @@ import scipy.stats
 import torch
 
 import metrics
-from benchmark.evidence import NEVER_FIRES, SCORING_SETS
+from benchmark.evidence import NEVER_FIRES
+from benchmark.results.columns import SCORING_SETS
 from benchmark.scorers import reliability
 from benchmark.scorers.reliability import correlation_support, count_positives
 from tests.scorers.test_simulation import BOS, make_truth

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 
 import metrics
-from benchmark.evidence import NOVEL, SCORING_SETS, Truth
+from benchmark.evidence import Truth
+from benchmark.results.columns import NOVEL, SCORING_SETS
 from benchmark.scorers.simulation import score_block, score_firing
 
 BOS = 0

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
-from benchmark.builtin.architecture import BOS_TOKEN
+from benchmark.builtin.recipe import BOS_TOKEN
 
 D_VOCAB, D_MODEL, D_MLP, N_HEADS, D_HEAD, N_CTX = 23, 12, 20, 3, 4, 16
 DIGITS_TOKENIZER = "NeelNanda/gpt-neox-tokenizer-digits"

@@ -21,7 +21,7 @@ from benchmark.tracking import (
     wandb_session,
     wandb_tracker,
 )
-from benchmark.tracking.wandb_options import neuron_link
+from benchmark.tracking.wandb_session import neuron_link
 from tests.results.conftest import make_blocks, make_record
 from tests.tracking.wandb_file import read
 

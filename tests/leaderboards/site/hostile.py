@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark.builtin.architecture import BOS_TOKEN
+from benchmark.builtin.recipe import BOS_TOKEN
 from benchmark.interface import Failure
 from tests.command import write_checkpoint
 

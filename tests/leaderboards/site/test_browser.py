@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.builtin.architecture import BOS_TOKEN
+from benchmark.builtin.recipe import BOS_TOKEN
 from tests.leaderboards.site.conftest import Site
 from tests.leaderboards.site.hostile import PLAIN, WORDS
 

@@ -91,9 +91,12 @@ def find_candidates(word: str, neuron: Neuron | None = None) -> list[Run]:
         return [load_run(folders[0])]
     runs = load_runs(folders)
     having = [run for run in runs if neuron is None or neuron in set(run.scores.neurons())]
-    if not having:
-        assert neuron is not None
-        runs[0].explanation(*neuron)  # says which neurons there are
+    if neuron is not None and not having:
+        layer, other = runs[0].scores.neurons()[0]
+        raise BenchmarkError(
+            f"none of the {len(runs)} runs in '{word}' has neuron {neuron[0]}.{neuron[1]}; "
+            f"'{runs[0].folder}' has {layer}.{other}, for example."
+        )
     return having
 
 

@@ -94,9 +94,9 @@ def test_a_neuron_that_only_one_run_has_is_shown_from_it(
     answer = call("show", str(command.folder / "results"), f"{layer}.{other}", *QUIET)
     assert answer.status == 0, answer.err
     assert answer.out.startswith(f"neuron {layer}.{other} of small, explained by token_lookup\n")
-    assert (
-        "has no layer 7, neuron 7" in call("show", str(command.folder / "results"), "7.7").message
-    )
+    message = call("show", str(command.folder / "results"), "7.7").message
+    assert "has neuron 7.7; " in message
+    assert message.endswith(", for example.")
 
 
 def test_several_runs_can_be_named_for_verbs_that_take_several(runs: dict[str, Run]) -> None:

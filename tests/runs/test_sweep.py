@@ -154,5 +154,5 @@ def test_each_run_of_a_sweep_says_its_score_and_the_end_names_the_report(
         assert summary is not None
         assert f"  r = {summary.mean:.3f} [{summary.low:.3f}, {summary.high:.3f}]\n" in block
     assert answer.out.endswith("\n       python -m benchmark report results\n")
-    report = call("report", "results", "--out", str(command.folder / "site"))
+    report = call("report", "results", "--output", str(command.folder / "site"))
     assert report.status == 0, report.err

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmark.config.catalogue import DOTTED
 from benchmark.errors import BenchmarkError, unknown
-from benchmark.plugins.trusted import DOTTED
 from benchmark.terminal.table import show_whole
 
 HELP = ("-h", "--help")

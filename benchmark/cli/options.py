@@ -10,10 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.config.catalogue import Entry, config_folder
+from benchmark.config.catalogue import DESCRIPTIVE, Entry, config_folder
 from benchmark.files.reading import read_yaml
 from benchmark.plugins.isolation import isolated
-from benchmark.results.records import DESCRIPTIVE
 
 _LINE = re.compile(r"(?P<key>\w+):(?P<value>[^#]*?|\s*\"[^\"]*\"\s*)(?:\s#\s*(?P<comment>.*))?")
 REQUIRED = "(required)"

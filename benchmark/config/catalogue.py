@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "neuron_simulator_benchmark.explainers"
 SCORER_PLUGINS = "neuron_simulator_benchmark.scorers"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+# Options of an explainer that are for people and the results, not for its class.
+DESCRIPTIVE = ("name", "description", "control")
+DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # a class by its module: package.module.Class
 CUSTOM = "custom"  # the choice for any class, named by explainer._target_
 NAME = r"(?!_)[\w.-]+"  # what can be typed as explainer=<name>
 

@@ -13,13 +13,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.config.catalogue import DOTTED
 from benchmark.errors import BenchmarkError
 from benchmark.files.reading import read_yaml
 from benchmark.plugins.objects import is_handed_over, is_importable
 
 BUILT_IN = "explainers"
 TARGET = "_target_"
-DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)+"
 # Keys that a configuration gives a meaning of its own: a class, its arguments, how it is called.
 SPECIAL = re.compile(r"_\w+_")
 

@@ -1,12 +1,12 @@
 """Runs as files: written block by block, read back by this version and later ones."""
 
+from benchmark.config.catalogue import DESCRIPTIVE
 from benchmark.files.atomic import check_path, check_writable
 from benchmark.files.explanation_size import explanation_bytes
 from benchmark.results.environment import benchmark_version, collect_environment
 from benchmark.results.lines import SavedExplanation, explanation_line
 from benchmark.results.reader import Run, find_runs, load_run
 from benchmark.results.records import (
-    DESCRIPTIVE,
     OVER_BOTH,
     OVER_NEURONS,
     SCHEMA_VERSION,

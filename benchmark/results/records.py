@@ -19,9 +19,6 @@ OVER_NEURONS, OVER_BOTH = "neurons", "neurons and documents"
 
 SIZE_COLUMN = cost_column("bytes")
 
-# Options of an explainer that are for people and the results, not for its class.
-DESCRIPTIVE = ("name", "description", "control")
-
 
 @dataclass(frozen=True, kw_only=True)
 class UnitsRecord:

@@ -70,10 +70,18 @@ def test_help_of_run_names_keys_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("--help",), ("run", "--help"), ("list",), ("list", "metrics", "--json")]
+    "words",
+    [
+        (),
+        ("--help",),
+        ("run", "--help"),
+        ("list",),
+        ("list", "explainers", "n2g"),
+        ("list", "metrics", "--json"),
+    ],
 )
 def test_what_answers_at_once_loads_nothing_heavy(words: tuple[str, ...]) -> None:
-    result = python("-c", LOADED, ",".join(HEAVY), *words)
+    result = python("-c", LOADED, ",".join((*HEAVY, "numpy", "omegaconf")), *words)
     assert result.returncode == 0, result.stderr
     assert result.stderr.split() == ["loaded:"]
     assert result.stdout

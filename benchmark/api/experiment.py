@@ -266,7 +266,10 @@ class _Given:
 
     def explain(self, evidence: Evidence, subject: Any) -> list[Explanation | Failure]:
         """Explain nothing: the explanations are there."""
-        raise NotImplementedError(f"layer {evidence.layer} of {subject} is explained already")
+        raise BenchmarkError(
+            f"the explanations of layer {evidence.layer} of subject '{subject.name}' were given; "
+            "there is nothing to explain."
+        )
 
 
 def open_experiment(

@@ -42,7 +42,7 @@ def no_held_out(trial: Trial) -> str:
             "explanation predicts from what it was told. Only a control (control: true) may ask."
         )
     asks = "; as a control it asks the subject while simulating" if seen.contexts else ""
-    return f"no held-out context was asked about, no corpus or truth file opened{asks}"
+    return f"no held-out context was queried, no corpus or truth file opened{asks}"
 
 
 def honest_count(trial: Trial) -> str:
@@ -55,7 +55,7 @@ def honest_count(trial: Trial) -> str:
             )
         if seen.counted != seen.tokens:
             raise WrongError(
-                f"the subject was asked about {seen.tokens} tokens and its counter went up by "
+                f"the subject ran {seen.tokens} tokens of queries and its counter went up by "
                 f"{seen.counted}; leave subject.tokens_run alone."
             )
     first, again = trial.first.seen.tokens, trial.again.seen.tokens

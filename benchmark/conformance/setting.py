@@ -1,4 +1,4 @@
-"""What an explainer is checked on: a block of evidence, and text to simulate."""
+"""Setting of a check: a block of evidence, and text to simulate."""
 
 from __future__ import annotations
 

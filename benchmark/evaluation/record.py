@@ -1,4 +1,4 @@
-"""What identifies a run, where it goes, and the record that is kept of it."""
+"""Record of a run: its identity, its folder, and what `run.json` keeps of it."""
 
 from __future__ import annotations
 

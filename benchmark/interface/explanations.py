@@ -228,7 +228,7 @@ class Storage(Protocol):
 
 @runtime_checkable
 class ReadsExplainText(Protocol):
-    """An explainer that learns something from the corpus before it is asked about neurons.
+    """An explainer that learns something from the corpus before it explains neurons.
 
     The runner calls `prepare` once, before the first block, if the explainer's `evidence` includes
     `text`; never in order to simulate, score or show explanations, which must not need it. An

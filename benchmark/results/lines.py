@@ -1,4 +1,4 @@
-"""What is saved of each neuron: a row of scores and a line with the explanation or the failure."""
+"""Rows of scores and lines of explanations or failures, one of each per neuron."""
 
 from __future__ import annotations
 

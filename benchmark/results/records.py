@@ -1,4 +1,4 @@
-"""What `run.json` holds: everything needed to repeat a run, and its summary."""
+"""Records of `run.json`: everything needed to repeat a run, and its summary."""
 
 from __future__ import annotations
 

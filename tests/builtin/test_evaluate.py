@@ -1,4 +1,4 @@
-"""What the model card says is what is measured."""
+"""Figures of the model card: they are those that are measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is computed while training: attention, dropout, the learning rates."""
+"""Computations of the training: attention, dropout, the learning rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers at once: a bare call, `--help`, `list` and `--version`."""
+"""Quick answers: a bare call, `--help`, `list` and `--version`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds of every explainer of this package, built from its config as the harness does."""
+"""Properties of every explainer of this package, built from its config as the harness does."""
 
 from __future__ import annotations
 

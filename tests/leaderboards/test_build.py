@@ -1,4 +1,4 @@
-"""Which rows stand in a table, in which order, and what is said of neighbours."""
+"""Rows of a table: which stand in it, in which order, and marks of neighbours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed: the command, the machine, and one table."""
+"""Report of the measurements: the command, the machine, and one table."""
 
 from __future__ import annotations
 

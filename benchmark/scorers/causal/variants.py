@@ -1,4 +1,4 @@
-"""What neurons are replaced by: the simulation and the ablations, and which of these to run."""
+"""Replacements of neurons: the simulation and the ablations, and which of these to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is saved is what simulates, and what a person reads fits a screen."""
+"""Saved explanations simulate as before, and their text fits a screen."""
 
 from __future__ import annotations
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from benchmark.plugins.base import BaseExplainer, BaseExplanation
     from benchmark.results import find_runs
     from benchmark.subject import Subject
+    from benchmark.vocabulary import Vocabulary
 
 __all__ = [
     "BaseExplainer",
@@ -80,6 +81,7 @@ __all__ = [
     "Subject",
     "SubjectModel",
     "Truth",
+    "Vocabulary",
     "find_runs",
     "load_corpus",
     "load_run",
@@ -129,6 +131,7 @@ _MODULES = {
     "benchmark.plugins.base": ("BaseExplainer", "BaseExplanation"),
     "benchmark.results": ("find_runs",),
     "benchmark.subject": ("Subject",),
+    "benchmark.vocabulary": ("Vocabulary",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -27,7 +27,7 @@ STOREYS = [
     {"plugins", "tracking", "evidence"},
     {"subject", "results", "corpus", "config"},
     {"files", "terminal"},
-    {"interface", "column", "errors", "token_text"},
+    {"interface", "column", "errors", "token_text", "vocabulary"},
 ]
 """The rooms of `benchmark`, from the top; a room imports its own storey and those below."""
 

@@ -67,7 +67,7 @@ class Vocabulary:
         start = 0
         for end, token in enumerate(tokens, start=1):
             longer = (runs[-1] if runs else "") + self.spell(token)
-            if runs and self._split(longer) == list(tokens[start:end]):
+            if runs and self._is_read_as(longer, tokens[start:end]):
                 runs[-1] = longer
             else:
                 runs.append(self.spell(token))
@@ -81,6 +81,12 @@ class Vocabulary:
             ValueError: a part of the text is no token of the vocabulary.
         """
         return [token for run in text.split(" ") if run for token in self._split(run)]
+
+    def _is_read_as(self, run: str, tokens: Sequence[int]) -> bool:
+        try:
+            return self._split(run) == list(tokens)
+        except ValueError:  # its longest first token leaves what begins with none
+            return False
 
     def _split(self, run: str) -> list[int]:
         tokens: list[int] = []

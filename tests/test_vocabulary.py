@@ -33,6 +33,15 @@ def test_what_is_written_is_read_back(tokens: list[int]) -> None:
     assert VOCABULARY.read(VOCABULARY.write(tokens)) == tokens
 
 
+def test_what_cannot_be_split_after_its_longest_token_is_written_apart() -> None:
+    class Overlapping(Decoder):
+        texts = ("<s>", "a", "ab", "bc")
+
+    vocabulary = Vocabulary(Overlapping(), bos=0)
+    assert vocabulary.write([1, 3, 2]) == "a bcab"
+    assert vocabulary.read("a bcab") == [1, 3, 2]
+
+
 def test_every_id_has_a_spelling_of_its_own() -> None:
     spellings = [VOCABULARY.spell(token) for token in range(len(Decoder.texts) + 5)]
     assert len(set(spellings)) == len(spellings)

@@ -29,6 +29,7 @@ class Vocabulary:
     Attributes:
         tokenizer: the subject's tokenizer.
         bos: the id at the start of every context.
+        size: number of ids that have a spelling of letters; those beyond are spelt as numbers.
 
     Example:
         >>> import benchmark
@@ -41,14 +42,15 @@ class Vocabulary:
         True
     """
 
-    def __init__(self, tokenizer: Any, bos: int) -> None:
+    def __init__(self, tokenizer: Any, bos: int, size: int | None = None) -> None:
         self.tokenizer = tokenizer
         self.bos = bos
+        self.size = len(tokenizer) if size is None else size
 
     @classmethod
     def of(cls, subject: Any) -> Vocabulary:
-        """Return the vocabulary of a subject, from its `tokenizer` and `bos`."""
-        return cls(subject.tokenizer, int(subject.bos))
+        """Return the vocabulary of a subject, from its `tokenizer`, `bos` and `d_vocab`."""
+        return cls(subject.tokenizer, int(subject.bos), int(subject.d_vocab))
 
     def spell(self, token: int) -> str:
         """Return the spelling of a token id; an id beyond the vocabulary is its number."""
@@ -114,8 +116,7 @@ class Vocabulary:
     @cached_property
     def _spellings(self) -> list[str]:
         texts = [
-            _MARK.sub(r"\\\1", visible_token(self.tokenizer, token))
-            for token in range(len(self.tokenizer))
+            _MARK.sub(r"\\\1", visible_token(self.tokenizer, token)) for token in range(self.size)
         ]
         known = Counter(texts)
         return [

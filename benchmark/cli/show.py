@@ -274,6 +274,10 @@ def show_neuron(
         description = reopened.describe(explanation, saved.name)
         sys.stdout.write("\n")
         say(f"{description}\n", indent=4)
+        remarks = reopened.remarks(explanation, saved.name)
+        if remarks:
+            sys.stdout.write("\n")
+            say(f"{remarks}\n", indent=4)
     subject = None
     if given.contexts and not given.no_contexts:
         from benchmark.cli.contexts import print_contexts

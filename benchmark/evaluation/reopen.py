@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,10 +92,22 @@ class ReopenedRun:
         Raises:
             BenchmarkError: it cannot describe itself, or changes something that others share.
         """
+        return self._said(explanation.describe, neuron)
+
+    def remarks(self, explanation: Explanation, neuron: str) -> str:
+        """Return what an explanation with `remarks()` says besides its text; else nothing.
+
+        Raises:
+            BenchmarkError: as `describe`.
+        """
+        remarks = getattr(explanation, "remarks", None)
+        return self._said(remarks, neuron) if callable(remarks) else ""
+
+    def _said(self, say: Callable[[], object], neuron: str) -> str:
         target = self.run.record.explainer.target
         try:
             with isolated(target, "while it describes"):
-                return str(explanation.describe())
+                return str(say())
         except BenchmarkError:
             raise
         except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ class ContextTreeExplanation:
         levels: the nodes by the length of their n-gram.
         shown: for a person, the contexts that explain most of the variance.
     """
+
+    text_is_complete: ClassVar[bool] = False
 
     root: float
     step: float

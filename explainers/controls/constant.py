@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,11 +12,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.interface import EXEMPLARS, Evidence, SubjectModel
+from benchmark.vocabulary import Vocabulary
+from explainers.complete_text import line_named, read_number
+from explainers.float32 import shortest
 
 
 @dataclass(frozen=True)
 class ConstantExplanation:
     """The same activation, `value` in raw units, on every token."""
+
+    text_is_complete: ClassVar[bool] = True
 
     value: float
 
@@ -24,8 +30,25 @@ class ConstantExplanation:
         return torch.full(tokens.shape, self.value, device=tokens.device)
 
     def describe(self) -> str:
-        """Show the number."""
-        return f"always {self.value:.4g}, whatever the text"
+        """Show the number with all digits that the prediction, a float32, has."""
+        return f"always {shortest(self.value):.9g}, whatever the text"
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        vocabulary: Vocabulary,  # noqa: ARG003
+    ) -> ConstantExplanation:
+        """Return the explanation that a text describes; no token is needed.
+
+        Raises:
+            ValueError: the text is another.
+        """
+        with line_named(1, text):
+            number = re.fullmatch(r"always (\S+), whatever the text", text)
+            if number is None:
+                raise ValueError("it is not 'always <number>, whatever the text'")
+            return cls(read_number(number[1]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the number."""

@@ -20,6 +20,8 @@ class OracleExplanation:
         layer, neuron: which neuron.
     """
 
+    text_is_complete: ClassVar[bool] = False
+
     def __init__(self, layer: int, neuron: int, subject: SubjectModel | None = None) -> None:
         self.layer = layer
         self.neuron = neuron

@@ -38,6 +38,8 @@ class RandomExplanation:
         quantiles: the neuron's activations at rising levels, raw units, `[65]`.
     """
 
+    text_is_complete: ClassVar[bool] = False
+
     seed: int
     layer: int
     neuron: int

@@ -43,6 +43,7 @@ class ShuffledExplanation:
         inner: the donor's explanation.
     """
 
+    text_is_complete: ClassVar[bool] = False
     inner_class: ClassVar[type[Any]] = TokenLookupExplanation
 
     donor: int | None

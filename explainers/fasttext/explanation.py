@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ class FastTextExplanation:
         table: what is predicted.
         joints: which tokens join into words.
     """
+
+    text_is_complete: ClassVar[bool] = False
 
     words: tuple[Word, ...]
     neighbours: tuple[Neighbour, ...]

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -34,6 +34,8 @@ class LocalSearchExplanation:
         bos: the token that no pattern reaches beyond.
         texts: tokens as a person can read them.
     """
+
+    text_is_complete: ClassVar[bool] = False
 
     max_activation: float
     resting: float

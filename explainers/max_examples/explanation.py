@@ -6,7 +6,7 @@ import base64
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ class MaxExamplesExplanation:
         max_activation: the neuron's largest activation, raw units.
         texts: tokens as a person can read them, of those that the description may show.
     """
+
+    text_is_complete: ClassVar[bool] = False
 
     remembered: Remembered
     matching: Matching

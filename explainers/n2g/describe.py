@@ -1,4 +1,4 @@
-"""A trie as a person would write it: one line a pattern, strongest first."""
+"""Description of a trie that need not be complete, and remarks about how it was made."""
 
 from __future__ import annotations
 
@@ -35,13 +35,35 @@ def describe(
     maximum: float,
     bos: int,
 ) -> str:
-    """Describe the patterns, what became of the exemplars, and what substitutes did."""
-    learnt_from = f"{counts.used} firing" if counts.reached is None else str(counts.reached)
-    lines = [
-        f"{counted(len(paths), 'pattern')} from {learnt_from} of "
-        f"{counted(counts.exemplars, 'exemplar')}; "
-        f"largest activation {maximum:.4g}"
-    ]
+    """Describe the strongest patterns, what became of the exemplars, and what substitutes did."""
+    first = f"{_learnt_from(paths, counts)}; largest activation {maximum:.4g}"
+    lines = [first, *_left_out(counts)]
+    written = _written(paths, texts, bos)
+    lines += [_end(f"{text}  {_number(value)}") for text, value in written[:LINES]]
+    if len(written) > LINES:
+        lines.append(f"and {counted(len(written) - LINES, 'weaker one')}")
+    return "\n".join([*lines, *_substitutes(substitutes, texts)])
+
+
+def remarks(
+    paths: Sequence[Path],
+    counts: Counts,
+    substitutes: Sequence[Substitute],
+    texts: Mapping[int, str],
+) -> str:
+    """Say what became of the exemplars, and what substitutes did."""
+    lines = [_learnt_from(paths, counts), *_left_out(counts), *_substitutes(substitutes, texts)]
+    return "\n".join(lines)
+
+
+def _learnt_from(paths: Sequence[Path], counts: Counts) -> str:
+    used = f"{counts.used} firing" if counts.reached is None else str(counts.reached)
+    exemplars = counted(counts.exemplars, "exemplar")
+    return f"{counted(len(paths), 'pattern')} from {used} of {exemplars}"
+
+
+def _left_out(counts: Counts) -> list[str]:
+    lines = []
     if counts.dropped:
         reasons = [f"{number} {DROPPED.get(name, name)}" for name, number in counts.dropped.items()]
         lines.append(f"left out: {', '.join(reasons)}")
@@ -50,12 +72,7 @@ def describe(
             f"{counts.whole} kept the whole context: no shorter one that was tried kept the "
             "activation"
         )
-    written = _written(paths, texts, bos)
-    lines += [_end(f"{text}  {_number(value)}") for text, value in written[:LINES]]
-    if len(written) > LINES:
-        lines.append(f"and {counted(len(written) - LINES, 'weaker one')}")
-    lines += _substitutes(substitutes, texts)
-    return "\n".join(lines)
+    return lines
 
 
 def merged(paths: Sequence[Path]) -> list[Line]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmark.errors import BenchmarkError
 from benchmark.interface import EXEMPLARS, Evidence, Failure, SubjectModel
 from benchmark.token_text import visible_token
+from benchmark.vocabulary import Vocabulary
 from explainers.float32 import shortest
 from explainers.n2g.augment import augment, further_examples
 from explainers.n2g.counts import Counts, count_exemplars
@@ -64,7 +65,19 @@ class N2G:
         )
 
     def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
-        """Return one trie per neuron; one that does not fire fails.
+        """Return one trie per neuron, with the numbers that its text shows.
+
+        Raises:
+            BenchmarkError: as `measured`.
+        """
+        vocabulary = Vocabulary.of(subject)
+        return [
+            one if isinstance(one, Failure) else one.as_shown(vocabulary)
+            for one in self.measured(evidence, subject)
+        ]
+
+    def measured(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
+        """Return one trie per neuron, with all digits; one that does not fire fails.
 
         Raises:
             BenchmarkError: the augmenter cannot be had, or the mask token is none of the subject's.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,13 +13,16 @@ from torch import Tensor
 
 from benchmark.files.explanation_size import SHOWN
 from benchmark.graphs import NeuronGraph
+from benchmark.token_text import visible_token
+from benchmark.vocabulary import Vocabulary
 from explainers.n2g.counts import Counts
-from explainers.n2g.describe import describe
+from explainers.n2g.describe import describe, remarks
 from explainers.n2g.graph import graph_of
 from explainers.n2g.settings import LONGEST, MATCH
 from explainers.n2g.simulate import simulate_tries
 from explainers.n2g.substitutes import Substitute
-from explainers.n2g.trie import ANY, Path
+from explainers.n2g.text import four_digits, read_text, two_digits, write_text
+from explainers.n2g.trie import ANY, Path, strongest_first
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class N2GExplanation:
         bos: the id that a path ends with where it needs the start of a context.
         texts: tokens as a person can read them.
         match: which of several matching paths decides, as in the settings.
+        text: the complete text; None where the numbers have more digits than a text shows, as
+            those of earlier versions.
     """
 
     max_activation: float
@@ -45,6 +50,35 @@ class N2GExplanation:
     bos: int = 0
     texts: Mapping[int, str] = field(default_factory=dict)
     match: str = LONGEST
+    text: str | None = None
+
+    @property
+    def text_is_complete(self) -> bool:
+        """Return whether `describe` says all that simulates."""
+        return self.text is not None
+
+    def as_shown(self, vocabulary: Vocabulary) -> N2GExplanation:
+        """Return the explanation with a complete text and with the numbers that this shows."""
+        maximum, default = four_digits(self.max_activation), two_digits(self.default)
+        paths = strongest_first(
+            [replace(path, activation=two_digits(path.activation)) for path in self.paths]
+        )
+        text = write_text(maximum, default, self.match, paths, vocabulary)
+        return replace(self, max_activation=maximum, default=default, paths=paths, text=text)
+
+    @classmethod
+    def from_text(cls, text: str, vocabulary: Vocabulary) -> N2GExplanation:
+        """Return the explanation that a complete text describes.
+
+        Raises:
+            ValueError: a line cannot be read, or a path is there twice.
+        """
+        maximum, default, match, read = read_text(text, vocabulary)
+        paths = strongest_first(read)
+        _check(paths, [maximum, default])
+        tokens = {token for path in paths for token in path.tokens} - {ANY, vocabulary.bos}
+        texts = {token: visible_token(vocabulary.tokenizer, token) for token in sorted(tokens)}
+        return cls(maximum, paths, default, bos=vocabulary.bos, texts=texts, match=match, text=text)
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Walk back from every token, `[batch, pos]`, raw units, on the tokens' device."""
@@ -58,7 +92,9 @@ class N2GExplanation:
         return torch.from_numpy(found[0]).to(tokens.device)
 
     def describe(self) -> str:
-        """Write the patterns as a person would, strongest first."""
+        """Write all patterns, strongest first; without a complete text, the strongest ones."""
+        if self.text is not None:
+            return self.text
         return describe(
             self.paths,
             self.counts,
@@ -67,6 +103,12 @@ class N2GExplanation:
             maximum=self.max_activation,
             bos=self.bos,
         )
+
+    def remarks(self) -> str:
+        """Say what became of the exemplars and what substitutes did; no part of the text."""
+        if self.text is None or self.counts == Counts():
+            return ""
+        return remarks(self.paths, self.counts, self.substitutes, self.texts)
 
     def graph(self) -> NeuronGraph:
         """Return the paths as a neuron graph, which can be drawn and searched."""
@@ -93,6 +135,7 @@ class N2GExplanation:
                     ]
                     for one in self.substitutes
                 ],
+                "text": self.text,
                 "texts": {str(token): text for token, text in self.texts.items()},
             },
         }
@@ -132,6 +175,7 @@ class N2GExplanation:
             int(shown.get("bos", 0)),
             {int(token): str(text) for token, text in shown.get("texts", {}).items()},
             match,
+            None if shown.get("text") is None else str(shown["text"]),
         )
 
 

@@ -73,8 +73,8 @@ class N2GPlus(N2G):
         self.prior = float(prior)
         self.least = float(least)
 
-    def explain(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
-        """Return one trie per neuron, checked against the sample.
+    def measured(self, evidence: Evidence, subject: SubjectModel) -> list[N2GExplanation | Failure]:
+        """Return one trie per neuron, checked against the sample, with all digits.
 
         Raises:
             BenchmarkError: the sample was asked for and the evidence has none, or the augmenter

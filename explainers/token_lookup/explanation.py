@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +25,8 @@ class TokenLookupExplanation:
         strongest: for a person, the tokens with the largest mean: id, text, and how often it was
             seen.
     """
+
+    text_is_complete: ClassVar[bool] = False
 
     ids: Int[Tensor, " t"]
     values: Float[Tensor, " t"]

@@ -107,18 +107,23 @@ def _view(method: Method, shown: Shown, graphs: Mapping[str, str]) -> dict[str, 
         "undefined": shown.undefined,
         "positives": f"{shown.false_positives.count:,}",
         "negatives": f"{shown.false_negatives.count:,}",
-        "description": _described(shown.explanation),
+        "description": _said(shown.explanation, "describe"),
+        "remarks": _said(shown.explanation, "remarks"),
         "graph": graphs.get(method.slug),
     }
 
 
-def _described(explanation: Explanation | None) -> str:
-    """Return the description of an explanation, or why it has none."""
-    if explanation is None:
+def _said(explanation: Explanation | None, name: str) -> str:
+    """Return what `describe` or `remarks` of an explanation say, or why it cannot.
+
+    Nothing of one that has no such method: remarks are optional.
+    """
+    say = getattr(explanation, name, None)
+    if not callable(say):
         return ""
     try:
         with contained():
-            return str(explanation.describe())
+            return str(say())
     except Exception as error:
         return f"(it cannot be described: {named(error)})"
 

@@ -11,7 +11,9 @@ import pytest
 
 from benchmark.cli.main import main
 from benchmark.corpus.copies import copies
+from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.results import Run
+from explainers.n2g import N2GExplanation
 from tests.command import Command, call
 
 
@@ -86,6 +88,18 @@ def test_a_neuron(run: Run) -> None:
         sets = ("uniform", "novel", "top", "top_and_random")
         values = [row[f"{each}/{name}"] for each in sets]
         assert shown == ["-" if value is None else f"{value:.3f}" for value in values]
+
+
+def test_remarks_stand_below_the_text_and_are_no_part_of_it(shared: Command) -> None:
+    found = shared.finished("explainer=n2g")
+    saved = next(one for one in found.explanations() if one.explanation is not None)
+    answer = call("show", str(found.folder), saved.name)
+    explanation = ReopenedRun(found).explanation(saved)
+    assert isinstance(explanation, N2GExplanation)
+    remarks = explanation.remarks()
+    assert "exemplars" in remarks
+    assert f"\n{explanation.describe()}\n\n{remarks}\n" in answer.out
+    assert "exemplars" not in explanation.describe()
 
 
 def test_a_terminal_without_the_letters(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ def explained(rule, contexts, *, maximum=None, anchors=None, tokenizer=None, **o
     if tokenizer is not None:
         subject.tokenizer = tokenizer
     evidence = evidence_of(subject, contexts, maximum=maximum, anchors=anchors)
-    (one,) = N2G(**{"augmenter": "none", "mask_token": 49, **options}).explain(evidence, subject)
+    (one,) = N2G(**{"augmenter": "none", "mask_token": 49, **options}).measured(evidence, subject)
     return one, subject
 
 

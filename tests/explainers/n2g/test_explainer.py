@@ -87,7 +87,7 @@ def test_patterns_are_found():
     assert [path.activation for path in explanations[0].paths] == [1.0, 0.75]
     assert [path.tokens for path in explanations[1].paths] == [(11,)]
     assert explanations[1].describe().splitlines()[1] == "‹·t11›  1.00"
-    assert explanations[0].describe().splitlines()[1:] == ["·t5 ‹·t13›  1.00", "‹·t12›  0.75"]
+    assert explanations[0].describe().splitlines()[1:] == ["·t5‹·t13›  1.00", "‹·t12›  0.75"]
 
 
 def test_a_neuron_that_never_fires_fails_and_harms_no_other():

@@ -75,4 +75,4 @@ def test_any_distance_cannot_be_said(without_after):
 def test_the_start_of_a_context_is_written(explained):
     for neuron in neurons_of("a token only at the start of a context"):
         (word,) = RULES[neuron].words
-        assert explained[0][neuron].describe().splitlines()[1] == f"[start] ‹{word}›  1.00"
+        assert explained[0][neuron].describe().splitlines()[1] == f"[start]‹{word}›  1.00"

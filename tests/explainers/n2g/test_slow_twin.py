@@ -25,7 +25,7 @@ def assert_same(evidence, subject, augmenter="none", **options):
     """Compare paths and values; both are given the same exemplars."""
     chosen = Settings(**options)
     proposer = SubjectProposer(subject, chosen.substitutes) if augmenter == "subject" else None
-    explanations = N2G(augmenter=augmenter, **options).explain(evidence, subject)
+    explanations = N2G(augmenter=augmenter, **options).measured(evidence, subject)
     slow = slow_n2g(evidence, subject, chosen, weak=False, proposer=proposer)
     for one, expected in zip(explanations, slow, strict=True):
         if isinstance(one, Failure):

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from benchmark.results import find_runs
+from explainers.n2g import N2GExplanation
 from tests.command import DEAD, Command, call
 from tests.leaderboards.site.conftest import SAYS_SCRIPT, Site
 from tests.leaderboards.site.hostile import WORDS
@@ -135,6 +136,20 @@ def test_scores_on_a_neuron_page_are_those_of_the_run(
         for column in run.scores.metric_columns:
             if row[column] is not None:
                 assert str(row[column]) in shown, column
+
+
+def test_remarks_stand_below_the_explanation(site: Site, pages: dict[Path, Parsed]) -> None:
+    from benchmark.evaluation.reopen import ReopenedRun
+    from benchmark.results import load_run
+
+    runs = [load_run(path) for path in find_runs([site.results])]
+    run = next(run for run in runs if run.record.explainer.name == "n2g")
+    saved = next(one for one in run.explanations() if one.explanation is not None)
+    explanation = ReopenedRun(run).explanation(saved)
+    assert isinstance(explanation, N2GExplanation)
+    text = "".join(pages[site / f"neurons/{saved.name}.html"].text)
+    assert explanation.describe() in text
+    assert explanation.remarks() in text[text.index(explanation.describe()) :]
 
 
 def test_the_same_runs_give_the_same_report(site: Site, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from benchmark.errors import BenchmarkError
     from benchmark.evidence import Truth
     from benchmark.interface import (
+        CompleteText,
         Costs,
         Evidence,
         Exemplars,
@@ -56,6 +57,7 @@ __all__ = [
     "BaseExplanation",
     "BenchmarkError",
     "Column",
+    "CompleteText",
     "Corpus",
     "Costs",
     "Evidence",
@@ -121,6 +123,7 @@ _MODULES = {
         "SharedPrefixes",
         "Storage",
         "SubjectModel",
+        "CompleteText",
         "Costs",
         "Explained",
         "NeedsTokenizer",

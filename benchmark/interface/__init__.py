@@ -23,6 +23,7 @@ from benchmark.interface.evidence import (
 from benchmark.interface.explanations import (
     MEASURED_COSTS,
     Answer,
+    CompleteText,
     Costs,
     Explained,
     Explainer,
@@ -32,6 +33,7 @@ from benchmark.interface.explanations import (
     Program,
     ReadsExplainText,
     Storage,
+    has_complete_text,
 )
 from benchmark.interface.scorers import (
     CalibrationText,
@@ -62,6 +64,7 @@ __all__ = [
     "Answer",
     "CalibrationText",
     "Column",
+    "CompleteText",
     "Costs",
     "Evidence",
     "Exemplars",
@@ -84,6 +87,7 @@ __all__ = [
     "Simulator",
     "Storage",
     "SubjectModel",
+    "has_complete_text",
     "includes",
     "text_mask",
 ]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Explanation,
         Failure,
         NeedsTokenizer,
+        OffersLines,
         Prediction,
         Program,
         Sample,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Simulator,
         Storage,
         SubjectModel,
+        TextLine,
     )
     from benchmark.plugins.base import BaseExplainer, BaseExplanation
     from benchmark.results import find_runs
@@ -70,6 +72,7 @@ __all__ = [
     "Failure",
     "NeedsTokenizer",
     "NeuronExplanation",
+    "OffersLines",
     "Prediction",
     "Program",
     "Run",
@@ -82,6 +85,7 @@ __all__ = [
     "Storage",
     "Subject",
     "SubjectModel",
+    "TextLine",
     "Truth",
     "Vocabulary",
     "find_runs",
@@ -127,6 +131,7 @@ _MODULES = {
         "Costs",
         "Explained",
         "NeedsTokenizer",
+        "OffersLines",
         "Prediction",
         "Program",
         "Simulator",

@@ -34,6 +34,7 @@ from benchmark.interface.explanations import (
     Program,
     ReadsExplainText,
     Storage,
+    TextLine,
     has_complete_text,
 )
 from benchmark.interface.scorers import (

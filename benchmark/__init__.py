@@ -132,6 +132,7 @@ _MODULES = {
         "Explained",
         "NeedsTokenizer",
         "OffersLines",
+        "TextLine",
         "Prediction",
         "Program",
         "Simulator",

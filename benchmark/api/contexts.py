@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api.tables import text
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.text_lines import HEADINGS, LEGEND, line_cells, whole_text
 from benchmark.token_text import printable, visible_within
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-    from benchmark.interface import Evidence
+    from benchmark.interface import Evidence, TextLine
 
 N_CONTEXTS = 3
 BEFORE, AFTER = 24, 8
 # Readable on a light and on a dark page: shades are laid over whatever is behind them.
 TRUTH, PREDICTION = "230,120,20", "40,120,220"
+LINE = "text-align:left;font-family:monospace;white-space:pre-wrap"
 STYLE = "font-family:monospace;white-space:pre-wrap;word-break:break-word;line-height:1.7"
 
 
 def explanation_html(
     run: Any,
     name: str,
-    description: str,
+    shown: str,
     simulate: Callable[[Int[Tensor, "batch pos"]], Float[Tensor, "batch pos"]] | None,
 ) -> str:
     """Return an explanation as HTML: its text, and its top activating examples in two shades.
@@ -37,13 +39,12 @@ def explanation_html(
     Args:
         run: a `benchmark.Run`.
         name: the neuron's name, such as `3.400`.
-        description: the explanation for a person, or why there is none.
+        shown: the explanation for a person as HTML.
         simulate: predicts the neuron's activations; None for contexts without a prediction.
     """
     record = run.record
     title = f"neuron {name} of {record.subject.name}, {record.explainer.name}"
-    parts = [f"<b>{text(title)}</b>"]
-    parts.append(f'<pre style="white-space:pre-wrap">{escape(printable(description))}</pre>')
+    parts = [f"<b>{text(title)}</b>", shown]
     try:
         experiment = run.experiment
         evidence = experiment.evidence_in_cache(name)
@@ -58,6 +59,28 @@ def explanation_html(
     except BenchmarkError as error:
         parts.append(f"<p>No contexts: {text(error)}</p>")
     return f"<div>{''.join(parts)}</div>"
+
+
+def text_html(description: str) -> str:
+    """Return the text of an explanation, or why there is none, as HTML."""
+    return f'<pre style="white-space:pre-wrap">{escape(printable(description))}</pre>'
+
+
+def complete_html(description: str, lines: Sequence[TextLine]) -> str:
+    """Return a complete text as HTML: what each of its lines does, where it says so, beside it."""
+    if not lines:
+        return f"{text_html(description)}<p>{text(whole_text(description))}</p>"
+    rows = [
+        f'<tr><td style="{LINE}">{text(line.text)}</td>'
+        + "".join(f"<td>{text(cell)}</td>" for cell in line_cells(line))
+        + "</tr>"
+        for line in lines
+    ]
+    head = "".join(f"<th>{text(heading)}</th>" for heading in ("line", *HEADINGS))
+    return (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<p>{text(whole_text(description))} {text(LEGEND)}</p>"
+    )
 
 
 def _contexts(

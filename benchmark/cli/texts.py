@@ -10,22 +10,15 @@ from typing import TYPE_CHECKING
 
 from benchmark.errors import BenchmarkError
 from benchmark.terminal.table import say, terminal_width
-from benchmark.token_text import counted, one_line, printable
+from benchmark.token_text import one_line, printable
 
 if TYPE_CHECKING:
     from benchmark.evaluation.reopen import ReopenedRun
     from benchmark.interface import Explanation, TextLine
     from benchmark.results import Run
 
-HEADINGS = ("variance", "precision", "per 1,000")
 # What a narrow terminal leaves for a line at least.
 NARROWEST = 20
-WHOLE = "This text is the whole explanation"
-LEGEND = (
-    "variance: the part of the neuron's variance that is lost without the line; precision: of the "
-    "tokens on which it says something, the part on which the neuron fires; per 1,000: on how many "
-    "of a thousand tokens it says something."
-)
 # Where a line may be broken: behind a space, an alternative, a gap.
 _PIECES = re.compile(r"[^ |…]*[ |…]?")
 
@@ -74,36 +67,32 @@ def print_text(reopened: ReopenedRun, explanation: Explanation, neuron: str) -> 
     Raises:
         BenchmarkError: it cannot describe itself.
     """
-    from benchmark.evaluation.text_lines import lines_of
-    from benchmark.interface import has_complete_text
+    from benchmark.evaluation.text_lines import LEGEND, judged_text, whole_text
 
     text = reopened.describe(explanation, neuron)
-    lines: Sequence[TextLine] = ()
-    try:
-        lines = lines_of(explanation, text)
-    except BenchmarkError as error:
-        sys.stderr.write(f"without what each line does: {one_line(error)}\n")
+    judged = judged_text(explanation, text)
+    if judged.problem:
+        sys.stderr.write(f"without what each line does: {one_line(judged.problem)}\n")
     sys.stdout.write("\n")
-    if lines:
-        _print_lines(lines)
+    if judged.lines:
+        _print_lines(judged.lines)
     else:
         say(f"{text}\n", indent=4)
     remarks = reopened.remarks(explanation, neuron)
     if remarks:
         sys.stdout.write("\n")
         say(f"{remarks}\n", indent=4)
-    if has_complete_text(explanation):
-        size = f"{counted(len(text.splitlines()), 'line')}, {counted(len(text), 'character')}"
-        legend = f"{WHOLE}: {size}. {LEGEND if lines else ''}".strip()
+    if judged.complete:
         sys.stdout.write("\n")
-        say(f"{textwrap.fill(legend, 100)}\n")
+        legend = [whole_text(text), *([LEGEND] if judged.lines else [])]
+        say(f"{textwrap.fill(' '.join(legend), 100)}\n")
 
 
 def _print_lines(lines: Sequence[TextLine]) -> None:
     """Print lines behind their statistics; in a terminal they are broken to its width."""
-    cells = [
-        (_percent(line.variance), _percent(line.precision), _number(line.matches)) for line in lines
-    ]
+    from benchmark.evaluation.text_lines import HEADINGS, line_cells
+
+    cells = [line_cells(line) for line in lines]
     widths = [max(map(len, column)) for column in zip(HEADINGS, *cells, strict=True)]
     width = terminal_width()
     room = None if width is None else max(NARROWEST, width - sum(widths) - 2 * len(widths))
@@ -111,7 +100,7 @@ def _print_lines(lines: Sequence[TextLine]) -> None:
     for line, row in zip(lines, cells, strict=True):
         begun = _row(row, widths)
         for part in _broken(printable(line.text), room):
-            sys.stdout.write(f"{begun}  {part}\n".rstrip(" "))
+            sys.stdout.write(f"{begun}  {part}\n")
             begun = " " * len(begun)
 
 
@@ -132,11 +121,3 @@ def _broken(text: str, room: int | None) -> list[str]:
                 parts.append("  ")
             parts[-1] += chopped
     return parts
-
-
-def _percent(part: float | None) -> str:
-    return "-" if part is None else f"{100 * part + 0.0:.1f} %"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -14,8 +15,64 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluation.explain import name_of
 from benchmark.interface import Explanation, OffersLines, TextLine, has_complete_text
 from benchmark.plugins.isolation import isolated, reason_of
+from benchmark.token_text import counted
+
+HEADINGS = ("variance", "precision", "per 1,000")
+LEGEND = (
+    "variance: the part of the neuron's variance that is lost without the line; precision: of the "
+    "tokens on which it says something, the part on which the neuron fires; per 1,000: on how many "
+    "of a thousand tokens it says something."
+)
 
 Value = TypeVar("Value")
+
+
+def whole_text(text: str) -> str:
+    """Return the sentence that a text is the whole explanation, with its size."""
+    size = f"{counted(len(text.splitlines()), 'line')}, {counted(len(text), 'character')}"
+    return f"This text is the whole explanation: {size}."
+
+
+def line_cells(line: TextLine) -> list[str]:
+    """Return what a line does as text below `HEADINGS`; a dash for what is unknown."""
+    matches = "-" if line.matches is None else f"{line.matches:.2f}"
+    return [_percent(line.variance), _percent(line.precision), matches]
+
+
+@dataclass(frozen=True)
+class JudgedText:
+    """What can be said about the text of an explanation.
+
+    Attributes:
+        complete: whether it is the whole explanation.
+        lines: its lines with what each does; empty where it does not say.
+        problem: why its lines cannot be read; empty where they can, or where it offers none.
+    """
+
+    complete: bool
+    lines: tuple[TextLine, ...] = ()
+    problem: str = ""
+
+
+def judged_text(explanation: Explanation, text: str) -> JudgedText:
+    """Return what can be said about a text, whatever the explanation raises when it is asked.
+
+    Args:
+        explanation: anybody's.
+        text: what its `describe` returned.
+    """
+    try:
+        complete = _asked(
+            explanation,
+            "cannot say whether its text is complete",
+            lambda: has_complete_text(explanation),
+        )
+    except BenchmarkError as error:
+        return JudgedText(False, problem=str(error))
+    try:
+        return JudgedText(complete, lines_of(explanation, text))
+    except BenchmarkError as error:
+        return JudgedText(complete, problem=str(error))
 
 
 def lines_of(explanation: Explanation, text: str) -> tuple[TextLine, ...]:
@@ -79,6 +136,10 @@ def _asked(explanation: object, cannot: str, ask: Callable[[], Value]) -> Value:
         raise
     except Exception as error:
         raise BenchmarkError(f"{name_of(explanation)} {cannot}: {reason_of(error)}") from error
+
+
+def _percent(part: float | None) -> str:
+    return "-" if part is None else f"{round(100 * part, 1) + 0.0:.1f} %"
 
 
 def _known(value: object) -> float | None:

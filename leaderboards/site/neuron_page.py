@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.evaluation.text_lines import HEADINGS, LEGEND, whole_text
 from benchmark.evidence import DEAD_MEANS
 from benchmark.results.columns import HEADLINE, NOVEL, score_column
-from benchmark.token_text import counted
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
 from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
@@ -71,6 +71,8 @@ def neuron_page(
         ],
         effects=_effects(group, data, text_of),
         texts=_texts(methods, data),
+        line_headings=HEADINGS,
+        line_legend=LEGEND,
         methods=views,
         sets=score_sets(all_columns(method.run for method in methods)),
     )
@@ -136,8 +138,7 @@ def _texts(methods: Sequence[Method], data: NeuronData) -> list[dict[str, Any]]:
                     "r": r,
                     "novel": novel,
                     "of": text,
-                    "n_lines": counted(len(text.text.splitlines()), "line"),
-                    "n_characters": counted(len(text.text), "character"),
+                    "size": whole_text(text.text),
                     "marks": method.slug in data.decided,
                 },
             )

@@ -12,8 +12,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, named
-from benchmark.evaluation.text_lines import deciding_lines, lines_of
-from benchmark.interface import Explanation, OffersLines, TextLine, has_complete_text
+from benchmark.evaluation.text_lines import deciding_lines, judged_text
+from benchmark.interface import Explanation, OffersLines, TextLine
 from benchmark.plugins.isolation import contained
 from leaderboards.site.reductions import Windows, take_windows
 
@@ -44,15 +44,13 @@ def shown_text(explanation: Explanation) -> ShownText:
     remarks = _remarks(explanation)
     try:
         with contained():
-            text, complete = str(explanation.describe()), has_complete_text(explanation)
+            text = str(explanation.describe())
     except Exception as error:
         return ShownText(f"({CANNOT}: {named(error)})", remarks, False, ())
-    lines: tuple[TextLine, ...] = ()
-    try:
-        lines = lines_of(explanation, text)
-    except BenchmarkError as error:
-        logger.warning("a text is shown without what its lines do: %s", error)
-    return ShownText(text, remarks, complete, lines)
+    judged = judged_text(explanation, text)
+    if judged.problem:
+        logger.warning("a text is shown without what its lines do: %s", judged.problem)
+    return ShownText(text, remarks, judged.complete, judged.lines)
 
 
 def decided_windows(

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import sys
 import types
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 
 import benchmark
 from tests.api.explainers import Always, Constant
+from tests.lined import Lined, LinedTokens
 
 HOSTILE = "<script>alert(1)</script>\x1b]0;x\x07\u202e&\n"
 
@@ -100,6 +102,7 @@ def test_an_explanation_shows_its_contexts_shaded(finished: benchmark.Run) -> No
     page = explanation._repr_html_()
     found = Tags(page)
     assert explanation.describe().splitlines()[0] in found.text
+    assert "whole explanation" not in found.text
     shades = {float(alpha) for alpha in re.findall(r"230,120,20,([\d.]+)\)", page)}
     predicted = {float(alpha) for alpha in re.findall(r"40,120,220,([\d.]+)\)", page)}
     assert {0.0, 1.0} <= shades  # the neuron's maximum is in its first exemplar
@@ -111,6 +114,37 @@ def test_an_explanation_shows_its_contexts_shaded(finished: benchmark.Run) -> No
         [int(evidence.exemplars.tokens[0, 0, anchor])]
     )
     assert token.strip() in found.text
+
+
+class HandedOver(LinedTokens):
+    """A class of its own: one that was handed over is trusted wherever it is named."""
+
+
+def test_a_complete_text_is_shown_first_with_what_its_lines_do(
+    small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = benchmark.run(HandedOver(), layers=0, per_layer=2, **small)
+    explanation = run.explanation(run.neurons[0])
+    text = explanation.describe()
+    assert len(text.splitlines()) > 2
+    again = Lined.from_text(text, benchmark.Vocabulary.of(run.experiment.subject))
+    tokens = run.experiment.truth(run.neurons[0]).tokens[:4]
+    assert torch.equal(again.simulate(tokens), explanation.simulate(tokens))
+    page = explanation._repr_html_()
+    rows = [
+        re.findall("<td[^>]*>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", page)[1:]
+    ]
+    assert [unescape(row[0]) for row in rows] == text.splitlines()
+    assert rows[0][1:] == ["-", "-", "-"]
+    assert all(re.fullmatch(r"-?[\d.]+ %", cell) for row in rows[1:] for cell in row[1:3])
+    size = f"{len(rows)} lines, {len(text)} characters"
+    assert f"This text is the whole explanation: {size}. variance: " in Tags(page).text
+    assert page.index("whole explanation") < page.index("Top activating examples")
+    monkeypatch.setattr(Lined, "lines", lambda self: 1 / 0)
+    without = Tags(explanation._repr_html_())
+    assert text in without.text
+    assert f"{size}." in without.text
+    assert "variance" not in without.text
 
 
 def test_what_is_hostile_in_an_explanation_stays_text(small: dict[str, Any]) -> None:

@@ -10,14 +10,15 @@ import pytest
 
 import tests.lined
 from benchmark.cli import texts as module
-from benchmark.cli.texts import HEADINGS, WHOLE
 from benchmark.evaluation.reopen import ReopenedRun
+from benchmark.evaluation.text_lines import HEADINGS
 from benchmark.results import Run
 from benchmark.terminal import table
 from tests.command import Command, call
 
 TARGET = "tests.lined.LinedTokens"
 TRUST = ("--trust", TARGET)
+WHOLE = "This text is the whole explanation"
 QUIET = ("--no-contexts", "--no-direct")
 
 

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from benchmark import BenchmarkError, OffersLines, TextLine, Vocabulary, load_subject
-from benchmark.evaluation.text_lines import deciding_lines, lines_of
+from benchmark.evaluation.text_lines import (
+    JudgedText,
+    deciding_lines,
+    judged_text,
+    line_cells,
+    lines_of,
+    whole_text,
+)
 from tests.lined import Lined
 
 TOKENS = torch.tensor([[0, 7, 8, 300], [9, 9, 7, 1]])
@@ -67,6 +74,30 @@ def test_without_complete_text_or_lines_there_are_none():
 def test_lines_that_cannot_be_shown_are_named(lines, says):
     with pytest.raises(BenchmarkError, match=f"^tests.lined.Lined {says}"):
         lines_of(made(lines=lines), made().describe())
+
+
+def test_whatever_is_raised_something_can_be_said_about_a_text():
+    toy = made()
+    text = toy.describe()
+    assert judged_text(toy, text) == JudgedText(True, lines_of(toy, text))
+    assert judged_text(made(text_is_complete=False), text) == JudgedText(False)
+    broken = judged_text(made(lines=lambda: 1 / 0), text)
+    assert broken == JudgedText(True, (), broken.problem)
+    assert "cannot say what its lines do: ZeroDivisionError" in broken.problem
+
+    class Unsure(Lined):
+        text_is_complete = property(lambda self: 1 / 0)
+
+    unsure = judged_text(Unsure(0.5, [], {}, []), "elsewhere 0.5")
+    assert unsure == JudgedText(False, (), unsure.problem)
+    assert "cannot say whether its text is complete: ZeroDivisionError" in unsure.problem
+
+
+def test_numbers_are_written_for_a_person():
+    assert line_cells(TextLine("x")) == ["-", "-", "-"]
+    assert line_cells(TextLine("x", 0.41234, 1.0, 0.0077)) == ["41.2 %", "100.0 %", "0.01"]
+    assert line_cells(TextLine("x", -0.0001, 0.0, 12)) == ["0.0 %", "0.0 %", "12.00"]
+    assert whole_text("a\nb") == "This text is the whole explanation: 2 lines, 3 characters."
 
 
 def test_every_token_is_decided_by_a_line():

@@ -78,7 +78,7 @@ def test_the_best_complete_text_with_lines_stands_first(visit: Open, of_lines: O
     note = page.locator("#t-linedtokens .note").inner_text()
     size = f"{len(of_lines.lines)} lines, {length} characters"
     assert note == f"This text is the whole explanation: {size}."
-    assert page.locator("#about-lines").inner_text().count("Precision: of the tokens") == 1
+    assert page.locator("#about-lines").inner_text().count("precision: of the tokens") == 1
     top = "one => one.getBoundingClientRect().top"
     assert page.locator("#explanation").evaluate(top) < page.locator("#exemplars").evaluate(top)
     assert page.locator("#explanation").evaluate(top) < page.locator("#h-scores").evaluate(top)

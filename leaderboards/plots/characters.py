@@ -79,7 +79,7 @@ def quality_against_characters(board: Leaderboard) -> Figure:
         ends = [_length(row) for row in rows]
         axes.set_xlim(min(ends) / 1.6, max(ends) * 4)
         axes.margins(y=0.15)
-        axes.set_xlabel("characters of an explanation (mean), all of which are shown")
+        axes.set_xlabel("characters of the whole text of an explanation (mean)")
         axes.set_ylabel(axis_name(board.ranked_by))
         finish(drawn, axes, title_of(board))
         put_labels(drawn, axes, labels)

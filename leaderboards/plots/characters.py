@@ -38,11 +38,13 @@ def quality_against_characters(board: Leaderboard) -> Figure:
         board: the leaderboard.
 
     Raises:
-        BenchmarkError: no run has a score and complete texts.
+        BenchmarkError: no run has a score and complete texts, or controls alone have.
     """
     rows = [row for row in board.rows if row.characters is not None]
-    if not rows:
-        raise BenchmarkError("there is nothing to plot: no run has a score and complete texts.")
+    if all(row.control for row in rows):
+        raise BenchmarkError(
+            "there is nothing to plot: no explainer has a score and complete texts."
+        )
     rows = measured(rows)
     with style():
         drawn, axes = figure(PAGE, 4.2)

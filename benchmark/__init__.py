@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from benchmark.errors import BenchmarkError
     from benchmark.evidence import Truth
     from benchmark.interface import (
+        CompleteText,
         Costs,
         Evidence,
         Exemplars,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         Explanation,
         Failure,
         NeedsTokenizer,
+        OffersLines,
         Prediction,
         Program,
         Sample,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
         Simulator,
         Storage,
         SubjectModel,
+        TextLine,
     )
     from benchmark.plugins.base import BaseExplainer, BaseExplanation
     from benchmark.results import find_runs
@@ -56,6 +59,7 @@ __all__ = [
     "BaseExplanation",
     "BenchmarkError",
     "Column",
+    "CompleteText",
     "Corpus",
     "Costs",
     "Evidence",
@@ -68,6 +72,7 @@ __all__ = [
     "Failure",
     "NeedsTokenizer",
     "NeuronExplanation",
+    "OffersLines",
     "Prediction",
     "Program",
     "Run",
@@ -80,6 +85,7 @@ __all__ = [
     "Storage",
     "Subject",
     "SubjectModel",
+    "TextLine",
     "Truth",
     "Vocabulary",
     "find_runs",
@@ -121,9 +127,12 @@ _MODULES = {
         "SharedPrefixes",
         "Storage",
         "SubjectModel",
+        "CompleteText",
         "Costs",
         "Explained",
         "NeedsTokenizer",
+        "OffersLines",
+        "TextLine",
         "Prediction",
         "Program",
         "Simulator",

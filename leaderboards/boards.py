@@ -14,7 +14,7 @@ from benchmark.column import SCORE
 from benchmark.config.run_config import setting
 from benchmark.results import Run
 from benchmark.results.columns import FIRING_KEYS, SCORING_SETS, describe, on_a_set
-from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Excluded, Leaderboard, Row
+from leaderboards.model import FRONTS, Excluded, Leaderboard, Row
 from leaderboards.ranking import PairedTests, ranked, tracks_of
 from leaderboards.rows import row_of
 
@@ -164,7 +164,7 @@ def _with_fronts(rows: Sequence[Row], column: str) -> list[Row]:
     fronts: dict[int, set[str]] = {}
     candidates = [row for row in rows if not row.control and not row.unverified]
     quality = [None if row.key.mean is None else sign * row.key.mean for row in candidates]
-    for name in (BYTES, SUBJECT_TOKENS, SECONDS):
+    for name in FRONTS:
         on_it = pareto_front(quality, [row.cost(name) for row in candidates])
         for row, found in zip(candidates, on_it, strict=True):
             if found:

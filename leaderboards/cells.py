@@ -8,7 +8,9 @@ from benchmark.analysis.labels import labels, marked_label
 from benchmark.column import Column
 from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
 from benchmark.results.columns import (
+    CHARACTERS,
     HEADLINE,
+    LINES,
     NOVEL,
     POSITIVES,
     TOP,
@@ -25,6 +27,11 @@ MARK = "†"
 # Stands behind an interval over neurons alone, where one over documents as well is the rule.
 NEURONS_ONLY = "ⁿ"
 
+TEXT_LEGEND = (
+    "characters, lines: of the text of one explanation, the mean; - unless the text of every "
+    "explanation is the whole explanation, which simulates the same when it is read back."
+)
+
 
 def score_table(
     records: Sequence[RunRecord], unverified: Collection[int] = ()
@@ -39,6 +46,8 @@ def score_table(
     columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
     columns += ["over neurons", "novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
     columns += ["tokens/n.", "s/n.", "bytes"]
+    readable = any(is_readable(record) for record in records)
+    columns += ["characters", "lines"] if readable else []
     beside = beside_columns(records)
     at = columns.index("tokens/n.")
     columns[at:at] = [column.heading for column in beside]
@@ -68,6 +77,7 @@ def score_table(
             cost(record, "subject_tokens", ",.0f"),
             cost(record, "explain_seconds", ".4f"),
             cost(record, "bytes", ",.0f"),
+            *(_text_cells(record) if readable else []),
         ]
         if several:
             row.insert(1, record.subject.name)
@@ -169,6 +179,18 @@ def cost(record: RunRecord, name: str, form: str) -> str:
     """A mean cost per neuron."""
     summary = record.metric(cost_column(name))
     return "-" if summary is None or summary.mean is None else format(summary.mean, form)
+
+
+def is_readable(record: RunRecord) -> bool:
+    """Return whether the text of every explanation of a run is the whole explanation."""
+    summary = record.metric(cost_column(CHARACTERS))
+    return summary is not None and 0 < summary.n == record.neurons.explained
+
+
+def _text_cells(record: RunRecord) -> list[str]:
+    if not is_readable(record):
+        return ["-", "-"]
+    return [cost(record, CHARACTERS, ",.0f"), cost(record, LINES, ",.1f")]
 
 
 def _rank(record: RunRecord) -> float:

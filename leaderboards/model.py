@@ -11,9 +11,14 @@ from benchmark.results import OVER_BOTH, OVER_NEURONS, MetricSummary, Run
 from benchmark.results.columns import declared_columns, describe
 
 BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"
-"""What quality is set against: the size of an explanation, and two measures of its cost."""
+CHARACTERS = "characters"
+FRONTS = (BYTES, CHARACTERS, SUBJECT_TOKENS, SECONDS)
+"""What quality is set against: two sizes of an explanation, and two measures of its cost."""
 
-EVIDENCE_TRACK, SIZE_TRACK = "evidence", "size"
+TEXT_COSTS = (CHARACTERS, "largest_characters", "lines")
+"""The length of texts, of rows whose every text is the whole explanation."""
+
+EVIDENCE_TRACK, SIZE_TRACK, READABLE_TRACK = "evidence", "size", "readable"
 
 
 Score = MetricSummary
@@ -89,10 +94,16 @@ class Row:
         simulate_seconds: seconds to simulate a neuron on the held-out text, mean over neurons.
         bytes: size of an explanation, mean over neurons.
         largest_bytes: size of the largest explanation.
+        characters: length of an explanation's text, mean over neurons; None, as the next two,
+            unless the text of every explanation is the whole explanation.
+        largest_characters: length of the longest text.
+        lines: lines of a text, mean over neurons.
+        within: by a number of characters, the mean of r if the r of a neuron whose text is longer
+            counts as 0; empty unless every text is the whole explanation.
         layers: per layer, the mean of every column over its neurons, and the counts `neurons`,
             `failed` and `<scoring set>/undefined`.
-        fronts: those of `bytes`, `subject_tokens` and `explain_seconds` against which no other
-            explainer is both at least as good and at least as cheap; controls and what is
+        fronts: those of `bytes`, `characters`, `subject_tokens` and `explain_seconds` against which
+            no other explainer is both at least as good and at least as cheap; controls and what is
             unverified are left out.
         unverified: why nobody has computed its numbers again; empty where it was verified, and for
             the reader's own runs.
@@ -120,6 +131,10 @@ class Row:
     simulate_seconds: float | None = None
     bytes: float | None = None
     largest_bytes: float | None = None
+    characters: float | None = None
+    largest_characters: float | None = None
+    lines: float | None = None
+    within: dict[int, Score] = field(default_factory=dict)
     layers: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
     fronts: frozenset[str] = frozenset()
     unverified: str = ""
@@ -137,7 +152,7 @@ class Row:
         return self.mark() == NOT_SIGNIFICANT
 
     def cost(self, name: str) -> float | None:
-        """Return one of `bytes`, `subject_tokens` and `explain_seconds`, mean per neuron."""
+        """Return one of `FRONTS`, such as `bytes`, mean per neuron."""
         mean: float | None = getattr(self, name)
         return mean
 
@@ -157,9 +172,10 @@ class Track:
     """The rows of a table that keep to one rule, ranked and tested among themselves.
 
     Attributes:
-        family: `evidence` or `size`.
-        name: such as `exemplars` or `4 KB`.
-        limit: the most bytes that any explanation may have; None where there is no limit.
+        family: `evidence`, `size` or `readable`.
+        name: such as `exemplars`, `4 KB` or `300 characters`.
+        limit: the most bytes (`size`) or characters (`readable`) that any explanation may have;
+            None where there is no limit.
         rows: as in a table.
     """
 
@@ -186,7 +202,7 @@ class Leaderboard:
         differs: why this group cannot be compared with the first one; empty for the first.
         rows: best first, controls among them.
         excluded: runs that cannot be compared with these rows, and why.
-        tracks: the same rows by evidence and by size.
+        tracks: the same rows by evidence and by size, and those whose text is complete by length.
         n_neurons: neurons that all rows share.
         layers: layers that they are of.
         context_length: tokens in a context.
@@ -204,6 +220,11 @@ class Leaderboard:
     n_neurons: int
     layers: list[int]
     context_length: int | None
+
+    @property
+    def readable(self) -> bool:
+        """Return whether a row's texts are whole explanations."""
+        return any(row.characters is not None for row in self.rows)
 
     @property
     def columns(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmark.errors import unknown
 from benchmark.token_text import one_line
-from leaderboards import tables
+from leaderboards import tables, track_tables
 from leaderboards.boards import build
 from leaderboards.model import Leaderboard
 from leaderboards.result_folders import Results
@@ -59,7 +59,9 @@ class Page:
             found.append(tables.front_table(first))
         if "tracks" in self.parts:
             found += [
-                tables.track_table(track, first.ranked_by) for track in first.tracks if track.rows
+                track_tables.track_table(track, first.ranked_by)
+                for track in first.tracks
+                if track.rows
             ]
         if any(row.unverified for row in first.rows):
             found.append(tables.unverified_table(first))

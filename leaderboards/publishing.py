@@ -256,7 +256,8 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
             "pearson",
         ]
         fill(document, f"differences on {subject}", printed(short, output))
-        call(["plot", f"{results}/{subject}", "--plot", "size", "-o", "docs/images/results"])
+        drawn = ["--plot", "size,characters", "-o", "docs/images/results"]
+        call(["plot", f"{results}/{subject}", *drawn])
     words = ["show", f"{results}/causal/{subjects[0]}"]
     fill(document, "causal scores", printed(words, call(words)))
     defaults = default_runs(folder, subjects[0])

@@ -11,7 +11,14 @@ from benchmark.analysis.compare import declared_by, paired_replicates, place_by_
 from benchmark.interface import EVIDENCE_KINDS
 from benchmark.results import OVER_BOTH, OVER_NEURONS
 from benchmark.results.columns import describe
-from leaderboards.model import EVIDENCE_TRACK, SIZE_TRACK, Difference, Row, Track
+from leaderboards.model import (
+    EVIDENCE_TRACK,
+    READABLE_TRACK,
+    SIZE_TRACK,
+    Difference,
+    Row,
+    Track,
+)
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -89,17 +96,20 @@ def _difference(
 KB = 1024
 # In KB of 1024 bytes. A budget holds for every explanation of a run, so the largest one decides.
 BUDGETS: tuple[int | None, ...] = (1, 4, 16, 64, None)
+# In characters, of the longest text of a run.
+TEXT_BUDGETS: tuple[int | None, ...] = (300, 600, 1200, None)
 
 
 def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
-    """Return tracks by evidence, each with the rows of that evidence alone, then by size budget.
+    """Return tracks by evidence, each with the rows of that evidence alone, by size, and by text.
 
     There is a track for each kind of evidence that a row has; kinds that this version does not
     know come last.
 
     A size budget holds the rows whose largest explanation fits, so that a wider budget has all the
-    rows of a narrower one; the last, unlimited, has all. Ranks and tests are those among the rows
-    of the track.
+    rows of a narrower one; the last, unlimited, has all. Where rows have complete texts there are
+    tracks of these rows within budgets of characters in the same way. Ranks and tests are those
+    among the rows of the track.
     """
     found = [
         Track(
@@ -112,14 +122,28 @@ def tracks_of(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
     ]
     for budget in BUDGETS:
         limit = None if budget is None else budget * KB
-        fitting = [
-            row
-            for row in rows
-            if limit is None or (row.largest_bytes is not None and row.largest_bytes <= limit)
-        ]
+        fitting = [row for row in rows if limit is None or _fits(row.largest_bytes, limit)]
         name = "unlimited" if budget is None else f"{budget} KB"
         found.append(Track(family=SIZE_TRACK, name=name, limit=limit, rows=ranked(fitting, tests)))
+    return found + _readable(rows, tests)
+
+
+def _readable(rows: Sequence[Row], tests: PairedTests) -> list[Track]:
+    """Return tracks of the rows whose texts are whole explanations; none without such rows."""
+    complete = [row for row in rows if row.characters is not None]
+    found = []
+    for budget in TEXT_BUDGETS if complete else ():
+        fitting = [
+            row for row in complete if budget is None or _fits(row.largest_characters, budget)
+        ]
+        name = "unlimited" if budget is None else f"{budget:,} characters"
+        track = Track(family=READABLE_TRACK, name=name, limit=budget, rows=ranked(fitting, tests))
+        found.append(track)
     return found
+
+
+def _fits(largest: float | None, limit: int) -> bool:
+    return largest is not None and largest <= limit
 
 
 def _kinds(rows: Sequence[Row]) -> list[str]:

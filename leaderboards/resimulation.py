@@ -20,7 +20,14 @@ from benchmark.evaluation.score import score_explanations
 from benchmark.evidence import Block
 from benchmark.plugins.trusted import UntrustedError, built_in_config
 from benchmark.results import OK, Run, Scores
-from benchmark.results.columns import SCORING_SETS, base_set, group_of, metric_of
+from benchmark.results.columns import (
+    SCORING_SETS,
+    TEXT_COSTS,
+    base_set,
+    cost_column,
+    group_of,
+    metric_of,
+)
 from benchmark.results.layout import RECORD
 from benchmark.results.resampled import STEP
 from benchmark.scorers.chosen import check_trusted
@@ -269,6 +276,9 @@ def _compare(
     for key, before, now in pairs:
         if before["status"] == OK != now["status"]:
             raise _no_reproduction(run, key, "status", before["status"], now["error"])
+        for column in map(cost_column, TEXT_COSTS):  # a run of an earlier version lacks them
+            if column in before and before[column] != now[column]:
+                raise _no_reproduction(run, key, column, before[column], now[column])
     for column in columns:
         allowed, firing = _tolerance(column, smooth)
         gaps = []

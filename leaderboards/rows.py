@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 
 import metrics
 from benchmark.evaluation.record import mean_with_intervals
-from benchmark.results import MetricSummary, Run
-from benchmark.results.columns import UNDEFINED, cost_column, group_of, on_a_set
+from benchmark.results import OK, MetricSummary, Run
+from benchmark.results.columns import (
+    CHARACTERS,
+    HEADLINE,
+    LINES,
+    UNDEFINED,
+    cost_column,
+    group_of,
+    on_a_set,
+)
 from benchmark.tracking import layer_metrics
 from leaderboards.model import Row, Score
-from leaderboards.ranking import LEVEL, RESAMPLES, SEED
+from leaderboards.ranking import LEVEL, RESAMPLES, SEED, TEXT_BUDGETS
 
 # Enough for a picture; every layer of every run has its own.
 LAYER_RESAMPLES = 2000
@@ -58,6 +66,7 @@ def row_of(run: Run, label: str, column: str) -> Row:
         simulate_seconds=_cost(run, "simulate_seconds"),
         bytes=_cost(run, "bytes"),
         largest_bytes=float(sizes.max()) if len(sizes) else None,
+        **_text(run),
         unverified=run.unverified,
         layers={
             int(layer): layer_metrics(scores, int(layer))
@@ -121,6 +130,36 @@ def _own_intervals(run: Run, column: str) -> Score:
         return Score(mean=None)
     neuron_low, neuron_high = summary.over_neurons()
     return dataclasses.replace(summary, neuron_low=neuron_low, neuron_high=neuron_high)
+
+
+def _text(run: Run) -> dict[str, Any]:
+    """Return the fields about texts, none unless every explanation's text is the whole of it."""
+    scores = run.scores
+    if not {cost_column(CHARACTERS), cost_column(LINES)} <= set(scores.columns):
+        return {}
+    characters, lines = (scores.column(cost_column(name)) for name in (CHARACTERS, LINES))
+    explained = scores.column("status") == OK
+    if not explained.any() or np.isnan(characters[explained] + lines[explained]).any():
+        return {}
+    return {
+        "characters": float(characters[explained].mean()),
+        "largest_characters": float(characters[explained].max()),
+        "lines": float(lines[explained].mean()),
+        "within": {
+            budget: _within(run, characters > budget)
+            for budget in TEXT_BUDGETS
+            if budget is not None and HEADLINE in scores.columns
+        },
+    }
+
+
+def _within(run: Run, longer: NDArray[np.bool_]) -> Score:
+    """Return the mean r with the r of neurons whose text is longer than a budget set to 0."""
+    values, replicates = run.scores.column(HEADLINE), run.scores.replicates(HEADLINE)
+    if replicates is not None:
+        there = np.where(longer[:, None] & ~np.isnan(replicates.values), 0.0, replicates.values)
+        replicates = dataclasses.replace(replicates, values=there)
+    return _mean(np.where(longer & ~np.isnan(values), 0.0, values), replicates=replicates)
 
 
 def _cost(run: Run, name: str) -> float | None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.analysis.labels import UNVERIFIED
 from benchmark.corpus.copies import copies
-from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, UNIFORM, score_column
+from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, score_column
 from benchmark.token_text import one_line
 from leaderboards.cells import (
+    TEXT_LEGEND,
     count,
     interval,
     intervals_legend,
@@ -21,7 +22,7 @@ from leaderboards.cells import (
     number,
     ranges,
 )
-from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard, Row, Track
+from leaderboards.model import BYTES, CHARACTERS, SECONDS, SUBJECT_TOKENS, Leaderboard, Row
 from leaderboards.result_folders import Unread
 from leaderboards.subjects import SubjectAverage
 
@@ -87,7 +88,7 @@ class Table:
 def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     """The table of one scoring set; `extra` are further metrics to show beside the usual ones."""
     of_set = board.scoring_set
-    columns = ["#", "explainer", "evidence", _key(board.ranked_by), *INTERVALS, TIED]
+    columns = ["#", "explainer", "evidence", key_heading(board.ranked_by), *INTERVALS, TIED]
     shown = [(marked(name), score_column(of_set, name)) for name in ("auprc", "f1", "iou", *extra)]
     shown = [(_HEADINGS.get(name, name), column) for name, column in shown]
     if score_column(of_set, "pearson") != board.ranked_by:
@@ -100,15 +101,17 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     shown += [(column.heading, column.summary_name) for column in beside]
     columns += [heading for heading, _ in shown]
     columns += ["positives", "null", "undef.", "coverage", "tokens/n.", "s/n.", "bytes"]
+    columns += ["characters", "lines"] if board.readable else []
     rows = [
         [
-            *_head(row),
+            *head_cells(row),
             *(number(row.score(column)) for _, column in shown),
             count(row.positives.get(of_set)),
             nulls(row.score(score_column(of_set, "f1"))),
             str(row.undefined.get(of_set, EMPTY)),
             EMPTY if row.coverage is None else f"{row.coverage:.0%}",
-            *_costs(row),
+            *cost_cells(row),
+            *(text_cells(row) if board.readable else []),
         ]
         for row in board.rows
     ]
@@ -119,6 +122,8 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
         for column in board.beside
         if column.scorer not in OWN_SCORERS and column.description
     ]
+    if board.readable:
+        added.append(TEXT_LEGEND)
     caption = " ".join(filter(None, [_about(board), *added, legend, intervals]))
     return Table(of_set, 3, columns, rows, 3, caption, copied_sentence(board))
 
@@ -144,14 +149,15 @@ def layer_table(board: Leaderboard) -> Table:
 
 def front_table(board: Leaderboard) -> Table:
     """Which explainers no other one beats in quality and cost at once."""
-    costs = (BYTES, SUBJECT_TOKENS, SECONDS)
+    costs = (BYTES, *([CHARACTERS] if board.readable else []), SUBJECT_TOKENS, SECONDS)
+    headings = {BYTES: "bytes", SUBJECT_TOKENS: "tokens/n.", SECONDS: "s/n."}
     rows = [
         [
             row.label,
             number(row.key),
             *(
                 f"{text} {ON_FRONT if name in row.fronts else ' '}"
-                for name, text in zip(costs, _costs(row, costs), strict=True)
+                for name, text in zip(costs, cost_cells(row, costs), strict=True)
             ),
         ]
         for row in board.rows
@@ -164,30 +170,11 @@ def front_table(board: Leaderboard) -> Table:
     return Table(
         "quality against size and cost",
         3,
-        ["explainer", _key(board.ranked_by), "bytes", "tokens/n.", "s/n."],
+        ["explainer", key_heading(board.ranked_by), *(headings.get(name, name) for name in costs)],
         rows,
         1,
         caption,
     )
-
-
-def track_table(track: Track, key: str) -> Table:
-    """The rows that keep to one rule; `key` is the column that ranks them."""
-    rows = [
-        [
-            *_head(row),
-            number(row.score(score_column(UNIFORM, "auprc"))),
-            number(row.score(score_column(UNIFORM, "f1"))),
-            *_costs(row),
-            EMPTY if row.largest_bytes is None else f"{row.largest_bytes:,.0f}",
-        ]
-        for row in track.rows
-    ]
-    columns = ["#", "explainer", "evidence", _key(key), *INTERVALS, TIED, "AUPRC", "F1"]
-    columns += ["tokens/n.", "s/n.", "bytes", "largest"]
-    limit = track.limit
-    caption = "" if limit is None else f"Every explanation has at most {limit:,} bytes, compressed."
-    return Table(f"track {track.family}: {track.name}", 4, columns, rows, 3, caption)
 
 
 def apart_table(board: Leaderboard) -> Table:
@@ -233,7 +220,7 @@ def across_table(table: SubjectAverage) -> Table:
 _HEADINGS = {"auprc": "AUPRC", "f1": "F1", "iou": "IoU"}
 
 
-def _key(column: str) -> str:
+def key_heading(column: str) -> str:
     """The heading of the column that ranks."""
     return "r" if column == HEADLINE else column
 
@@ -260,7 +247,8 @@ def copied_sentence(board: Leaderboard) -> str:
     return copies(board.rows[0].run.record.corpus.counts) if board.rows else ""
 
 
-def _head(row: Row) -> list[str]:
+def head_cells(row: Row) -> list[str]:
+    """Return rank, name, evidence, score and its intervals, and the mark of a row."""
     return [
         *_name(row),
         row.evidence,
@@ -279,10 +267,16 @@ def _rank(rank: int | None, control: bool) -> str:
     return CONTROL if control else EMPTY if rank is None else str(rank)
 
 
-def _costs(row: Row, names: Sequence[str] = (SUBJECT_TOKENS, SECONDS, BYTES)) -> list[str]:
-    forms = {SUBJECT_TOKENS: ",.0f", SECONDS: ".4f", BYTES: ",.0f"}
-    found = [(row.cost(name), forms[name]) for name in names]
+def cost_cells(row: Row, names: Sequence[str] = (SUBJECT_TOKENS, SECONDS, BYTES)) -> list[str]:
+    """Return costs of a row, each the mean per neuron."""
+    found = [(row.cost(name), ".4f" if name == SECONDS else ",.0f") for name in names]
     return [EMPTY if value is None else format(value, form) for value, form in found]
+
+
+def text_cells(row: Row) -> list[str]:
+    """Return characters and lines, where the texts are whole explanations."""
+    lines = EMPTY if row.lines is None else f"{row.lines:,.1f}"
+    return [*cost_cells(row, [CHARACTERS]), lines]
 
 
 def _plain(value: float | None) -> str:

@@ -15,8 +15,15 @@ from benchmark.errors import BenchmarkError
 from benchmark.evaluation.record import summarise
 from benchmark.evaluation.reopen import config_of
 from benchmark.files.reading import lines, parse_json_line, read_json
-from benchmark.results import MetricSummary, Run, explanation_bytes, load_run
-from benchmark.results.columns import SCORING_SETS, base_set, cost_column, group_of, metric_of
+from benchmark.results import OK, MetricSummary, Run, explanation_bytes, load_run
+from benchmark.results.columns import (
+    SCORING_SETS,
+    TEXT_COSTS,
+    base_set,
+    cost_column,
+    group_of,
+    metric_of,
+)
 from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
 from benchmark.results.lines import parse_line
 from leaderboards import schema
@@ -127,11 +134,32 @@ def _check_values(run: Run) -> None:
             )
     for column in (one.name for one in run.scores.described if one.kind == COST):
         values = run.scores.column(column)
+        if metric_of(column) in TEXT_COSTS:  # null where the text is not the whole explanation
+            values = values[~np.isnan(values)]
         if (~np.isfinite(values) | (values < 0)).any():
             raise BenchmarkError(
                 f"'{run.folder / SCORES}': column '{column}' holds a negative cost, an infinite "
                 "one or none."
             )
+    _check_text(run)
+
+
+def _check_text(run: Run) -> None:
+    """Check that the length of a text is possible, and stated of explained neurons alone."""
+    nothing = np.full(len(run.scores), np.nan)
+    characters, lines = (
+        run.scores.column(name) if (name := cost_column(cost)) in run.scores.columns else nothing
+        for cost in TEXT_COSTS
+    )
+    known = ~np.isnan(characters)
+    unequal = known != ~np.isnan(lines)
+    impossible = (lines > characters) | ((lines == 0) & (characters > 0))
+    if (unequal | impossible | (known & (run.scores.column("status") != OK))).any():
+        names = " and ".join(f"'{cost_column(cost)}'" for cost in TEXT_COSTS)
+        raise BenchmarkError(
+            f"'{run.folder / SCORES}': columns {names} cannot be the lengths of texts; they are "
+            "numbers together, of explained neurons alone, with at least a character a line."
+        )
 
 
 def _check_lines(run: Run, version: int) -> None:

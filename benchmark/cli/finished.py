@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from benchmark.results import FAILED
 from benchmark.results.columns import HEADLINE
 from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
-from leaderboards.cells import beside_columns, intervals_legend, ranges, score_table
+from leaderboards.cells import TEXT_LEGEND, beside_columns, intervals_legend, ranges, score_table
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # Columns that a narrow terminal does without, the first one first.
 LEAST = (
-    *("null", "undef.", "positives", "over neurons", "evidence", "s/n.", "top F1"),
+    *("lines", "null", "undef.", "positives", "over neurons", "evidence", "s/n.", "top F1"),
     *("coverage", "neurons", "tokens/n.", "F1", "novel r"),
 )
 # Names of dead neurons in one line.
@@ -120,6 +121,8 @@ def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
     whole = "`show <run> --wide`"
     print_rows(columns, rows, text_columns=columns.index("neurons"), least=LEAST, whole=whole)
     say(f"{LEGEND}\n")
+    if "lines" in columns:
+        say(f"{textwrap.fill(TEXT_LEGEND, 100)}\n")
     for sentence in _copied(records):
         say(f"{sentence}\n")
     sys.stdout.write(intervals_legend(record.metric(HEADLINE) for record in records))

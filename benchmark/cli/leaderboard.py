@@ -19,9 +19,10 @@ from benchmark.errors import BenchmarkError
 
 ABOUT = """\
 Ranks all comparable runs below some folders by their mean correlation on uniformly drawn text: a
-table for each subject, corpus and scoring set, by layer, by evidence and size, the Pareto fronts,
-and a table across subjects. Runs that cannot be compared with the others are listed with the
-reason.
+table for each subject, corpus and scoring set, by layer, tracks by evidence and by size, the Pareto
+fronts, and a table across subjects. The track `readable` has the runs in which the text of every
+explanation is the whole explanation, within 300, 600, 1,200 and any number of characters. Runs that
+cannot be compared with the others are listed with the reason.
 """
 EXAMPLES = """\
 python -m benchmark leaderboard results --table layers

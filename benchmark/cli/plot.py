@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Draws the leaderboards of all comparable runs below some folders, all in one style: bars with
-intervals, quality against size, against subject tokens and against seconds with the Pareto front,
-and score against layer. The same results give the same file, byte for byte.
+intervals, quality against size, against characters of texts that are whole explanations, against
+subject tokens and against seconds with the Pareto front, and score against layer. The same results
+give the same file, byte for byte.
 """
 EXAMPLES = """\
 python -m benchmark plot results --format pdf --plot bars,size
@@ -43,7 +44,7 @@ def parser() -> Parser:
         "--plot",
         metavar="NAME,...",
         type=lambda value: value.split(","),
-        help="some of bars, size, tokens, seconds, layers (default: all)",
+        help="some of bars, size, characters, tokens, seconds, layers (default: all)",
     )
     made.add_argument(
         "--neuron",

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmark.errors import is_out_of_memory
 from benchmark.evaluation.experiment import Experiment
-from benchmark.evaluation.explain import restore, saved_form
+from benchmark.evaluation.explain import name_of, restore, saved_form
 from benchmark.evaluation.simulate import Simulation, simulate
+from benchmark.evaluation.simulators import explaining
 from benchmark.evidence import Block, Truth
-from benchmark.interface import Explainer, Explanation, Failure, ScoredBlock
+from benchmark.interface import Explainer, Explanation, Failure, ScoredBlock, has_complete_text
+from benchmark.plugins.isolation import contained, isolated
 from benchmark.results import FAILED, OK, RunWriter, explanation_bytes, explanation_line
-from benchmark.results.columns import cost_column
+from benchmark.results.columns import CHARACTERS, LINES, cost_column
 from benchmark.scorers.added import AddedScorer
 from benchmark.scorers.finishing import FinishesRun, ScoredRun
 
@@ -51,7 +54,7 @@ def score_explanations(
         truth = replace(truth, predicted=simulated.predicted)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
     columns = _scores(experiment, scored_block(experiment, explainer, block, truth, simulated))
-    columns |= simulated.costs
+    columns |= simulated.costs | _text_lengths(explainer, simulated.explanations)
     rows, lines = [], []
     for i, (neuron, explanation, (_, data)) in enumerate(
         zip(block.neurons.tolist(), simulated.explanations, saved, strict=True)
@@ -68,6 +71,32 @@ def score_explanations(
         row[cost_column("simulate_seconds")] = simulate_seconds
         rows.append(row)
     return rows, lines
+
+
+def _text_lengths(
+    explainer: Explainer, explanations: Sequence[Explanation | Failure]
+) -> dict[str, list[int | None]]:
+    """Return the characters and lines of each text that is the whole explanation, else None."""
+    with isolated(name_of(explaining(explainer)), "while it describes"):
+        texts = [_complete_text(one) for one in explanations]
+    return {
+        cost_column(CHARACTERS): [None if text is None else len(text) for text in texts],
+        cost_column(LINES): [None if text is None else len(text.splitlines()) for text in texts],
+    }
+
+
+def _complete_text(explanation: Explanation | Failure) -> str | None:
+    """Return the text of an explanation; None if it is incomplete or cannot be described."""
+    if isinstance(explanation, Failure):
+        return None
+    try:
+        with contained():
+            text = explanation.describe() if has_complete_text(explanation) else None
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return None
+    return text if isinstance(text, str) else None
 
 
 def scored_block(

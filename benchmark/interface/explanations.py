@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -15,7 +15,10 @@ from benchmark.errors import BenchmarkError
 from benchmark.interface.evidence import Evidence, ExplainText
 from benchmark.interface.subject import SubjectModel
 
-MEASURED_COSTS = ("bytes", "explain_seconds")
+if TYPE_CHECKING:
+    from benchmark.vocabulary import Vocabulary
+
+MEASURED_COSTS = ("bytes", "characters", "explain_seconds", "lines")
 
 
 class Costs(dict[str, float]):
@@ -76,6 +79,10 @@ class Explanation(Protocol):
     One that is a program also has `simulate` (see `Program`); one that is text is simulated by a
     `Simulator`. What it raises makes the neuron a failure and ends no run.
 
+    Whether its text is complete, so that `describe` says all that predicts, an explanation states
+    in `text_is_complete`: see `CompleteText`. Without that attribute the text of a program is not
+    complete. A text that a simulator reads is complete by nature.
+
     Example:
         >>> import torch
         >>> class Constant:
@@ -127,6 +134,116 @@ class Program(Explanation, Protocol):
 
     def simulate(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos"]:
         """Predict the neuron's activation on every token, in raw units."""
+        ...
+
+
+@runtime_checkable
+class CompleteText(Program, Protocol):
+    """A program whose text is the whole explanation: the text, read back, simulates the same.
+
+    Only such explanations, and texts that a `Simulator` reads, stand on the track `readable` of the
+    leaderboards; the columns `cost/characters` and `cost/lines` count what `describe` returns.
+
+    Example:
+        >>> import torch
+        >>> import benchmark
+        >>> class OneToken(benchmark.BaseExplanation):
+        ...     token: int
+        ...     spelling: str
+        ...     text_is_complete = True
+        ...     def simulate(self, tokens):
+        ...         return (tokens == self.token).float()
+        ...     def describe(self):
+        ...         return f"1 on {self.spelling}"
+        ...     @classmethod
+        ...     def from_text(cls, text, vocabulary):
+        ...         spelling = text.removeprefix("1 on ")
+        ...         tokens = vocabulary.read(spelling)  # raises ValueError
+        ...         if text == spelling or len(tokens) != 1:
+        ...             raise ValueError(f"'{text}' does not say '1 on' and one token.")
+        ...         return cls(tokens[0], spelling)
+        >>> subject = benchmark.load_subject("solu-tiny", device="cpu")
+        >>> vocabulary = benchmark.Vocabulary.of(subject)
+        >>> explanation = OneToken(300, vocabulary.spell(300))
+        >>> isinstance(explanation, benchmark.CompleteText)
+        True
+        >>> again = OneToken.from_text(explanation.describe(), vocabulary)
+        >>> again.simulate(torch.tensor([[299, 300]]))
+        tensor([[0., 1.]])
+    """
+
+    @property
+    def text_is_complete(self) -> bool:
+        """Return whether `describe` says all that predicts; an attribute of the class will do.
+
+        One class may have complete and incomplete texts, as by an option of its explainer.
+        """
+        ...
+
+    @classmethod
+    def from_text(cls, text: str, vocabulary: Vocabulary) -> Program:
+        """Return the explanation that describes itself so; it simulates equally, bit for bit.
+
+        Args:
+            text: what `describe` returned.
+            vocabulary: the spellings of the subject's token ids.
+
+        Raises:
+            ValueError: the text is none that `describe` returns; the sentence names the line that
+                cannot be read.
+        """
+        ...
+
+
+def has_complete_text(explanation: Explanation) -> bool:
+    """Return whether `describe` gives the whole explanation, see `CompleteText`.
+
+    A program says so itself and can be read back; a text that a simulator reads is complete.
+    """
+    if not callable(getattr(explanation, "simulate", None)):
+        return True
+    stated = getattr(explanation, "text_is_complete", False) is True
+    return stated and callable(getattr(explanation, "from_text", None))
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """One line of a complete text, with what it does in the evidence.
+
+    Attributes:
+        text: the line, as `describe` has it.
+        variance: the part of the neuron's variance that is lost without it, None where unknown.
+        precision: of the tokens on which it says something, the part on which the neuron fires.
+        matches: on how many of a thousand tokens it says something.
+
+    Example:
+        >>> import benchmark
+        >>> benchmark.TextLine("85 ‹·import›", variance=0.4, precision=0.9, matches=1.2).variance
+        0.4
+    """
+
+    text: str
+    variance: float | None = None
+    precision: float | None = None
+    matches: float | None = None
+
+
+@runtime_checkable
+class OffersLines(Protocol):
+    """A complete text whose lines can be judged one by one.
+
+    Example:
+        >>> import benchmark
+        >>> isinstance("text", benchmark.OffersLines)
+        False
+    """
+
+    def lines(self) -> Sequence[TextLine]:
+        """Return the lines of `describe`, in its order."""
+        ...
+
+    def deciding_lines(self, tokens: Int[Tensor, "batch pos"]) -> Int[Tensor, "batch pos"]:
+        """Return for each token the line that decides most of its prediction, counted from 0."""
         ...
 
 

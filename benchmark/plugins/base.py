@@ -32,6 +32,10 @@ class BaseExplanation:
     A program adds `simulate(tokens) -> [batch, pos]`; a text is simulated by a `Simulator`. Fields
     may hold numbers, text, None, tensors, and lists, tuples, sets and dicts of these.
 
+    Attributes:
+        text_is_complete: whether `describe` says all that a program predicts by; one that does
+            defines `from_text` and sets True, or has a property of this name. See `CompleteText`.
+
     Example:
         >>> import torch
         >>> from benchmark import BaseExplanation
@@ -45,6 +49,8 @@ class BaseExplanation:
         >>> Table.from_dict(table.to_dict()).simulate(torch.tensor([[1, 0]]))
         tensor([[1.5000, 0.0000]])
     """
+
+    text_is_complete: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

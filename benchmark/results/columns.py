@@ -43,7 +43,11 @@ SCORING_SETS = (UNIFORM, NOVEL, TOP, TOP_AND_RANDOM)
 SHARED_SETS = (UNIFORM, NOVEL)
 """The scoring sets whose tokens are the same for all neurons."""
 
-COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
+CHARACTERS, LINES = "characters", "lines"
+TEXT_COSTS = (CHARACTERS, LINES)
+"""The length of an explanation's text; null where that is not the whole explanation."""
+
+COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes", *TEXT_COSTS)
 """The costs that every run has, in the order of the table's columns."""
 
 # About a scoring set, but no metrics: how many tokens a neuron fires on, and what a single neuron's
@@ -97,9 +101,10 @@ SIMULATED_TOKENS = cost_column("simulated_tokens")
 
 def costs_of_explaining(names: Iterable[str]) -> list[str]:
     """Return the costs that stay what they are when explanations are scored again."""
-    measured_again = (cost_column("bytes"), cost_column("simulate"))
+    measured_again = [cost_column(name) for name in ("bytes", *TEXT_COSTS)]
     costs = [name for name in names if name.startswith(cost_column(""))]
-    return [name for name in costs if not name.startswith(measured_again)]
+    spent = [name for name in costs if not name.startswith(cost_column("simulate"))]
+    return [name for name in spent if name not in measured_again]
 
 
 def causal_column(contexts: str, ablation: str) -> str:
@@ -283,11 +288,13 @@ def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
 
 
 def _cost(name: str, what: str) -> Column:
+    text = what in TEXT_COSTS
     return Column(
         name=name,
-        description=f"{what.replace('_', ' ')} of a neuron",
+        description=f"{what.replace('_', ' ')} of a "
+        + ("neuron's text, where that is the whole explanation" if text else "neuron"),
         kind=COST,
-        dtype=INT if what == "bytes" else FLOAT,
+        dtype=INT if what == "bytes" or text else FLOAT,
         higher_is_better=False,
         summary=PLAIN_MEAN,
         scorer=HARNESS,

@@ -10,7 +10,7 @@ from benchmark.column import SCORE
 from benchmark.results.columns import NOVEL, TOP, base_set, on_a_set, score_column
 from benchmark.token_text import json_text
 from leaderboards.formats.numbers import rounded
-from leaderboards.model import Leaderboard, Row, Score
+from leaderboards.model import TEXT_COSTS, Leaderboard, Row, Score
 from leaderboards.page import Page
 
 VERSION = 1
@@ -93,6 +93,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
 def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in PLAIN},
+        **_text(row),
         "key": _score(row.key),
         **_marks(row),
         "scores": {name: _score(score) for name, score in row.scores.items() if _of(board, name)},
@@ -109,6 +110,14 @@ def _row(row: Row, board: Leaderboard) -> dict[str, Any]:
         "fronts": sorted(row.fronts),
         "unverified": row.unverified or None,
     }
+
+
+def _text(row: Row) -> dict[str, Any]:
+    """Return the length of texts and r within it, nothing where they are no whole explanations."""
+    if row.characters is None:
+        return {}
+    within = {str(budget): _score(score) for budget, score in row.within.items()}
+    return {**{name: getattr(row, name) for name in TEXT_COSTS}, "r_within": within}
 
 
 def _of(board: Leaderboard, column: str) -> bool:

@@ -12,7 +12,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.results.columns import NOVEL, TOP, UNDEFINED, on_a_set, score_column
 from benchmark.token_text import one_line
 from leaderboards.formats.numbers import rounded
-from leaderboards.model import Leaderboard, Row
+from leaderboards.model import TEXT_COSTS, Leaderboard, Row
 from leaderboards.page import PARTS, Page
 
 Record = dict[str, Any]
@@ -128,6 +128,7 @@ def _row(board: Leaderboard, row: Row, names: list[str], beside: list[str]) -> R
         "coverage": row.coverage,
         "copied_share": copied_share(row.run.record.corpus.counts),
         **{name: getattr(row, name) for name in COSTS},
+        **_text_costs(row),
         "fronts": " ".join(sorted(row.fronts)),
         "apart": None,
         "unverified": row.unverified or None,
@@ -191,6 +192,7 @@ def _tracks(page: Page) -> Iterator[Record]:
                     "holm_p_above": row.above.adjusted_p if row.above else None,
                     "bytes": row.bytes,
                     "largest_bytes": row.largest_bytes,
+                    **_text_costs(row),
                     "unverified": row.unverified or None,
                 }
 
@@ -202,6 +204,18 @@ def _subjects(page: Page) -> Iterator[Record]:
             **{n: getattr(row, n) for n in ("rank", "label", "control", "evidence", "mean")},
             **dict(zip(named, row.parts, strict=True)),
         }
+
+
+def _text_costs(row: Row) -> Record:
+    """Return the length of texts, nothing where they are not whole explanations."""
+    if row.characters is None:
+        return {}
+    within = {
+        f"r_within_{budget}{end}": getattr(score, part)
+        for budget, score in row.within.items()
+        for end, part in (("", "mean"), ("_low", "low"), ("_high", "high"))
+    }
+    return {**{name: getattr(row, name) for name in TEXT_COSTS}, **within}
 
 
 def _place(board: Leaderboard) -> Record:

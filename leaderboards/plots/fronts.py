@@ -57,7 +57,7 @@ def quality_against(board: Leaderboard, cost: str = BYTES) -> Figure:
         def at(row: Row) -> float:
             return max(row.cost(cost) or 0.0, edge)
 
-        _draw_front(axes, [row for row in rows if cost in row.fronts], at)
+        draw_front(axes, [row for row in rows if cost in row.fronts], at)
         colour, marker = colours(rows), markers(rows)
         for name in sorted({row.explainer for row in rows}):
             own = sorted((row for row in rows if row.explainer == name), key=at)
@@ -111,7 +111,7 @@ def _draw_runs(
     )
 
 
-def _draw_front(axes: Any, rows: Sequence[Row], at: Any) -> None:
+def draw_front(axes: Any, rows: Sequence[Row], at: Any) -> None:
     """Draw the best quality for at most that cost, as steps to the right."""
     ordered = sorted(rows, key=at)
     if len(ordered) > 1:

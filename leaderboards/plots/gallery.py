@@ -9,6 +9,7 @@ from benchmark.errors import BenchmarkError, unknown
 from benchmark.results.columns import UNIFORM
 from leaderboards.model import BYTES, SECONDS, SUBJECT_TOKENS, Leaderboard
 from leaderboards.plots.bars import bars
+from leaderboards.plots.characters import quality_against_characters
 from leaderboards.plots.drawing import file_name
 from leaderboards.plots.fronts import quality_against
 from leaderboards.plots.layers import score_against_layer
@@ -16,7 +17,7 @@ from leaderboards.plots.layers import score_against_layer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLOTS = ("bars", "size", "tokens", "seconds", "layers")
+PLOTS = ("bars", "size", "characters", "tokens", "seconds", "layers")
 _COSTS = {"size": BYTES, "tokens": SUBJECT_TOKENS, "seconds": SECONDS}
 
 
@@ -50,4 +51,6 @@ def _draw(board: Leaderboard, name: str) -> Figure:
         return bars(board)
     if name == "layers":
         return score_against_layer(board)
+    if name == "characters":
+        return quality_against_characters(board)
     return quality_against(board, _COSTS[name])

@@ -10,6 +10,7 @@ import numpy as np
 from benchmark.evidence import DEAD_MEANS
 from benchmark.results import DESCRIPTIVE, FAILED, MetricSummary, Run
 from benchmark.results.columns import COSTS, HEADLINE, UNIFORM, cost_column, of_set
+from leaderboards.cells import is_readable
 from leaderboards.rows import mean_of
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
@@ -137,6 +138,7 @@ def _facts(run: Run) -> list[tuple[str, str, str]]:
         name: found.mean if (found := record.metric(cost_column(name))) is not None else None
         for name in COSTS
     }
+    length = [("characters", short(cost["characters"]), "of one text, the whole explanation")]
     return [
         ("evidence", explainer.evidence, "what the explainer saw of each neuron"),
         ("coverage", f"{percent(neurons.coverage)} of {neurons.asked}", "neurons with explanation"),
@@ -144,6 +146,7 @@ def _facts(run: Run) -> list[tuple[str, str, str]]:
         ("seconds to explain", short(cost["explain_seconds"]), "a neuron, on the run's machine"),
         ("seconds to simulate", short(cost["simulate_seconds"]), "a neuron on all held-out text"),
         ("bytes", short(cost["bytes"]), "of one explanation as it is saved"),
+        *(length if is_readable(record) else []),
         ("class", explainer.target, ""),
         ("run", f"{record.run_id}, {record.finished}", ""),
     ]

@@ -12,7 +12,7 @@ from benchmark.results import Run
 from benchmark.results.columns import HEADLINE, NOVEL, TOP, UNIFORM, on_a_set, score_column
 from leaderboards.boards import build
 from leaderboards.cells import NEURONS_ONLY, count, neuron_interval
-from leaderboards.model import BYTES, Difference, Leaderboard, Row
+from leaderboards.model import BYTES, CHARACTERS, Difference, Leaderboard, Row
 from leaderboards.site.encoding import rounded
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.renderer import Heading, Renderer, percent, score_sets, short
@@ -93,6 +93,7 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
         "copied": copied_sentence(board),
         "metric": "correlation" if board.ranked_by == HEADLINE else metric,
         "columns": columns,
+        "readable": board.readable,
         "evidence": sorted({row.evidence for row in board.rows}),
         "rows": rows,
         "drawn": [
@@ -101,6 +102,8 @@ def _board(number: int, board: Leaderboard, places: Places) -> dict[str, Any]:
                 **{name: rounded(getattr(row["key"], name)) for name in ("mean", "low", "high")},
                 "bytes": rounded(row["bytes"]),
                 "front": row["front"],
+                "characters": rounded(row["characters"]),
+                "characters_front": row["characters_front"],
             }
             for row in rows
             if not row["unverified"]
@@ -176,6 +179,11 @@ def _row(row: Row, places: Places) -> dict[str, Any]:
         "bytes": row.bytes,
         "bytes_text": short(row.bytes),
         "front": BYTES in row.fronts,
+        "characters": row.characters,
+        "characters_text": short(row.characters),
+        "lines": row.lines,
+        "lines_text": short(row.lines),
+        "characters_front": CHARACTERS in row.fronts,
         "layers": row.layers,
     }
 

@@ -38,7 +38,7 @@ def test_other_costs_are_of_each_neuron() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("usd", -1), ("usd", float("nan")), ("usd", float("inf")), ("usd", "3"), ("usd", True)]
-    + [(name, 1) for name in ("", "US $", "a/b", "Usd", "bytes", "simulate_seconds")],
+    + [(name, 1) for name in ("", "US $", "a/b", "Usd", "bytes", "lines", "simulate_seconds")],
 )
 def test_what_is_no_cost(name: str, value: object) -> None:
     with pytest.raises(BenchmarkError, match="cost "):

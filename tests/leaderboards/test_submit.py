@@ -152,6 +152,16 @@ def test_scores_that_do_not_reproduce_are_refused(
     assert not (tmp_path / "published").exists()
 
 
+def test_a_text_that_is_said_to_be_shorter_is_refused(small: Command, tmp_path: Path) -> None:
+    name = "tests.runs.readable.Means"
+    folder = small.finished(f"explainer._target_={name}").folder
+    forge(folder, "cost/characters", lambda _: 9)
+    words = ["submit", str(folder), "--to", str(tmp_path / "published"), "--trust", name]
+    message = call(*words, "--neurons", "12").message
+    assert "does not reproduce: 'cost/characters' of neuron " in message
+    assert "is 9 in the submission" in message
+
+
 def test_intervals_over_documents_that_do_not_reproduce_are_refused(
     folder: Path, submit: Callable[..., Answer]
 ) -> None:
@@ -321,6 +331,8 @@ SPOILT: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: forge(f, "uniform/pearson", lambda _: 1.5), "holds 1.5, which that metric cannot"),
     (lambda f: forge(f, "cost/bytes", lambda _: 1), "bytes here, 'ok' with 1 in scores.parquet"),
     (lambda f: forge(f, "cost/explain_seconds", lambda _: -1.0), "holds a negative cost"),
+    (lambda f: forge(f, "cost/characters", lambda _: 9), "cannot be the lengths of texts"),
+    (lambda f: forge(f, "cost/lines", lambda _: -9), "column 'cost/lines' holds a negative cost"),
     (lambda f: rewrite_explanations(f, lambda lines: lines.pop()), "has no line for 1 neurons"),
     (
         lambda f: rewrite_explanations(f, lambda lines: lines.append(lines[0])),

@@ -20,6 +20,7 @@ SCORING_SETS = ("uniform", "novel", "top", "top_and_random")
 SUPPORT = ("effective_tokens", "pearson_low", "pearson_high")
 RESAMPLED = ("auprc", "f1", "pearson")  # on resamples of the documents of the uniform set
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
+TEXT = ("characters", "lines")  # null: what `token_lookup` shows is a part of its table
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_the_table_has_the_stable_columns(run: Run) -> None:
         expected += [f"{scoring_set}/{name}" for name in (*METRICS, "undefined")]
     expected += [f"{scoring_set}/positives" for scoring_set in SCORING_SETS]
     expected += [f"uniform/{name}" for name in SUPPORT]
-    expected += [f"cost/{name}" for name in COSTS]
+    expected += [f"cost/{name}" for name in (*COSTS, *TEXT)]
     assert run.scores.columns == expected
     assert schema.names == [*expected, *(f"resampled/uniform/{name}" for name in RESAMPLED)]
     kinds = {name: str(schema.field(name).type) for name in expected}
@@ -53,6 +54,7 @@ def test_the_table_has_the_stable_columns(run: Run) -> None:
     assert all(kinds[f"{each}/positives"] == "int64" for each in SCORING_SETS)
     assert all(kinds[f"{each}/{name}"] == "double" for each in SCORING_SETS for name in METRICS)
     assert all(kinds[f"uniform/{name}"] == "double" for name in SUPPORT)
+    assert all(kinds[f"cost/{name}"] == "int64" for name in TEXT)
 
 
 def test_the_record_holds_what_is_needed_to_repeat_the_run(
@@ -146,6 +148,10 @@ def test_the_summary_is_that_of_the_rows(run: Run) -> None:
         summary = run.record.metric(f"cost/{cost}")
         assert summary is not None
         assert summary.mean == pytest.approx(run.scores.column(f"cost/{cost}").mean())
+    for name in TEXT:
+        summary = run.record.metric(f"cost/{name}")
+        assert summary is not None
+        assert (summary.mean, summary.n, summary.n_null) == (None, 0, 12)
 
 
 def test_every_neuron_has_a_row_and_a_line(run: Run) -> None:

@@ -119,7 +119,7 @@ report.plots = (() => {
         domain: [Math.min(...known.map((row) => row[across.key])) / 2, Math.max(...known.map((row) => row[across.key])) * 3] },
       y: { label: "↑ mean correlation", domain: [Math.min(0, ...known.map((row) => row.mean)), 1], grid: true, ticks: 5 },
       marks: [
-        Plot.line(known.filter((row) => row.front).sort((a, b) => a[across.key] - b[across.key]),
+        Plot.line(known.filter((row) => row[across.front]).sort((a, b) => a[across.key] - b[across.key]),
           { x: across.key, y: "mean", stroke: colour("muted"), strokeDasharray: "3 3" }),
         Plot.ruleX(known.filter((row) => row.low !== null), { x: across.key, y1: "low", y2: "high", stroke: colour("muted") }),
         Plot.dot(known, { x: across.key, y: "mean", r: 5, fill: (row) => colour(`method-${row.colour}`),

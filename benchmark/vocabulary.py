@@ -94,7 +94,7 @@ class Vocabulary:
         tokens: list[int] = []
         at = 0
         while at < len(run):
-            number = re.match(r"\\(\d+)", run[at:])
+            number = re.match(r"\\(\d{1,9})(?!\d)", run[at:])
             if number:
                 tokens.append(int(number[1]))
                 at += number.end()

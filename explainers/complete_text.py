@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 
 from benchmark.graphs.notation import Place
 
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 """A number as a text shows it, in a regular expression."""
 
+TOO_LARGE = 2.0**128 * (1 - 2.0**-25)
+"""The smallest number that becomes infinite as a float32 (IEEE 754)."""
+
 Places = tuple[Place, ...]
+
+MOST_PATTERNS = 1_000_000
+"""Patterns without alternatives that a line may stand for."""
 
 
 @contextmanager
@@ -25,13 +32,13 @@ def line_named(number: int, line: str) -> Iterator[None]:
 
 
 def read_number(text: str) -> float:
-    """Return a number.
+    """Return a number that a float32 can hold.
 
     Raises:
-        ValueError: the text is none, or one that is not finite.
+        ValueError: the text is none.
     """
-    if not re.fullmatch(NUMBER, text) or not math.isfinite(float(text)):
-        raise ValueError(f"'{text}' is no number")
+    if not re.fullmatch(NUMBER, text) or abs(float(text)) >= TOO_LARGE:
+        raise ValueError(f"'{text}' is no number of 32 bits")
     return float(text)
 
 
@@ -56,3 +63,18 @@ def joined(patterns: Iterable[Places]) -> list[Places]:
             groups[key] = (*pattern[:place], before + pattern[place], *pattern[place + 1 :])
         found = list(groups.values())
     return found
+
+
+def expanded(places: Sequence[Place], any_token: int) -> Iterator[tuple[int, ...]]:
+    """Yield the patterns without alternatives that one stands for.
+
+    Args:
+        places: in any order, which is kept.
+        any_token: what stands where any token can.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    if math.prod(len(place) or 1 for place in places) > MOST_PATTERNS:
+        raise ValueError(f"it stands for more than {MOST_PATTERNS:,} patterns")
+    return product(*(place or (any_token,) for place in places))

@@ -32,6 +32,8 @@ from benchmark.results.layout import RECORD
 from benchmark.results.resampled import STEP
 from benchmark.scorers.chosen import check_trusted
 from benchmark.subject.loading import place_of
+from benchmark.vocabulary import Vocabulary
+from leaderboards.rereading import check_text
 from metrics import METRICS
 
 NEURONS = 16
@@ -109,9 +111,13 @@ def resimulate(
     experiment.store.prepare_truth(blocks, calibrate=config.calibrated, within=whole)
     _check_draw(run, experiment)
     again: dict[tuple[int, int], Mapping[str, Any]] = {}
+    vocabulary = Vocabulary.of(experiment.subject)
     for block in blocks:
         lines = [saved[block.layer, neuron] for neuron in block.neurons.tolist()]
         explanations = [reopened.restored(line, experiment.subject) for line in lines]
+        for line, one in zip(lines, explanations, strict=True):
+            tokens = experiment.store.held_out.tokens
+            check_text(run, line.name, one, reopened.explainer, vocabulary, tokens)
         rows, _ = score_explanations(experiment, reopened.explainer, block, explanations, {})
         again.update({(row["layer"], row["neuron"]): row for row in rows})
     before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}

@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 def test_code_and_entry_point_are_those_of_the_example() -> None:
     assert blocks("python") == [
         (EXAMPLE / name).read_text(encoding="utf-8")
-        for name in ("example_explainer.py", "example_simulator.py")
+        for name in ("example_explainer.py", "example_simulator.py", "example_readable.py")
     ]
     (entry_point,) = blocks("toml")
     assert entry_point in (EXAMPLE / "pyproject.toml").read_text(encoding="utf-8")
@@ -53,6 +53,23 @@ def test_the_sentences_are_simulated_as_the_page_says(
     assert load_run(run.folder).scores.rows()[0]["uniform/pearson"] == rows[0]["uniform/pearson"]
     checked = call("check", *line.split(), "model=planted")
     assert checked.status == 0, checked.out + checked.err
+
+
+def test_the_text_is_the_whole_explanation_as_the_page_says(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    word = "explainer._target_=example_readable.SpeltTokens"
+    run = command.finished(word, "neurons.per_layer=2")
+    for line, row in zip(run.explanations(), run.scores.rows(), strict=True):
+        shown = line.explanation
+        text = f"{shown['strength']} on ‹{shown['spelling']}›"
+        assert (row["cost/characters"], row["cost/lines"]) == (len(text), 1)
+    answer = call("leaderboard", str(run.folder), "--table", "tracks")
+    assert "track readable: 300 characters" in answer.out
+    checked = call("check", word, "model=planted")
+    assert checked.status == 0, checked.out + checked.err
+    assert "5 of 5 texts are complete" in " ".join(checked.out.split())
 
 
 def test_what_the_check_printed_names_checks_that_there_are() -> None:

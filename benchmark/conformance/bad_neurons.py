@@ -9,7 +9,7 @@ import torch
 from benchmark.conformance.results import WrongError
 from benchmark.conformance.trial import Answer, Trial
 from benchmark.evidence import NEVER_FIRES
-from benchmark.interface import Evidence, Exemplars, Failure, Sample
+from benchmark.interface import Evidence, Exemplars, Failure
 
 
 def bad_neurons(trial: Trial) -> str:
@@ -45,7 +45,7 @@ def with_dead(evidence: Evidence, row: int) -> Evidence:
         mean_activation=evidence.mean_activation.masked_fill(rows, 0),
         firing_threshold=evidence.firing_threshold.masked_fill(rows, NEVER_FIRES),
         exemplars=replace(exemplars, activations=quiet),
-        sample=sample and Sample(sample.tokens, sample.activations.masked_fill(rows, 0)),
+        sample=sample and replace(sample, activations=sample.activations.masked_fill(rows, 0)),
     )
 
 
@@ -55,7 +55,10 @@ def without_exemplars(evidence: Evidence) -> Evidence:
     return replace(
         evidence,
         exemplars=Exemplars(
-            exemplars.tokens[:, :0], exemplars.activations[:, :0], exemplars.anchors[:, :0]
+            exemplars.tokens[:, :0],
+            exemplars.activations[:, :0],
+            exemplars.anchors[:, :0],
+            None if exemplars.documents is None else exemplars.documents[:, :0],
         ),
     )
 

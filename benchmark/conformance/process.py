@@ -14,7 +14,9 @@ from typing import Any
 
 from benchmark.conformance.results import NotCheckedError, WrongError
 from benchmark.conformance.setting import make_setting
-from benchmark.conformance.trial import Trial, text_of
+from benchmark.conformance.trial import Answer, Trial, text_of
+from benchmark.interface import Failure, has_complete_text
+from benchmark.plugins.isolation import contained
 
 SECONDS = 300
 
@@ -71,9 +73,19 @@ class OtherProcess:
 
 
 def digests(trial: Trial) -> list[str]:
-    """Return a digest of each answer."""
-    texts = (text_of(answer) for answer in trial.answers)
-    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    """Return a digest of each answer, and of its text where that is the whole explanation."""
+    texts = (text_of(answer) + _complete_text(answer) for answer in trial.answers)
+    return [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() for text in texts]
+
+
+def _complete_text(answer: Answer) -> str:
+    if isinstance(answer, Failure):
+        return ""
+    try:
+        with contained():
+            return f"\n{answer.describe()}" if has_complete_text(answer) else ""
+    except Exception:
+        return ""  # other checks say so
 
 
 def main(question: str, answer: str) -> None:

@@ -15,6 +15,7 @@ from benchmark.conformance.answers import (
     shapes,
 )
 from benchmark.conformance.bad_neurons import bad_neurons
+from benchmark.conformance.complete_text import reads_back
 from benchmark.conformance.honesty import honest_count, no_held_out
 from benchmark.conformance.process import OtherProcess
 from benchmark.conformance.results import (
@@ -39,6 +40,7 @@ CHECKS: dict[str, Check] = {
     "finite numbers": finite,
     "description": describes,
     "save and load": saves,
+    "complete text": reads_back,
     "joint simulation": joint_is_single,
     "contexts apart": contexts,
     "repeatable": repeats,

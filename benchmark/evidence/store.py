@@ -345,7 +345,8 @@ class EvidenceStore:
         """Return the evidence of a block."""
         stored = self._read("evidence", block)
         profile = self.profiles([block.layer])[block.layer]
-        tokens = self.explain.tokens[self.exemplar_rows(block)]
+        rows = self.exemplar_rows(block)
+        tokens = self.explain.tokens[rows]
         text = tokens != self.explain.bos
         activations = stored["exemplars"]
         return Evidence(
@@ -356,9 +357,16 @@ class EvidenceStore:
             mean_activation=profile.mean_activation[block.neurons],
             firing_threshold=self.firing_thresholds(block),
             exemplars=Exemplars(
-                tokens, activations, activations.masked_fill(~text, -torch.inf).argmax(-1)
+                tokens,
+                activations,
+                activations.masked_fill(~text, -torch.inf).argmax(-1),
+                self.explain.documents[rows],
             ),
-            sample=Sample(self.explain.tokens[self.sample_rows], stored["sample"]),
+            sample=Sample(
+                self.explain.tokens[self.sample_rows],
+                stored["sample"],
+                self.explain.documents[self.sample_rows],
+            ),
         )
 
     def truth(self, block: Block) -> Truth:

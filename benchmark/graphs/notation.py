@@ -69,18 +69,36 @@ def read_context(text: str, vocabulary: Vocabulary) -> tuple[Place, ...]:
     Raises:
         ValueError: as `read_places`.
     """
+    (context, *others) = read_contexts(text, vocabulary)
+    if others:
+        raise ValueError(f"'{text}' is no pattern: '|' cannot stand there")
+    return context
+
+
+def read_contexts(text: str, vocabulary: Vocabulary) -> list[tuple[Place, ...]]:
+    """Return several contexts of `write_context` between which `|` stands.
+
+    Raises:
+        ValueError: as `read_places`.
+    """
+    contexts: list[tuple[Place, ...]] = []
     places: list[Place] = []
     end = 0
     while end < len(text):
         part = _PART.match(text, end)
-        if part is None:
-            raise ValueError(f"'{text}' is no pattern: '{text[end]}' cannot stand there")
-        if part["run"] is not None:
-            places += [(token,) for token in vocabulary.read(part["run"])]
+        if part is not None:
+            if part["run"] is not None:
+                places += [(token,) for token in vocabulary.read(part["run"])]
+            else:
+                places.append(_place(part["options"], vocabulary) if part["options"] else ())
+            end = part.end()
+        elif text[end] == "|":
+            contexts.append(tuple(places))
+            places = []
+            end += 1
         else:
-            places.append(_place(part["options"], vocabulary) if part["options"] else ())
-        end = part.end()
-    return tuple(places)
+            raise ValueError(f"'{text}' is no pattern: '{text[end]}' cannot stand there")
+    return [*contexts, tuple(places)]
 
 
 def _options(place: Sequence[int], vocabulary: Vocabulary) -> str:

@@ -41,6 +41,8 @@ class Exemplars:
         tokens: token ids, `[n, k, ctx]`, BOS first.
         activations: true activations there in raw units, `[n, k, ctx]`.
         anchors: position of each context's largest activation (never a BOS), `[n, k]`.
+        documents: which document of the split each token belongs to, `[n, k, ctx]`; None where
+            that is not known.
 
     Example:
         >>> import benchmark
@@ -54,6 +56,7 @@ class Exemplars:
     tokens: Int[Tensor, "n k ctx"]
     activations: Float[Tensor, "n k ctx"]
     anchors: Int[Tensor, "n k"]
+    documents: Int[Tensor, "n k ctx"] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Sample:
     Attributes:
         tokens: token ids, `[m, ctx]`, BOS first.
         activations: true activations there in raw units, `[m, ctx, n]`.
+        documents: which document of the split each token belongs to, `[m, ctx]`, numbered as in
+            `Exemplars`; None where that is not known.
 
     Example:
         >>> import benchmark
@@ -75,6 +80,7 @@ class Sample:
 
     tokens: Int[Tensor, "m ctx"]
     activations: Float[Tensor, "m ctx n"]
+    documents: Int[Tensor, "m ctx"] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class Evidence:
 
     def select(self, rows: Int[Tensor, " r"]) -> Evidence:
         """Return the evidence of some neurons of the block, given by rows (not by indices)."""
-        sample = self.sample
+        exemplars, sample = self.exemplars, self.sample
         return replace(
             self,
             neurons=self.neurons[rows],
@@ -135,11 +141,12 @@ class Evidence:
             mean_activation=self.mean_activation[rows],
             firing_threshold=self.firing_threshold[rows],
             exemplars=Exemplars(
-                self.exemplars.tokens[rows],
-                self.exemplars.activations[rows],
-                self.exemplars.anchors[rows],
+                exemplars.tokens[rows],
+                exemplars.activations[rows],
+                exemplars.anchors[rows],
+                None if exemplars.documents is None else exemplars.documents[rows],
             ),
-            sample=sample and Sample(sample.tokens, sample.activations[..., rows]),
+            sample=sample and replace(sample, activations=sample.activations[..., rows]),
         )
 
 

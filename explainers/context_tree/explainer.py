@@ -22,16 +22,27 @@ from benchmark.interface import (
     includes,
 )
 from benchmark.token_text import visible_token
-from explainers.context_tree.budget import nodes_within
+from benchmark.vocabulary import Vocabulary
+from explainers.context_tree.budget import (
+    BYTES_PER_NODE,
+    CHARACTERS_PER_NODE,
+    FULL_OF_BYTES,
+    FULL_OF_CHARACTERS,
+    characters,
+    nodes_within,
+)
 from explainers.context_tree.explanation import ContextTreeExplanation, simulate_together
 from explainers.context_tree.fit import Candidates, FittedTree, Options, find_candidates, fit_tree
 from explainers.context_tree.statistics import observe, observed_suffixes
 from explainers.context_tree.summary import summarise
+from explainers.context_tree.text import TextWriter
 from explainers.evidence_option import checked_evidence, chosen_sample
 
 # Neurons whose statistics are in memory at once.
 AT_ONCE = 64
-LEAST_BYTES = 256
+LEAST_BYTES, LEAST_CHARACTERS = 256, 64
+# Values of a complete text are so many times coarser: fewer that differ take fewer characters.
+TEXT_STEPS = 3
 
 
 class ContextTree:
@@ -65,6 +76,7 @@ class ContextTree:
         least_gain: float = 1e-7,
         step: float = 0.1,
         max_bytes: int | None = None,
+        max_characters: int | None = None,
         evidence: str = EXEMPLARS_AND_SAMPLE,
     ) -> None:
         """Choose how the tree is fitted.
@@ -78,9 +90,13 @@ class ContextTree:
             exemplar_weight: positions of the sample that one of a neuron's exemplars counts as.
             least_gain: a node that removes less than this part of the activation's squared
                 deviation is left out.
-            step: values are multiples of this part of the activation's standard deviation.
+            step: values are multiples of this part of the activation's standard deviation; with
+                `max_characters` of three times as much.
             max_bytes: bytes that an explanation may take, as `explanation_bytes` counts them (its
                 compressed size, without what is for people); None for any number.
+            max_characters: characters that the complete text of an explanation may take, instead
+                of `max_bytes`: `describe` then shows the whole tree, of the n-grams that remove
+                most squared error per character. None: the tree is not shown as a whole.
             evidence: `exemplars+sample` or `exemplars`.
 
         Raises:
@@ -100,14 +116,21 @@ class ContextTree:
                 raise _wrong(name, value, "a number of at least 0")
         if not _is_number(step) or not 0 < step <= 1:
             raise _wrong("step", step, "a number above 0 and at most 1")
-        whole = isinstance(max_bytes, int) and not isinstance(max_bytes, bool)
-        if max_bytes is not None and (not whole or max_bytes < LEAST_BYTES):
-            raise _wrong("max_bytes", max_bytes, f"null or a whole number from {LEAST_BYTES} on")
+        for name, budget, least in (
+            ("max_bytes", max_bytes, LEAST_BYTES),
+            ("max_characters", max_characters, LEAST_CHARACTERS),
+        ):
+            whole = isinstance(budget, int) and not isinstance(budget, bool)
+            if budget is not None and (not whole or budget < least):
+                raise _wrong(name, budget, f"null or a whole number from {least} on")
+        if max_bytes is not None and max_characters is not None:
+            raise _wrong("max_bytes", max_bytes, "null where max_characters is set")
         self.evidence = checked_evidence(evidence, "context_tree")
         if not includes(self.evidence, SAMPLE) and not exemplar_weight:
             raise _wrong("exemplar_weight", exemplar_weight, "above 0 with evidence=exemplars")
         self.depth = depth
         self.max_bytes = max_bytes
+        self.max_characters = max_characters
         self.options = Options(
             shrinkage=tuple(float(listed[min(at, len(listed) - 1)]) for at in range(depth)),
             min_count=float(min_count),
@@ -129,11 +152,20 @@ class ContextTree:
         seen = observe(evidence, self.options.exemplar_weight > 0)
         suffixes = observed_suffixes(seen, self.depth)
         text_of = functools.cache(functools.partial(visible_token, subject.tokenizer))
+        writer, costs = None, None
+        if self.max_characters is not None:
+            writer = TextWriter(Vocabulary.of(subject))
+            costs = characters(suffixes, writer.lengths)
         explanations: list[ContextTreeExplanation | Failure] = []
         for start in range(0, evidence.n_neurons, AT_ONCE):
             part = slice(start, min(start + AT_ONCE, evidence.n_neurons))
-            for candidates in find_candidates(suffixes, seen, part, self.options):
-                explanations.append(self._explanation(candidates, text_of))
+            for candidates in find_candidates(suffixes, seen, part, self.options, costs):
+                if not np.isfinite([candidates.centre, candidates.total, candidates.spread]).all():
+                    explanations.append(Failure("the evidence has activations that are not finite"))
+                elif writer is not None:
+                    explanations.append(self._readable(candidates, writer))
+                else:
+                    explanations.append(self._explanation(candidates, text_of))
         return explanations
 
     def simulate_block(
@@ -144,10 +176,7 @@ class ContextTree:
 
     def _explanation(
         self, candidates: Candidates, text_of: Callable[[int], str]
-    ) -> ContextTreeExplanation | Failure:
-        if not np.isfinite([candidates.centre, candidates.total, candidates.spread]).all():
-            return Failure("the evidence has activations that are not finite")
-
+    ) -> ContextTreeExplanation:
         def fitted(most: int) -> tuple[FittedTree, ContextTreeExplanation]:
             tree = fit_tree(candidates, candidates.best(most), self.options)
             return tree, ContextTreeExplanation(tree.root, tree.step, tree.levels)
@@ -155,10 +184,33 @@ class ContextTree:
         most = len(candidates.nodes)
         if self.max_bytes is not None:
             most = nodes_within(
-                lambda n: explanation_bytes(fitted(n)[1].to_dict()), most, self.max_bytes
+                lambda n: explanation_bytes(fitted(n)[1].to_dict()),
+                most,
+                self.max_bytes,
+                BYTES_PER_NODE,
+                FULL_OF_BYTES,
             )
         tree, explanation = fitted(most)
         return replace(explanation, shown=summarise(candidates, tree, text_of))
+
+    def _readable(self, candidates: Candidates, writer: TextWriter) -> ContextTreeExplanation:
+        """Return the largest tree whose complete text fits."""
+        assert self.max_characters is not None
+        step = TEXT_STEPS * self.options.step * candidates.spread
+
+        def fitted(most: int) -> ContextTreeExplanation:
+            tree = fit_tree(candidates, candidates.best(most), self.options, step)
+            text = writer.write(tree.root, tree.step, tree.levels)
+            return ContextTreeExplanation(tree.root, tree.step, tree.levels, text=text)
+
+        most = nodes_within(
+            lambda n: len(fitted(n).describe()),
+            len(candidates.nodes),
+            self.max_characters,
+            CHARACTERS_PER_NODE,
+            FULL_OF_CHARACTERS,
+        )
+        return fitted(most)
 
 
 def _is_number(value: object) -> bool:

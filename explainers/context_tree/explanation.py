@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.files.explanation_size import SHOWN
+from benchmark.vocabulary import Vocabulary
 from explainers.context_tree.describe import Shown, describe
 from explainers.context_tree.matching import Text
 from explainers.context_tree.old_form import decode_tree
+from explainers.context_tree.text import read_text
 from explainers.context_tree.tree import TreeLevel, levels_from_lists, levels_to_lists
 
 
@@ -27,14 +29,28 @@ class ContextTreeExplanation:
         step: what 1 stands for in the values of the nodes, raw units; a float32.
         levels: the nodes by the length of their n-gram.
         shown: for a person, the contexts that explain most of the variance.
+        text: the complete text; None for a tree that is too large to be read.
     """
-
-    text_is_complete: ClassVar[bool] = False
 
     root: float
     step: float
     levels: Sequence[TreeLevel]
     shown: Shown = field(default_factory=Shown)
+    text: str | None = None
+
+    @property
+    def text_is_complete(self) -> bool:
+        """Return whether `describe` says all that simulates."""
+        return self.text is not None
+
+    @classmethod
+    def from_text(cls, text: str, vocabulary: Vocabulary) -> ContextTreeExplanation:
+        """Return the explanation that a complete text describes.
+
+        Raises:
+            ValueError: a line cannot be read, or a context is there twice.
+        """
+        return cls(*read_text(text, vocabulary), text=text)
 
     @property
     def n_nodes(self) -> int:
@@ -46,16 +62,18 @@ class ContextTreeExplanation:
         return simulate_together([self], tokens)[..., 0]
 
     def describe(self) -> str:
-        """Show the few contexts that explain most of the variance, at most a screen."""
+        """Show the whole tree or, if that is no text, the contexts that explain most variance."""
+        if self.text is not None:
+            return self.text
         return describe(self.shown, self.n_nodes, self.root, self.step)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tree level by level, and under `shown` the contexts of `describe`."""
+        """Return the tree level by level, and under `shown` what `describe` needs besides."""
         return {
             "root": self.root,
             "step": self.step,
             "levels": levels_to_lists(self.levels),
-            SHOWN: self.shown.to_dict(),
+            SHOWN: self.shown.to_dict() if self.text is None else {"text": self.text},
         }
 
     @classmethod
@@ -65,13 +83,21 @@ class ContextTreeExplanation:
         Raises:
             ValueError: the tree is damaged.
         """
+        text = None
         if "tree" in data:
             levels = decode_tree(str(data["tree"]))
-            shown = Shown.from_dict({"texts": data["texts"], "contexts": data["shown"]})
+            shown = {"texts": data["texts"], "contexts": data["shown"]}
         else:
             levels = levels_from_lists(data["levels"])
-            shown = Shown.from_dict(data.get(SHOWN, {}))
-        return cls(float(data["root"]), float(data["step"]), levels, shown)
+            shown = data.get(SHOWN, {})
+            text = shown.get("text")
+        return cls(
+            float(data["root"]),
+            float(data["step"]),
+            levels,
+            Shown.from_dict(shown),
+            None if text is None else str(text),
+        )
 
 
 def simulate_together(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from explainers.context_tree.pruning import gains, priorities
 from explainers.context_tree.statistics import Observations, spreads, statistics
@@ -86,9 +87,22 @@ class FittedTree:
 
 
 def find_candidates(
-    suffixes: Suffixes, seen: Observations, neurons: slice, options: Options
+    suffixes: Suffixes,
+    seen: Observations,
+    neurons: slice,
+    options: Options,
+    costs: Float[Tensor, " nodes"] | None = None,
 ) -> list[Candidates]:
-    """Return the nodes to choose from, for some neurons of the block."""
+    """Return the nodes to choose from, for some neurons of the block.
+
+    Args:
+        suffixes: the n-grams of the block's evidence.
+        seen: what was seen.
+        neurons: some of the block.
+        options: how nodes are chosen.
+        costs: what each node takes of a budget, so that those come first that remove the most
+            squared error for it; without it all take the same.
+    """
     found = statistics(suffixes, seen, neurons, options.exemplar_weight)
     spread, centre = spreads(seen, neurons), seen.centre[neurons]
     gain = gains(suffixes, found, options.shrinkage[0])
@@ -97,6 +111,8 @@ def find_candidates(
     count, total = found.counts[first].double().sum(0), found.sums[first].double().sum(0)
     enough = priority > options.least_gain * spread**2 * count
     enough &= found.counts >= options.min_count
+    if costs is not None:
+        priority = priorities(suffixes, gain / costs[:, None])
     neuron, nodes = enough.T.nonzero(as_tuple=True)
     sizes = torch.bincount(neuron, minlength=len(spread)).tolist()
     taken = priority[nodes, neuron].split(sizes)
@@ -118,13 +134,16 @@ def find_candidates(
     ]
 
 
-def fit_tree(candidates: Candidates, chosen: Nodes, options: Options) -> FittedTree:
+def fit_tree(
+    candidates: Candidates, chosen: Nodes, options: Options, step: float | None = None
+) -> FittedTree:
     """Fit the tree of some candidates; a leaf that says nothing new is left out.
 
     Args:
         candidates: the candidates.
         chosen: which of them, ascending, each with its parent.
         options: how values are made.
+        step: what 1 stands for in the values, raw units, instead of what the options say.
     """
     kept: list[Kept] = []
     nodes: list[Nodes] = []
@@ -147,7 +166,8 @@ def fit_tree(candidates: Candidates, chosen: Nodes, options: Options) -> FittedT
         above = local
     count = math.inf if candidates.known_root else candidates.count
     root, values = shrunk_means(kept, options.shrinkage, count, candidates.total)
-    base, step = _rounded(candidates.centre + root), _rounded(options.step * candidates.spread)
+    base = _rounded(candidates.centre + root)
+    step = _rounded(options.step * candidates.spread if step is None else step)
     levels = [
         TreeLevel(level.parents, level.tokens, _whole((candidates.centre + value - base), step))
         for level, value in zip(kept, values, strict=True)

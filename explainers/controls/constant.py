@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -48,7 +49,7 @@ class ConstantExplanation:
             number = re.fullmatch(r"always (\S+), whatever the text", text)
             if number is None:
                 raise ValueError("it is not 'always <number>, whatever the text'")
-            return cls(read_number(number[1]))
+            return cls(float(np.float32(read_number(number[1]))))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the number."""

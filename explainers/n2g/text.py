@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby, product
-from math import prod
+from itertools import groupby
 
 from benchmark.graphs.notation import read_places, write_places
 from benchmark.vocabulary import Vocabulary
-from explainers.complete_text import NUMBER, joined, line_named, read_number
+from explainers.complete_text import NUMBER, expanded, joined, line_named, read_number
 from explainers.n2g.settings import LITERAL, LONGEST
 from explainers.n2g.trie import ANY, Path
 
@@ -20,7 +19,6 @@ _FIRST = re.compile(
 )
 # Two spaces stand nowhere in a pattern.
 _BETWEEN = "  "
-MOST_PATHS = 1_000_000
 
 
 def two_digits(part: float) -> float:
@@ -80,10 +78,8 @@ def read_text(text: str, vocabulary: Vocabulary) -> tuple[float, float, str, lis
             places, activation = read_places(pattern, vocabulary), read_number(value)
             if not places[0] or not places[-1]:
                 raise ValueError("a pattern begins and ends with a token")
-            if prod(len(place) or 1 for place in places) > MOST_PATHS - len(paths):
-                raise ValueError(f"there are more than {MOST_PATHS:,} patterns")
             paths += [
                 Path(tokens, (0.0,) * len(tokens), activation, 1)
-                for tokens in product(*(place or (ANY,) for place in reversed(places)))
+                for tokens in expanded(places[::-1], ANY)
             ]
     return maximum, default, LITERAL if numbers["literal"] else LONGEST, paths

@@ -38,11 +38,13 @@ def quality_against_characters(board: Leaderboard) -> Figure:
         board: the leaderboard.
 
     Raises:
-        BenchmarkError: no run has a score and complete texts.
+        BenchmarkError: no run has a score and complete texts, or controls alone have.
     """
     rows = [row for row in board.rows if row.characters is not None]
-    if not rows:
-        raise BenchmarkError("there is nothing to plot: no run has a score and complete texts.")
+    if all(row.control for row in rows):
+        raise BenchmarkError(
+            "there is nothing to plot: no explainer has a score and complete texts."
+        )
     rows = measured(rows)
     with style():
         drawn, axes = figure(PAGE, 4.2)
@@ -79,7 +81,7 @@ def quality_against_characters(board: Leaderboard) -> Figure:
         ends = [_length(row) for row in rows]
         axes.set_xlim(min(ends) / 1.6, max(ends) * 4)
         axes.margins(y=0.15)
-        axes.set_xlabel("characters of an explanation (mean), all of which are shown")
+        axes.set_xlabel("characters of the whole text of an explanation (mean)")
         axes.set_ylabel(axis_name(board.ranked_by))
         finish(drawn, axes, title_of(board))
         put_labels(drawn, axes, labels)

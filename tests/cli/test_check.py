@@ -46,7 +46,7 @@ def test_a_broken_class_of_ones_own(tmp_path, monkeypatch: pytest.MonkeyPatch) -
     assert answer.err == ""
     found = statuses(answer.out)
     assert [name for name, status in found.items() if status == "failed"] == [LAST]
-    assert answer.out.endswith("1 of 16 checks failed: other process\n")
+    assert answer.out.endswith("1 of 17 checks failed: other process\n")
     assert list(tmp_path.iterdir()) == []
 
 

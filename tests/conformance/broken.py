@@ -267,6 +267,132 @@ NeedsWhatIsShown = type("NeedsWhatIsShown", (Sound,), {"explanation_class": Need
 SavesTensors = type("SavesTensors", (Sound,), {"explanation_class": HoldsTensors})
 
 
+# texts that are the whole explanation
+
+
+class InFull(Strengths):
+    """A line for each token, its strength in all digits."""
+
+    text_is_complete = True
+
+    def describe(self):
+        return "\n".join(f"{token} {strength!r}" for token, strength in self.strengths)
+
+    @classmethod
+    def from_text(cls, text, vocabulary):
+        return cls([cls.line(line) for line in text.splitlines()])
+
+    @staticmethod
+    def line(text):
+        try:
+            token, strength = text.split()
+            return int(token), float(strength)
+        except ValueError:
+            raise ValueError(f"'{text}' is no token and its strength.") from None
+
+
+class Long(InFull):
+    """More than one screen, all of which is needed."""
+
+    def describe(self):
+        return f"{super().describe()}{chr(10) * 90}"
+
+    @classmethod
+    def from_text(cls, text, vocabulary):
+        return cls([cls.line(line) for line in text.splitlines() if line])
+
+
+class StrongAlone(InFull):
+    """Says the strongest token alone, and knows that this is not all."""
+
+    @property
+    def text_is_complete(self):
+        return len(self.strengths) == 1
+
+    def describe(self):
+        return f"{self.strengths[0][0]} {self.strengths[0][1]!r}"
+
+
+def in_full(**methods):
+    """A `Sound` explainer whose explanations say that they are complete, with other methods."""
+    kind = type("Other", (InFull,), methods)
+    return type("SaysInFull", (Sound,), {"explanation_class": kind})
+
+
+SoundInFull, LongInFull, SoundInPart = (
+    type("Sound", (Sound,), {"explanation_class": kind}) for kind in (InFull, Long, StrongAlone)
+)
+NeverReadBack = saying(text_is_complete=True)
+SaysAWord = in_full(text_is_complete="no")
+SaysByAMethod = in_full(text_is_complete=lambda self: True)
+CannotSayWhether = in_full(text_is_complete=property(lambda self: {}["whether"]))
+SaysLess = in_full(
+    describe=lambda self: "\n".join(f"{token} {0.999 * at!r}" for token, at in self.strengths)
+)
+SaysHalf = in_full(describe=lambda self: InFull.describe(self).partition("\n")[0])
+ReadsAnything = in_full(
+    from_text=classmethod(
+        lambda cls, text, vocabulary: cls(
+            [cls.line(one) for one in text.splitlines() if one[:1].isdigit()]
+        )
+    )
+)
+IgnoresTheEnd = in_full(
+    from_text=classmethod(
+        lambda cls, text, vocabulary: cls(
+            [cls.line(one) for one in text.partition("\n‹")[0].splitlines()]
+        )
+    )
+)
+
+
+def looking_up(text):
+    if text[0] == "‹":
+        raise KeyError(text[0])
+    return InFull.line(text)
+
+
+BreaksOnNonsense = in_full(line=staticmethod(looking_up))
+CannotReadItself = in_full(line=staticmethod(lambda text: InFull.line(text.replace(".", "?"))))
+ReadsALid = in_full(from_text=classmethod(lambda cls, text, vocabulary: text.splitlines()))
+
+
+def drifting(self):
+    self.times = getattr(self, "times", 0) + 1
+    return InFull.describe(self) + " " * self.times
+
+
+DescribesOtherwiseLater = in_full(describe=drifting)
+
+
+class SaysInHashOrder(InFull):
+    """Saves the same everywhere, and says it in the order of a set of text."""
+
+    def describe(self):
+        return "\n".join({f"{token} {strength!r}" for token, strength in self.strengths})
+
+
+SoundInHashOrder = type("Sound", (Sound,), {"explanation_class": SaysInHashOrder})
+
+
+class KeepsMore(InFull):
+    """Knows its words, which its text does not say."""
+
+    @classmethod
+    def from_text(cls, text, vocabulary):
+        read = super().from_text(text, vocabulary)
+        read.words = "read"
+        return read
+
+
+class JointUsesMore(Sound):
+    explanation_class = KeepsMore
+
+    def simulate_block(self, explanations, tokens):
+        found = super().simulate_block(explanations, tokens)
+        return found + 1 if any(one.words for one in explanations) else found
+
+
 # simulating together
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -111,6 +112,27 @@ BROKEN = [
     ("NeedsWhatIsShown", ["save and load"], "it must do without 'shown'"),
     ("SavesKeys", ["save and load"], "other numbers after saving and loading"),
     ("SavesNoWords", ["save and load"], "describes itself otherwise after loading"),
+    (
+        "NeverReadBack",
+        ["complete text"],
+        "says that its text is complete, but Other has no from_text(text, vocabulary)",
+    ),
+    ("SaysAWord", ["complete text"], "text_is_complete of neuron 0."),
+    ("SaysByAMethod", ["complete text"], "is a method; say True or False, as an attribute"),
+    ("CannotSayWhether", ["complete text"], "cannot be read: KeyError: 'whether'; say True"),
+    ("SaysLess", ["complete text"], "tokens otherwise when its text is read back; describe"),
+    ("SaysHalf", ["complete text"], "tokens otherwise when its text is read back; describe"),
+    ("ReadsAnything", ["complete text"], "accepts a text that says nothing ('‹[ garbled"),
+    ("IgnoresTheEnd", ["complete text"], "accepts a line of nonsense after the text ('‹[ garbl"),
+    (
+        "BreaksOnNonsense",
+        ["complete text"],
+        "raised KeyError: '‹' for a text that says nothing",
+    ),
+    ("CannotReadItself", ["complete text"], "from_text cannot read what describe gave for neuron"),
+    ("ReadsALid", ["complete text"], "from_text gave a list for neuron 0."),
+    ("DescribesOtherwiseLater", ["save and load", "complete text"], "describes itself otherwise"),
+    ("JointUsesMore", ["complete text"], "simulate_block predicts other numbers from explanat"),
     ("AlmostJoint", ["joint simulation"], "simulate_block and simulate of neuron 0."),
     ("CentresTheBatch", ["contexts apart"], "depends on the other contexts of the batch"),
     ("JointCentresTheBatch", ["joint simulation", "contexts apart"], "differ by up to"),
@@ -150,6 +172,35 @@ def test_what_is_broken_is_noticed_and_told(checked, name: str, checks: list[str
     if checks == [FIRST]:
         rest = [result for check, result in results.items() if check != FIRST]
         assert {result.status for result in rest} == {NOT_CHECKED}
+
+
+def test_complete_texts_pass_every_check(checked) -> None:
+    for name, said in (
+        ("SoundInFull", "5 of 5 texts are complete: read back by from_text they simulate the same"),
+        ("LongInFull", "5 of 5 texts are complete"),
+        ("Sound", "no explanation says that its text is complete"),
+    ):
+        results = checked(name)
+        assert {result.status for result in results.values()} == {OK}, failed(results)
+        assert said in results["complete text"].text
+    assert "of 50 lines" in results["description"].text
+    assert "of 50 lines" not in checked("LongInFull")["description"].text
+
+
+def test_texts_that_a_simulator_reads_are_complete_by_nature(checked) -> None:
+    result = checked("SoundInWords", "ReadsWords")["complete text"]
+    assert (result.status, "a simulator predicts from it" in result.text) == (OK, True)
+
+
+def test_one_explainer_may_have_complete_and_incomplete_texts(checked) -> None:
+    results = checked("SoundInPart")
+    assert {result.status for result in results.values()} == {OK}, failed(results)
+    assert re.search(r"[1-4] of 5 texts are complete", results["complete text"].text)
+
+
+def test_a_later_text_in_another_order_is_noticed(checked, monkeypatch) -> None:
+    found = failed(checked("DescribesOtherwiseLater"))
+    assert "gives another text when it is asked again" in found["complete text"]
 
 
 def test_costs_by_name_are_told(checked) -> None:
@@ -241,7 +292,7 @@ def test_another_process_shows_what_hangs_on_the_hash_of_text(setting: Setting) 
     from benchmark.conformance.trial import Trial
 
     found = {}
-    for name in ("Sound", "HashesText"):
+    for name in ("Sound", "HashesText", "SoundInHashOrder"):
         explainer = {"name": name, "_target_": f"tests.conformance.broken.{name}"}
         config = dataclasses.replace(setting.config, explainer=explainer)
         process = OtherProcess(config)
@@ -253,6 +304,7 @@ def test_another_process_shows_what_hangs_on_the_hash_of_text(setting: Setting) 
             process.close()
     assert found["Sound"] == "another process gives the same explanations"
     assert "with another PYTHONHASHSEED, neurons 0." in found["HashesText"]
+    assert "with another PYTHONHASHSEED, neuron" in found["SoundInHashOrder"]
 
 
 def test_nothing_is_left_of_the_watching(checked, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ ON_THE_TRACK = {
     "mean": {},
     "n2g": {},
     "n2g_plus": {},
+    "rules": {"max_characters": 300},
+    "context_tree": {"max_characters": 300},
 }
 """Explainers whose texts are complete, with the options that this needs."""
 ONE_LINE = {("zero", 2), ("mean", 2)}

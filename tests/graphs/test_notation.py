@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.graphs.notation import read_context, read_places, write_context, write_places
+from benchmark.graphs.notation import (
+    read_context,
+    read_contexts,
+    read_places,
+    write_context,
+    write_places,
+)
 from benchmark.vocabulary import START, Vocabulary
 from tests.test_vocabulary import VOCABULARY, Decoder
 
@@ -61,6 +67,14 @@ def test_different_patterns_have_different_texts(data: st.DataObject) -> None:
     first, second = data.draw(patterns(vocabulary)), data.draw(patterns(vocabulary))
     same = write_places(first, vocabulary) == write_places(second, vocabulary)
     assert same == (first == second)
+
+
+@given(st.data())
+def test_contexts_between_bars_are_read_back(data: st.DataObject) -> None:
+    vocabulary = data.draw(vocabularies())
+    contexts = data.draw(st.lists(patterns(vocabulary), min_size=1, max_size=4))
+    text = "|".join(write_context(places, vocabulary) for places in contexts)
+    assert read_contexts(text, vocabulary) == contexts
 
 
 def ids(*texts: str) -> tuple[int, ...]:

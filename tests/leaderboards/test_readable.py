@@ -326,8 +326,8 @@ def test_the_same_runs_give_the_same_picture() -> None:
 def test_the_plot_is_among_the_others_where_there_is_something_to_show() -> None:
     names = [name for name, _ in plots_of([board(crowd())])]
     assert "small-texts-characters" in names
-    alone = board([made_up_run("long")])
-    with pytest.raises(BenchmarkError, match="no run has a score and complete texts"):
+    alone = board([made_up_run("long"), readable_run("zero", 26, control=True)])
+    with pytest.raises(BenchmarkError, match="no explainer has a score and complete"):
         quality_against_characters(alone)
     assert list(plots_of([alone], ["characters"])) == []
 

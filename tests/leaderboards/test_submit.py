@@ -154,12 +154,28 @@ def test_scores_that_do_not_reproduce_are_refused(
 
 def test_a_text_that_is_said_to_be_shorter_is_refused(small: Command, tmp_path: Path) -> None:
     name = "tests.runs.readable.Means"
-    folder = small.finished(f"explainer._target_={name}").folder
+    run = small.finished(f"explainer._target_={name}")
+    folder = Path(shutil.copytree(run.folder, tmp_path / "forged"))
     forge(folder, "cost/characters", lambda _: 9)
     words = ["submit", str(folder), "--to", str(tmp_path / "published"), "--trust", name]
     message = call(*words, "--neurons", "12").message
     assert "does not reproduce: 'cost/characters' of neuron " in message
     assert "is 9 in the submission" in message
+
+
+def test_texts_that_are_not_what_was_simulated_are_refused(small: Command, tmp_path: Path) -> None:
+    """Nobody gets on the track of readable explanations by saying so."""
+    for name, message in (
+        ("Means", ""),
+        ("MeansLess", "is complete, but read back it predicts other numbers."),
+        ("MeansNoText", "cannot be read back: ValueError: line 1, 'always "),
+    ):
+        target = f"tests.runs.readable.{name}"
+        folder = small.finished(f"explainer._target_={target}", "seed=4").folder
+        words = ["submit", str(folder), "--to", str(tmp_path / "published"), "--trust", target]
+        answer = call(*words, "--neurons", "3")
+        assert answer.status == bool(message), answer.err
+        assert message in answer.err
 
 
 def test_intervals_over_documents_that_do_not_reproduce_are_refused(

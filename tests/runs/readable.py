@@ -103,6 +103,21 @@ class DescribesNothing(Constant):
         return None if self.lines > 1 else ""
 
 
+class ReadsLess(Constant):
+    """Reads another number than it says."""
+
+    @staticmethod
+    def number(line):
+        return 0.5 * Constant.number(line)
+
+
+class ReadsNothing(Constant):
+    @staticmethod
+    def number(line):
+        raise ValueError(f"line 1, '{line}', is too much.")
+
+
+MeansLess, MeansNoText = explaining(ReadsLess), explaining(ReadsNothing)
 MeansPartly, MeansIncomplete = explaining(Partly), explaining(Incomplete)
 MeansYes, MeansUnread = explaining(SaysYes), explaining(CannotBeRead)
 MeansUntold, MeansUndescribed = explaining(CannotTell), explaining(CannotDescribe)

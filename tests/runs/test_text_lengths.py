@@ -51,6 +51,20 @@ def test_they_are_those_of_what_describe_returns(means: Run) -> None:
     assert means.scores.table.schema.field("cost/characters").type == "int64"
 
 
+def test_trackers_and_programs_are_given_them_like_other_costs(means: Run) -> None:
+    import benchmark
+    from benchmark.tracking import layer_metrics
+    from benchmark.tracking.tracker import overall_metrics
+
+    of_run = overall_metrics(means.record, means.scores)
+    summary = benchmark.load_run(means.folder).summary
+    for name in ("cost/characters", "cost/lines"):
+        values = means.scores.column(name)
+        assert of_run[name] == summary[name].mean == pytest.approx(values.mean())
+        assert f"{name}/low" not in of_run
+        assert layer_metrics(means.scores, 0)[name] == pytest.approx(values[:6].mean())
+
+
 def test_only_complete_texts_have_them(command: Command) -> None:
     found = lengths(explained_by(command, "MeansPartly"))
     assert [characters is None for characters, _ in found] == [row > 0 for row in BLOCKS]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api.tables import text
 from benchmark.errors import BenchmarkError
-from benchmark.evaluation.text_lines import HEADINGS, LEGEND, line_cells, whole_text
+from benchmark.evaluation.text_lines import HEADINGS, JudgedText, legend_of, line_cells
 from benchmark.token_text import printable, visible_within
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-    from benchmark.interface import Evidence, TextLine
+    from benchmark.interface import Evidence
 
 N_CONTEXTS = 3
 BEFORE, AFTER = 24, 8
@@ -61,26 +61,25 @@ def explanation_html(
     return f"<div>{''.join(parts)}</div>"
 
 
-def text_html(description: str) -> str:
-    """Return the text of an explanation, or why there is none, as HTML."""
-    return f'<pre style="white-space:pre-wrap">{escape(printable(description))}</pre>'
-
-
-def complete_html(description: str, lines: Sequence[TextLine]) -> str:
-    """Return a complete text as HTML: what each of its lines does, where it says so, beside it."""
-    if not lines:
-        return f"{text_html(description)}<p>{text(whole_text(description))}</p>"
+def text_html(description: str, judged: JudgedText) -> str:
+    """Return the text of an explanation as HTML; beside its lines what each does, where known."""
+    legend = f"<p>{text(legend_of(description, judged))}</p>"
+    if not judged.lines:
+        return f"{plain_html(description)}{legend}"
     rows = [
         f'<tr><td style="{LINE}">{text(line.text)}</td>'
         + "".join(f"<td>{text(cell)}</td>" for cell in line_cells(line))
         + "</tr>"
-        for line in lines
+        for line in judged.lines
     ]
     head = "".join(f"<th>{text(heading)}</th>" for heading in ("line", *HEADINGS))
-    return (
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        f"<p>{text(whole_text(description))} {text(LEGEND)}</p>"
-    )
+    body = "".join(rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{legend}"
+
+
+def plain_html(description: str) -> str:
+    """Return lines of text, such as why there is no explanation, as HTML."""
+    return f'<pre style="white-space:pre-wrap">{escape(printable(description))}</pre>'
 
 
 def _contexts(

@@ -249,17 +249,14 @@ class NeuronExplanation(SavedExplanation):
         return one_line(f"{record.explainer.name} on {record.subject.name} {self.name}: {text}")
 
     def _repr_html_(self) -> str:
-        from benchmark.api.contexts import complete_html, explanation_html, text_html
+        from benchmark.api.contexts import explanation_html, plain_html, text_html
         from benchmark.evaluation.text_lines import judged_text
 
         try:
             description = self.describe()
-            judged = judged_text(self._checked(), description)
-            shown = text_html(description)
-            if judged.complete:
-                shown = complete_html(description, judged.lines)
+            shown = text_html(description, judged_text(self._checked(), description))
         except BenchmarkError as error:
-            shown = text_html(str(error))
+            shown = plain_html(str(error))
         # A simulator may cost money, which looking at an explanation must not.
         silent = self.error or self.run.record.simulator is not None
         simulate = None if silent else self.simulate

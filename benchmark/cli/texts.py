@@ -67,7 +67,7 @@ def print_text(reopened: ReopenedRun, explanation: Explanation, neuron: str) -> 
     Raises:
         BenchmarkError: it cannot describe itself.
     """
-    from benchmark.evaluation.text_lines import LEGEND, judged_text, whole_text
+    from benchmark.evaluation.text_lines import judged_text, legend_of
 
     text = reopened.describe(explanation, neuron)
     judged = judged_text(explanation, text)
@@ -82,10 +82,8 @@ def print_text(reopened: ReopenedRun, explanation: Explanation, neuron: str) -> 
     if remarks:
         sys.stdout.write("\n")
         say(f"{remarks}\n", indent=4)
-    if judged.complete:
-        sys.stdout.write("\n")
-        legend = [whole_text(text), *([LEGEND] if judged.lines else [])]
-        say(f"{textwrap.fill(' '.join(legend), 100)}\n")
+    sys.stdout.write("\n")
+    say(f"{textwrap.fill(legend_of(text, judged), 100)}\n")
 
 
 def _print_lines(lines: Sequence[TextLine]) -> None:

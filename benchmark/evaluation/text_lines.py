@@ -18,19 +18,24 @@ from benchmark.plugins.isolation import isolated, reason_of
 from benchmark.token_text import counted
 
 HEADINGS = ("variance", "precision", "per 1,000")
-LEGEND = (
+STATISTICS = (
     "variance: the part of the neuron's variance that is lost without the line; precision: of the "
     "tokens on which it says something, the part on which the neuron fires; per 1,000: on how many "
     "of a thousand tokens it says something."
 )
 
+NOTATION = {
+    "‹": "‹ › holds the current token",
+    "|": "| separates alternatives",
+    "…": "… is any one token",
+    "~": "~8 puts what stands before it anywhere in the 8 tokens before",
+    "↺": "↺ asks that the current token occurred before",
+    "·": "· is a space",
+    "↵": "↵ is a line end",
+}
+"""Marks in patterns of tokens, and what they mean."""
+
 Value = TypeVar("Value")
-
-
-def whole_text(text: str) -> str:
-    """Return the sentence that a text is the whole explanation, with its size."""
-    size = f"{counted(len(text.splitlines()), 'line')}, {counted(len(text), 'character')}"
-    return f"This text is the whole explanation: {size}."
 
 
 def line_cells(line: TextLine) -> list[str]:
@@ -52,6 +57,17 @@ class JudgedText:
     complete: bool
     lines: tuple[TextLine, ...] = ()
     problem: str = ""
+
+
+def legend_of(text: str, judged: JudgedText) -> str:
+    """Return what a person should know who reads a text: what is in it, its marks and columns."""
+    if not judged.complete:
+        return "A summary: what predicts holds more than this text."
+    size = f"{counted(len(text.splitlines()), 'line')}, {counted(len(text), 'character')}"
+    legend = f"This text is the whole explanation: {size}."
+    if "‹" in text:
+        legend += f" {'; '.join(means for mark, means in NOTATION.items() if mark in text)}."
+    return f"{legend} {STATISTICS}" if judged.lines else legend
 
 
 def judged_text(explanation: Explanation, text: str) -> JudgedText:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.evaluation.text_lines import HEADINGS, LEGEND, whole_text
+from benchmark.evaluation.text_lines import HEADINGS
 from benchmark.evidence import DEAD_MEANS
 from benchmark.results.columns import HEADLINE, NOVEL, score_column
 from leaderboards.site.groups import Group, Method
@@ -72,7 +72,6 @@ def neuron_page(
         effects=_effects(group, data, text_of),
         texts=_texts(methods, data),
         line_headings=HEADINGS,
-        line_legend=LEGEND,
         methods=views,
         sets=score_sets(all_columns(method.run for method in methods)),
     )
@@ -138,7 +137,6 @@ def _texts(methods: Sequence[Method], data: NeuronData) -> list[dict[str, Any]]:
                     "r": r,
                     "novel": novel,
                     "of": text,
-                    "size": whole_text(text.text),
                     "marks": method.slug in data.decided,
                 },
             )

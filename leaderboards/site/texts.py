@@ -12,7 +12,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from benchmark.errors import BenchmarkError, named
-from benchmark.evaluation.text_lines import deciding_lines, judged_text
+from benchmark.evaluation.text_lines import (
+    JudgedText,
+    deciding_lines,
+    judged_text,
+    legend_of,
+)
 from benchmark.interface import Explanation, OffersLines, TextLine
 from benchmark.plugins.isolation import contained
 from leaderboards.site.reductions import Windows, take_windows
@@ -29,14 +34,28 @@ class ShownText:
     Attributes:
         text: what it says, or why it cannot.
         remarks: what it says besides; empty for one that says nothing.
-        complete: whether the text is the whole explanation.
-        lines: its lines with what each does; empty where it does not say.
+        judged: whether it is the whole explanation, and what its lines do; None where it says
+            nothing.
     """
 
     text: str
     remarks: str
-    complete: bool
-    lines: tuple[TextLine, ...]
+    judged: JudgedText | None
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the text is the whole explanation."""
+        return self.judged is not None and self.judged.complete
+
+    @property
+    def lines(self) -> tuple[TextLine, ...]:
+        """Return its lines with what each does; empty where it does not say."""
+        return () if self.judged is None else self.judged.lines
+
+    @property
+    def legend(self) -> str:
+        """Return what a person should know who reads it."""
+        return "" if self.judged is None else legend_of(self.text, self.judged)
 
 
 def shown_text(explanation: Explanation) -> ShownText:
@@ -46,11 +65,11 @@ def shown_text(explanation: Explanation) -> ShownText:
         with contained():
             text = str(explanation.describe())
     except Exception as error:
-        return ShownText(f"({CANNOT}: {named(error)})", remarks, False, ())
+        return ShownText(f"({CANNOT}: {named(error)})", remarks, None)
     judged = judged_text(explanation, text)
     if judged.problem:
         logger.warning("a text is shown without what its lines do: %s", judged.problem)
-    return ShownText(text, remarks, judged.complete, judged.lines)
+    return ShownText(text, remarks, judged)
 
 
 def decided_windows(

@@ -138,12 +138,13 @@ def test_a_complete_text_is_shown_first_with_what_its_lines_do(
     assert rows[0][1:] == ["-", "-", "-"]
     assert all(re.fullmatch(r"-?[\d.]+ %", cell) for row in rows[1:] for cell in row[1:3])
     size = f"{len(rows)} lines, {len(text)} characters"
-    assert f"This text is the whole explanation: {size}. variance: " in Tags(page).text
+    assert f"This text is the whole explanation: {size}. ‹ › holds" in Tags(page).text
+    assert "variance: the part of" in Tags(page).text
     assert page.index("whole explanation") < page.index("Top activating examples")
     monkeypatch.setattr(Lined, "lines", lambda self: 1 / 0)
     without = Tags(explanation._repr_html_())
     assert text in without.text
-    assert f"{size}." in without.text
+    assert f"{size}. ‹ › holds" in without.text
     assert "variance" not in without.text
 
 

@@ -66,7 +66,7 @@ def test_each_line_stands_behind_what_it_does(run: Run) -> None:
             assert matches == f"{line.matches:.2f}"
     text = explanation.describe()
     legend = " ".join(rows[len(lines) :])
-    assert f"{WHOLE}: {len(lines)} lines, {len(text)} characters. variance: " in legend
+    assert f"{WHOLE}: {len(lines)} lines, {len(text)} characters. ‹ › holds the cur" in legend
     assert legend.count("precision: of the tokens on which it says something") == 1
 
 
@@ -120,6 +120,7 @@ def test_a_text_that_is_not_complete_does_not_say_so(shared: Command, run: Run) 
     lookup = next(folder for folder in shared.folders() if "token_lookup" in folder.parts)
     answer = call("show", str(lookup), name, *QUIET)
     assert WHOLE not in answer.out
+    assert "\nA summary: what predicts holds more than this text.\n" in answer.out
     assert WHOLE in call("show", str(lookup.parents[1] / "n2g"), name, *QUIET).out
 
 

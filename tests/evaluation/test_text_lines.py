@@ -8,12 +8,14 @@ import torch
 
 from benchmark import BenchmarkError, OffersLines, TextLine, Vocabulary, load_subject
 from benchmark.evaluation.text_lines import (
+    NOTATION,
+    STATISTICS,
     JudgedText,
     deciding_lines,
     judged_text,
+    legend_of,
     line_cells,
     lines_of,
-    whole_text,
 )
 from tests.lined import Lined
 
@@ -97,7 +99,18 @@ def test_numbers_are_written_for_a_person():
     assert line_cells(TextLine("x")) == ["-", "-", "-"]
     assert line_cells(TextLine("x", 0.41234, 1.0, 0.0077)) == ["41.2 %", "100.0 %", "0.01"]
     assert line_cells(TextLine("x", -0.0001, 0.0, 12)) == ["0.0 %", "0.0 %", "12.00"]
-    assert whole_text("a\nb") == "This text is the whole explanation: 2 lines, 3 characters."
+
+
+def test_a_legend_says_what_is_to_be_seen():
+    complete = "This text is the whole explanation: "
+    assert legend_of("a\nb", JudgedText(True)) == f"{complete}2 lines, 3 characters."
+    assert legend_of("a|b", JudgedText(True)) == f"{complete}1 line, 3 characters."
+    assert legend_of("5 ‹a|b›", JudgedText(True)) == (
+        f"{complete}1 line, 7 characters. ‹ › holds the current token; | separates alternatives."
+    )
+    every = legend_of("5 x~8…↺‹·a|↵›", JudgedText(True, (TextLine("x"),)))
+    assert every.endswith(f"{'; '.join(NOTATION.values())}. {STATISTICS}")
+    assert legend_of("‹a›", JudgedText(False)).startswith("A summary: ")
 
 
 def test_every_token_is_decided_by_a_line():

@@ -4,7 +4,6 @@
 report.lines = (() => {
   const box = document.getElementById("explanation");
   const articles = box ? [...box.querySelectorAll(".text")] : [];
-  const about = document.getElementById("about-lines");
   const status = document.getElementById("marked");
   let data, article, rows = [], kept = null, over = null;
 
@@ -64,7 +63,6 @@ report.lines = (() => {
     for (const one of articles) one.hidden = one.dataset.text !== slug;
     article = articles.find((one) => one.dataset.text === slug);
     rows = buttonRows(article);
-    if (about) about.hidden = !article.querySelector("tr[data-line]");
     for (const choice of box.querySelectorAll("#texts input")) choice.checked = choice.value === slug;
     release();
     const read = document.querySelector(".token.read");

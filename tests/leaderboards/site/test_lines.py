@@ -77,8 +77,9 @@ def test_the_best_complete_text_with_lines_stands_first(visit: Open, of_lines: O
     length = sum(len(line.text) + 1 for line in of_lines.lines) - 1
     note = page.locator("#t-linedtokens .note").inner_text()
     size = f"{len(of_lines.lines)} lines, {length} characters"
-    assert note == f"This text is the whole explanation: {size}."
-    assert page.locator("#about-lines").inner_text().count("precision: of the tokens") == 1
+    assert note.startswith(f"This text is the whole explanation: {size}. ‹ › holds the current")
+    assert note.count("precision: of the tokens") == 1
+    assert "marks the tokens that it decides" in note
     top = "one => one.getBoundingClientRect().top"
     assert page.locator("#explanation").evaluate(top) < page.locator("#exemplars").evaluate(top)
     assert page.locator("#explanation").evaluate(top) < page.locator("#h-scores").evaluate(top)
@@ -174,7 +175,7 @@ def test_marks_go_with_the_text_that_they_belong_to(visit: Open, of_lines: OfLin
     page.locator("#texts input[value=n2g]").check()
     assert page.locator("#t-n2g").is_visible()
     assert page.locator(".text:visible").count() == 1
-    assert page.locator("#about-lines").is_hidden()
+    assert "marks the tokens" not in page.locator("#explanation").inner_text()
     assert of_lines.marked(None, page)
     assert page.evaluate(TOLD) == []
     page.locator("#m-linedtokens a[href='#t-linedtokens']").click()

@@ -71,19 +71,23 @@ def windows(k: int, length: int = 100, seed: int = 0) -> Windows:
 
 def test_a_text_with_its_lines() -> None:
     one = Repeats()
-    assert shown_text(one) == ShownText(
-        "line 0\nline 1\nline 2\nline 3", "made by hand", True, tuple(one.lines())
-    )
+    shown = shown_text(one)
+    assert (shown.text, shown.remarks) == ("line 0\nline 1\nline 2\nline 3", "made by hand")
+    assert shown.complete
+    assert shown.lines == tuple(one.lines())
+    assert "4 lines, 27 characters" in shown.legend
 
 
 def test_what_cannot_be_said_breaks_no_page(caplog: pytest.LogCaptureFixture) -> None:
     says = "EndsProgramError: SystemExit: 3 (it would have ended the program)"
-    expected = ShownText(f"(it cannot be described: {says})", "made by hand", False, ())
+    expected = ShownText(f"(it cannot be described: {says})", "made by hand", None)
     assert shown_text(Silent()) == expected
+    assert (expected.complete, expected.lines, expected.legend) == (False, (), "")
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
         shown = shown_text(NoLines())
-    assert shown == ShownText(NoLines().describe(), "made by hand", True, ())
+    assert shown.text == NoLines().describe()
+    assert (shown.complete, shown.lines) == (True, ())
     assert "a text is shown without what its lines do: " in caplog.text
 
 
@@ -105,7 +109,7 @@ def test_a_token_is_decided_within_its_whole_context() -> None:
 
 def test_lines_that_cannot_be_told_mark_nothing(caplog: pytest.LogCaptureFixture) -> None:
     one = Wrong()
-    texts = {SLUG: shown_text(one), "other": ShownText("text", "", False, ())}
+    texts = {SLUG: shown_text(one), "other": ShownText("text", "", None)}
     with caplog.at_level(logging.WARNING):
         assert decided_windows({SLUG: one, "other": one}, texts, [windows(2)]) == {}
     assert "mark no tokens" in caplog.text

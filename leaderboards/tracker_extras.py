@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 
 from benchmark.errors import BenchmarkError
-from benchmark.evaluation.reopen import config_of
+from benchmark.evaluation.reopen import ReopenedRun, config_of
 from benchmark.results import Run
-from benchmark.results.columns import HEADLINE, UNIFORM
+from benchmark.results.columns import CHARACTERS, HEADLINE, UNIFORM, cost_column
 from benchmark.tracking import Extras, ExtraTable
 from leaderboards.formats.separated import records_of
 from leaderboards.page import page_of
@@ -22,15 +23,17 @@ from leaderboards.result_folders import Results, read_results
 from leaderboards.submission import place_of_run
 
 TABLES = ("leaderboard", "layers", "tracks")
+TEXTS = "texts"
 BEST, WORST = "spectrum_best", "spectrum_worst"
 
 
 def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
-    """Return tables `leaderboard`, `layers` and `tracks`, and the plots under `plots/<name>`.
+    """Return tables `leaderboard`, `layers`, `tracks` and `texts`, and plots as `plots/<name>`.
 
     The leaderboard is that of all comparable runs beside the run: of the same subject and corpus in
     its folder of results. `plots/spectrum_best` and `plots/spectrum_worst` are the spectra of the
-    run's best and worst neuron; they are left out where the subject is not available.
+    run's best and worst neuron; they are left out where the subject is not available. `texts` has
+    the texts of the run that are whole explanations; it is left out where there is none.
     """
     runs = _beside(run)
     page = page_of(Results(runs, [], []))
@@ -43,7 +46,7 @@ def extras_of(run: Run, trust: Collection[str] = ()) -> Extras:
             for name in PLOTS:
                 for _, figure in plots_of([board], [name]):
                     pictures[f"plots/{name}"] = encoded(figure, "png")
-    return Extras(tables, {**pictures, **_spectra(run, trust)})
+    return Extras({**tables, **_texts(run, trust)}, {**pictures, **_spectra(run, trust)})
 
 
 def _beside(run: Run) -> list[Run]:
@@ -60,6 +63,25 @@ def _beside(run: Run) -> list[Run]:
 def _table(records: list[Mapping[str, object]]) -> ExtraTable:
     columns = list(dict.fromkeys(name for record in records for name in record))
     return ExtraTable(columns, [[record.get(name) for name in columns] for record in records])
+
+
+def _texts(run: Run, trust: Collection[str]) -> dict[str, ExtraTable]:
+    """Return the complete texts of the run, that of the neuron predicted best first."""
+    rows = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    reopened = ReopenedRun(run, trust)
+    texts: list[tuple[Any, ...]] = []
+    try:
+        for saved in run.explanations():
+            row = rows[saved.layer, saved.neuron]
+            characters = row.get(cost_column(CHARACTERS))
+            explanation = None if characters is None else reopened.explanation(saved)
+            if explanation is not None:
+                text = reopened.describe(explanation, saved.name)
+                texts.append((row.get(HEADLINE) or 0.0, saved.name, characters, text))
+    except BenchmarkError:
+        return {}
+    texts.sort(key=lambda text: -text[0])
+    return {TEXTS: ExtraTable(["r", "neuron", CHARACTERS, "text"], texts)} if texts else {}
 
 
 def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from benchmark.column import SCORE, Column
 from benchmark.config.run_config import MAXIMUM, MEDIAN_EXEMPLAR
@@ -85,6 +85,7 @@ class Renderer:
         )
         self._environment.filters["data"] = lambda value: Markup(json_text(value))
         self._environment.filters["fixed"] = fixed
+        self._environment.filters["breakable"] = breakable
         self._environment.filters["typed"] = typed
         self._version = benchmark_version()
 
@@ -155,6 +156,11 @@ def percent(value: float | None, digits: int = 2) -> str:
         return "0 %"
     scaled = 100 * value
     return f"{scaled:.3g} %" if scaled >= 10 else f"{scaled:.{digits}g} %"
+
+
+def breakable(text: str) -> Markup:
+    """Return a pattern that may be broken behind an alternative."""
+    return escape(text).replace("|", Markup("|<wbr>"))
 
 
 def typed(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.results import load_run
 from benchmark.tracking import Extras
 from leaderboards.tracker_extras import extras_of
@@ -154,6 +155,23 @@ def test_a_run_outside_a_folder_of_results_is_a_leaderboard_of_its_own(
     extras = extras_of(load_run(copy))
     place = list(extras.tables["leaderboard"].columns).index("label")
     assert {row[place] for row in extras.tables["leaderboard"].rows} == {sweep[0].parent.name}
+
+
+def test_texts_that_are_whole_explanations_are_logged(sweep: list[Path], small: Command) -> None:
+    run = small.finished("explainer=n2g")
+    table = extras_of(run).tables["texts"]
+    assert list(table.columns) == ["r", "neuron", "characters", "text"]
+    assert len(table.rows) == len(run.scores)
+    scores = [row[0] for row in table.rows]
+    assert scores == sorted(run.scores.column("uniform/pearson").tolist(), reverse=True)
+    explained = {saved.name: saved for saved in run.explanations()}
+    for _, name, characters, text in table.rows:
+        explanation = ReopenedRun(run).explanation(explained[name])
+        assert explanation is not None
+        assert text == explanation.describe()
+        assert characters == len(text)
+    lookup = next(folder for folder in sweep if folder.parent.name == "token_lookup")
+    assert "texts" not in extras_of(load_run(lookup)).tables
 
 
 def test_a_run_that_cannot_be_read_stops_no_other(

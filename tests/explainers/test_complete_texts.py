@@ -33,6 +33,7 @@ ON_THE_TRACK = {
     "n2g": {},
     "n2g_plus": {},
     "context_tree": {"max_characters": 300},
+    "rules": {},
 }
 """Explainers whose texts are complete, with the options that this needs."""
 ONE_LINE = {("zero", 2), ("mean", 2)}

@@ -43,6 +43,7 @@ SLOW = (
     "files/test_hub.py",
     "fuzz",
     "leaderboards/site/test_browser.py",
+    "leaderboards/site/test_lines.py",
     "leaderboards/test_plots.py",
     "leaderboards/test_publish.py",
     "leaderboards/test_published.py",

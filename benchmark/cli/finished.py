@@ -8,12 +8,12 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.analysis.labels import run_labels
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
-from benchmark.results.columns import HEADLINE
+from benchmark.results.columns import CHARACTERS, HEADLINE, cost_column
 from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
 from leaderboards.cells import TEXT_LEGEND, beside_columns, intervals_legend, ranges, score_table
@@ -148,33 +148,64 @@ def print_candidates(runs: Sequence[Run], neuron: tuple[int, int] | None = None)
     """Print the runs that a word means, best first, with their scores and their folders.
 
     Args:
-        runs: the runs.
+        runs: the runs; of a neuron, as `in_reading_order` gives them.
         neuron: whose scores are shown; None for those of the whole run.
     """
     rows = []
     names = run_labels(runs)
     scores = [_score(run, neuron) for run in runs]
-    for at in sorted(range(len(runs)), key=lambda at: -scores[at]):
-        record, score = runs[at].record, scores[at]
+    order = sorted(range(len(runs)), key=lambda at: -scores[at])
+    sizes: list[float | None] = [None] * len(runs)
+    if neuron is not None:
+        order = list(range(len(runs)))
+        sizes = [characters_of(run, neuron) for run in runs]
+    readable = any(size is not None for size in sizes)
+    for at in order:
+        record, score, size = runs[at].record, scores[at], sizes[at]
         shown = "-" if score == -math.inf else f"{score:.3f}"
         place = shown_path(runs[at].folder)
-        rows.append([names[at], record.subject.name, record.corpus.name, place, shown])
+        row = [names[at], record.subject.name, record.corpus.name, place, shown]
+        rows.append([*row, *(["-" if size is None else f"{size:,.0f}"] if readable else [])])
     of = "" if neuron is None else f" of neuron {neuron[0]}.{neuron[1]}"
     print_rows(
-        ["explainer", "subject", "corpus", "run", "r"],
+        ["explainer", "subject", "corpus", "run", "r", *(["characters"] if readable else [])],
         rows,
         f"{len(runs)} explanations{of}" if neuron else f"{len(runs)} runs",
         text_columns=4,
         least=("corpus", "subject"),
         folded=(),
     )
-    say(f"r: Pearson correlation{of} with the true activations on uniformly drawn contexts.\n")
+    whole = "; characters: of a text that is the whole explanation" if readable else ""
+    correlation = (
+        f"r: Pearson correlation{of} with the true activations on uniformly drawn contexts"
+    )
+    say(f"{textwrap.fill(f'{correlation}{whole}.', 100)}\n")
     if neuron is not None:
-        best = max(
-            range(len(runs)), key=lambda at: (not runs[at].record.explainer.control, scores[at])
-        )
-        where = shown_path(runs[best].folder)
+        where = shown_path(runs[0].folder)
         sys.stdout.write(f"more:  python -m benchmark show {where} {neuron[0]}.{neuron[1]}\n")
+
+
+def in_reading_order(runs: Sequence[Run], neuron: tuple[int, int]) -> list[Run]:
+    """Return runs by what a person reads first of a neuron: complete texts, the best one first.
+
+    Then come other explanations by score, and controls.
+    """
+
+    def place(run: Run) -> tuple[bool, bool, float]:
+        complete = characters_of(run, neuron) is not None
+        return run.record.explainer.control, not complete, -_score(run, neuron)
+
+    return sorted(runs, key=place)
+
+
+def _row(run: Run, neuron: tuple[int, int]) -> Mapping[str, Any]:
+    return run.scores.rows()[run.scores.neurons().index(neuron)]
+
+
+def characters_of(run: Run, neuron: tuple[int, int]) -> float | None:
+    """Return the length of a text that is the whole explanation; None of any other."""
+    value = _row(run, neuron).get(cost_column(CHARACTERS))
+    return None if value is None else float(value)
 
 
 def _score(run: Run, neuron: tuple[int, int] | None = None) -> float:
@@ -182,8 +213,7 @@ def _score(run: Run, neuron: tuple[int, int] | None = None) -> float:
     if neuron is None:
         found = run.record.metric(HEADLINE)
         return -math.inf if found is None or found.mean is None else found.mean
-    place = run.scores.neurons().index(neuron)
-    value = run.scores.rows()[place].get(HEADLINE)
+    value = _row(run, neuron).get(HEADLINE)
     return -math.inf if value is None else float(value)
 
 

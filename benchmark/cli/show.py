@@ -113,9 +113,7 @@ def command(words: Sequence[str]) -> int:
     neuron = parse_neuron(name)
     runs = find_candidates(given.run, neuron)
     if len(runs) > 1:
-        from benchmark.cli.finished import print_candidates
-
-        print_candidates(runs, neuron)
+        _show_all(runs, neuron, given.trust)
         if drawing:
             raise BenchmarkError(
                 f"a graph is of one run: '{given.run}' means {len(runs)}, listed above."
@@ -123,6 +121,16 @@ def command(words: Sequence[str]) -> int:
         return 0
     _show_one(runs[0], neuron, given)
     return 0
+
+
+def _show_all(runs: Sequence[Run], neuron: tuple[int, int], trust: Sequence[str]) -> None:
+    """Print the best complete text about a neuron, then a table of all explanations."""
+    from benchmark.cli.finished import in_reading_order, print_candidates
+    from benchmark.cli.texts import print_first_text
+
+    ordered = in_reading_order(runs, neuron)
+    print_first_text(ordered, neuron, trust)
+    print_candidates(ordered, neuron)
 
 
 def _show_one(run: Run, neuron: tuple[int, int], given: Namespace) -> None:
@@ -251,6 +259,7 @@ def show_neuron(
     """
     from benchmark.cli.scorer_tables import print_neuron_scorers
     from benchmark.cli.support import LEGEND, correlation_rows, positives_rows
+    from benchmark.cli.texts import print_heading, print_text
     from benchmark.evaluation.reopen import ReopenedRun
     from benchmark.results.columns import group_of, metric_of, score_column
     from benchmark.terminal.table import print_rows, say
@@ -258,10 +267,7 @@ def show_neuron(
 
     saved = run.explanation(layer, neuron)
     record = run.record
-    sys.stdout.write(
-        f"neuron {layer}.{neuron} of {one_line(record.subject.name)}, "
-        f"explained by {one_line(record.explainer.name)}\n"
-    )
+    print_heading(run, saved.name)
     if neuron in record.neurons.named_dead.get(layer, []):
         from benchmark.evidence import DEAD_MEANS
 
@@ -271,13 +277,7 @@ def show_neuron(
     if explanation is None:
         sys.stdout.write(f"failed: {one_line(saved.error)}\n")
     else:
-        description = reopened.describe(explanation, saved.name)
-        sys.stdout.write("\n")
-        say(f"{description}\n", indent=4)
-        remarks = reopened.remarks(explanation, saved.name)
-        if remarks:
-            sys.stdout.write("\n")
-            say(f"{remarks}\n", indent=4)
+        print_text(reopened, explanation, saved.name)
     subject = None
     if given.contexts and not given.no_contexts:
         from benchmark.cli.contexts import print_contexts

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from explainers.rules.features import Family
+from explainers.rules.matching import SOMEWHERE
 from explainers.rules.observations import HALVES, Observations
 
 # What a pattern removes of the squared error although the shorter one in it is known counts whole,
@@ -17,9 +18,10 @@ from explainers.rules.observations import HALVES, Observations
 ALONE = 0.25
 # Characters of a line beside its tokens, on average.
 AROUND = 3
-# Of patterns that are no n-grams: those that match at more than this part of all positions, or
-# less often than this, are not looked at, and of each shape at most this part of the candidates is.
-OFTENEST, SELDOMEST, OF_A_SHAPE = 0.02, 6, 0.125
+# Of patterns that are no n-grams, those that match less often are not looked at, nor those of
+# tokens somewhere before that match at more than this part of all positions; and of each shape at
+# most this part of the candidates is.
+SELDOMEST, OFTENEST, OF_A_SHAPE = 6, 0.02, 0.125
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def choose_candidates(
         if not family.is_ngram:
             quota = max(1, int(most * OF_A_SHAPE))
             often = torch.bincount(family.features, minlength=family.size)
-            kept = (often >= SELDOMEST) & (often <= OFTENEST * seen.n_text)
+            kept = often >= SELDOMEST
+            if family.shape[0] == SOMEWHERE:
+                kept &= often <= OFTENEST * seen.n_text
             looked_at = kept.nonzero()[:, 0]
             family = family.select(looked_at)
         counts, sums = _statistics(family, seen)

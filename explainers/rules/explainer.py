@@ -15,14 +15,13 @@ from benchmark.interface import EXEMPLARS_AND_SAMPLE, Evidence, Failure, Subject
 from benchmark.vocabulary import Vocabulary
 from explainers.evidence_option import checked_evidence, chosen_sample
 from explainers.rules.candidates import choose_candidates
-from explainers.rules.explanation import RulesExplanation, simulate_together
+from explainers.rules.explanation import RulesExplanation, Seen, simulate_together
 from explainers.rules.features import find_families
 from explainers.rules.growth import grow
-from explainers.rules.lines import Line, fitting, lines_of, ordered, pattern_costs
+from explainers.rules.lines import Line, fitting, judged, lines_of, pattern_costs
 from explainers.rules.observations import Observations, observe
 from explainers.rules.regression import regression
 from explainers.rules.rule import MOST
-from explainers.rules.text import first_line
 
 # Neurons whose equations are in memory at once.
 AT_ONCE = 64
@@ -31,8 +30,8 @@ LEAST_CHARACTERS = 60
 PER_CHARACTER, FEWEST, MOST_CANDIDATES = 0.6, 200, 1500
 # Part of the sample's positions that lie below the floor.
 BELOW_FLOOR = 0.001
-# Characters of the line above the rules, about.
-FIRST_LINE = 31
+# Characters of the line above the rules, at most.
+FIRST_LINE = len("% of -1.234e-05; else -99.9; floor -99.9")
 
 
 class Rules:
@@ -115,7 +114,7 @@ class Rules:
             values[..., ~finite] = 0
         scale = _scales(evidence, finite)
         elsewhere = seen.centre
-        lines: list[list[Line]] = [[] for _ in finite]
+        lines: list[list[tuple[Line, Seen]]] = [[] for _ in finite]
         families = find_families(seen.tokens, seen.text, self.depth)
         if families:
             lengths = _lengths(vocabulary, int(seen.tokens.max()))
@@ -125,27 +124,25 @@ class Rules:
             costs = pattern_costs(families, candidates, lengths)
             room = self.max_characters - FIRST_LINE
             grown = grow(equations, costs, scale, room, self.shrinkage)
+            fitted = [
+                fitting(of_neuron, room, vocabulary)
+                for of_neuron in lines_of(grown, families, candidates)
+            ]
             fires = _fires(seen, evidence.firing_threshold.cpu())
-            lines = lines_of(grown, families, candidates, equations, seen, fires)
-            elsewhere = seen.centre + grown.elsewhere
+            lines, beside = judged(fitted, scale, families, candidates, equations, seen, fires)
+            elsewhere = seen.centre + beside
         parts = (1000 * torch.stack([elsewhere, _lowest(seen)], 1) / scale[:, None]).round()
         parts = parts.long().clamp(-MOST, MOST)
-        return [
-            self._explanation(maximum, base, min(base, low), of_neuron, vocabulary)
-            if known
-            else Failure("the evidence has activations that are not finite")
-            for known, maximum, (base, low), of_neuron in zip(
-                finite.tolist(), scale.tolist(), parts.tolist(), lines, strict=True
-            )
-        ]
-
-    def _explanation(
-        self, maximum: float, base: int, low: int, lines: Sequence[Line], vocabulary: Vocabulary
-    ) -> RulesExplanation:
-        room = self.max_characters - len(first_line(maximum, base, low))
-        shown = ordered(fitting(lines, room, vocabulary))
-        rules, seen = [line.rule() for line in shown], [line.seen for line in shown]
-        return RulesExplanation.made(maximum, base, low, rules, vocabulary, seen)
+        answers: list[RulesExplanation | Failure] = []
+        for row, (base, low) in enumerate(parts.tolist()):
+            if not finite[row]:
+                answers.append(Failure("the evidence has activations that are not finite"))
+                continue
+            rules = [line.rule() for line, _ in lines[row]]
+            numbers = float(scale[row]), base, min(base, low)
+            told = [each for _, each in lines[row]]
+            answers.append(RulesExplanation.made(*numbers, rules, vocabulary, told))
+        return answers
 
 
 def _finite(evidence: Evidence) -> Bool[Tensor, " n"]:

@@ -18,7 +18,7 @@ OF_A_LINE = 6
 # Characters that an alternative needs beside its token.
 OF_AN_ALTERNATIVE = 1
 # A pattern is worth its characters if it removes this part of the squared deviation.
-LEAST = 1e-6
+LEAST = 1e-5
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,11 @@ class Grown:
         line: the line that each candidate is on, -1 for none, `[n, k]`.
         order: when it was taken, `[n, k]`.
         values: the value of each line, thousandths of the largest activation, `[n, lines]`.
-        lost: the squared error that would be added without each line, raw units, `[n, lines]`.
-        elsewhere: what the values are added to, raw units less the centre, `[n]`.
     """
 
     line: Int[Tensor, "n k"]
     order: Int[Tensor, "n k"]
     values: Int[Tensor, "n lines"]
-    lost: Float[Tensor, "n lines"]
-    elsewhere: Float[Tensor, " n"]
 
 
 def grow(
@@ -211,18 +207,8 @@ class _State:
 
     def grown(self) -> Grown:
         """Return what was taken."""
-        n, lines = self.values.shape
-        where = torch.where(self.line == NONE, lines, self.line)
-        own = torch.cat([self.columns.sum(0), torch.zeros(*self.line.shape, 1)], 2)
-
-        def by_line(numbers: Float[Tensor, "n k"]) -> Float[Tensor, "n lines"]:
-            return torch.zeros(n, lines + 1).scatter_add_(1, where, numbers)[:, :lines]
-
-        squares = by_line(own.gather(2, where[..., None])[..., 0])
-        lost = 2 * self.values * by_line(self.rest.sum(0)) + self.values.square() * squares
-        elsewhere = self.equations.mean - (by_line(self.equations.share) * self.values).sum(1)
         parts = (1000 * self.values / self.scale[:, None]).round().long()
-        return Grown(self.line, self.order, parts, lost, elsewhere)
+        return Grown(self.line, self.order, parts)
 
     def _make_room(self, lines: int) -> None:
         more = lines - self.values.shape[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.vocabulary import Vocabulary
@@ -29,18 +29,18 @@ class Line:
     Attributes:
         value: thousandths of the largest activation.
         places: the token at each place, none where any can stand, of each pattern.
+        candidates: which candidate of the neuron each pattern is.
         taken: when each was taken.
         within: as in `Rule`.
         again: as in `Rule`.
-        seen: what the line does in the evidence; see `RulesExplanation`.
     """
 
     value: int
     places: tuple[tuple[int | None, ...], ...]
+    candidates: tuple[int, ...]
     taken: tuple[int, ...]
     within: int
     again: bool
-    seen: Seen
 
     def rule(self) -> Rule:
         """Return the rule: at each place the tokens of all patterns, the first taken first."""
@@ -52,7 +52,8 @@ class Line:
 
     def without_last(self) -> Line:
         """Return the line without the pattern that was taken last."""
-        return replace(self, places=self.places[:-1], taken=self.taken[:-1])
+        shorter = {name: getattr(self, name)[:-1] for name in ("places", "candidates", "taken")}
+        return replace(self, **shorter)
 
 
 def pattern_costs(
@@ -98,48 +99,22 @@ def pattern_costs(
     )
 
 
-def lines_of(
-    grown: Grown,
-    families: Sequence[Family],
-    candidates: Candidates,
-    equations: Regression,
-    seen: Observations,
-    fires: Bool[Tensor, "positions n"],
-) -> list[list[Line]]:
-    """Return the lines of each neuron, with what they do in the evidence.
-
-    Args:
-        grown: the patterns that were taken.
-        families: all patterns.
-        candidates: those that rules were chosen from.
-        equations: for the variance.
-        seen: the evidence.
-        fires: where each neuron fires, at the positions that precision is counted on.
-    """
-    matched, firing = _counted(grown, families, candidates, seen, fires)
-    positions = _positions(seen)
-    members: list[dict[int, list[tuple[int, Family, int]]]] = [{} for _ in positions]
+def lines_of(grown: Grown, families: Sequence[Family], candidates: Candidates) -> list[list[Line]]:
+    """Return the lines of each neuron, those with a value."""
+    members: list[dict[int, list[tuple[int, int]]]] = [{} for _ in grown.values]
     neurons, taken = (grown.line != NONE).nonzero(as_tuple=True)
-    order = grown.order[neurons, taken]
-    by_time = order.argsort(stable=True)
-    columns = (neurons, grown.line, candidates.family, candidates.feature, order)
-    rows = [
-        column[by_time] if column.ndim == 1 else column[neurons, taken][by_time]
-        for column in columns
-    ]
-    for neuron, line, family, feature, time in zip(*(row.tolist() for row in rows), strict=True):
-        members[neuron].setdefault(line, []).append((time, families[family], feature))
+    times = grown.order[neurons, taken]
+    for at in times.argsort(stable=True).tolist():
+        neuron, candidate = int(neurons[at]), int(taken[at])
+        line = int(grown.line[neuron, candidate])
+        members[neuron].setdefault(line, []).append((candidate, int(times[at])))
     return [
         [
             _line(
-                patterns,
                 int(grown.values[neuron, line]),
-                _seen(
-                    float(grown.lost[neuron, line] / equations.deviation[neuron].clamp_min(1e-30)),
-                    float(matched[neuron, line]),
-                    float(firing[neuron, line]),
-                    positions[neuron],
-                ),
+                patterns,
+                families[int(candidates.family[neuron, patterns[0][0]])],
+                [int(candidates.feature[neuron, candidate]) for candidate, _ in patterns],
             )
             for line, patterns in of_neuron.items()
             if grown.values[neuron, line]
@@ -168,36 +143,90 @@ def fitting(lines: Sequence[Line], room: int, vocabulary: Vocabulary) -> list[Li
     return kept
 
 
-def ordered(lines: Sequence[Line]) -> list[Line]:
+def ordered(lines: Sequence[tuple[Line, Seen]]) -> list[tuple[Line, Seen]]:
     """Return what raises the activation first, then the exceptions, each by variance explained."""
-    return sorted(lines, key=lambda line: (line.value < 0, -line.seen[0], line.taken))
+    return sorted(lines, key=lambda line: (line[0].value < 0, -line[1][0], line[0].taken))
 
 
-def _line(patterns: Sequence[tuple[int, Family, int]], value: int, seen: Seen) -> Line:
-    kind, distances = patterns[0][1].shape
+def judged(
+    lines: Sequence[Sequence[Line]],
+    scale: Float[Tensor, " n"],
+    families: Sequence[Family],
+    candidates: Candidates,
+    equations: Regression,
+    seen: Observations,
+    fires: Bool[Tensor, "positions n"],
+) -> tuple[list[list[tuple[Line, Seen]]], Float[Tensor, " n"]]:
+    """Return the lines in the order of the text with what they do in the evidence.
+
+    Args:
+        lines: of each neuron.
+        scale: the largest activations, raw units.
+        families: all patterns.
+        candidates: those that rules were chosen from.
+        equations: for the variance.
+        seen: the evidence.
+        fires: where each neuron fires, at the positions that precision is counted on.
+
+    Returns:
+        The lines, and what their values are added to, raw units less the centre, `[n]`.
+    """
+    most = max(map(len, lines), default=0)
+    line_of = torch.full(candidates.family.shape, most)
+    values = torch.zeros(len(lines), most + 1)
+    for neuron, of_neuron in enumerate(lines):
+        for number, line in enumerate(of_neuron):
+            line_of[neuron, list(line.candidates)] = number
+            values[neuron, number] = line.value
+    values *= scale[:, None] / 1000
+    value = values.gather(1, line_of)
+    elsewhere = equations.mean - (equations.share * value).sum(1)
+    products = equations.products.sum(0)
+    rest = equations.targets.sum(0) - (products @ value[..., None])[..., 0]
+    in_line = torch.nn.functional.one_hot(line_of, most + 1).float()
+    columns = products @ in_line
+    by_line = in_line.transpose(1, 2)
+    squares = (in_line * columns).sum(1)
+    lost = 2 * values * (by_line @ rest[..., None])[..., 0] + values.square() * squares
+    variance = (lost / equations.deviation.clamp_min(1e-30)[:, None]).tolist()
+    matched, firing = _counted(line_of, most, families, candidates, seen, fires)
+    positions = _positions(seen)
+    return [
+        ordered(
+            [
+                (line, _seen(variance[at][number], matched[at][number], firing[at][number], total))
+                for number, line in enumerate(of_neuron)
+            ]
+        )
+        for at, (of_neuron, total) in enumerate(zip(lines, positions, strict=True))
+    ], elsewhere
+
+
+def _line(
+    value: int, taken: Sequence[tuple[int, int]], family: Family, features: Sequence[int]
+) -> Line:
+    kind, distances = family.shape
     places = []
-    for _, family, feature in patterns:
-        ids = family.tokens[feature].tolist()
+    for ids in family.tokens[torch.tensor(features)].tolist():
         by_distance = dict(zip(distances, ids, strict=True))
         steps = [by_distance.get(at) for at in range(distances[0], -1, -1)]
         places.append(tuple(ids if kind == SOMEWHERE else steps))
     return Line(
         max(-MOST, min(MOST, value)),
         tuple(places),
-        tuple(time for time, *_ in patterns),
+        tuple(candidate for candidate, _ in taken),
+        tuple(time for _, time in taken),
         distances[0] if kind == SOMEWHERE else 0,
         kind == AGAIN,
-        seen,
     )
 
 
 def _positions(seen: Observations) -> list[int]:
     """Return how many tokens of text lines are counted on for each neuron."""
-    text = seen.text.reshape(-1)
     if seen.has_sample:
-        return [int(text[: seen.n_sampled].sum())] * len(seen.centre)
-    of_context = seen.text.sum(1).float()
-    return (of_context @ seen.owned.float()).long().tolist()
+        return [int(seen.text.reshape(-1)[: seen.n_sampled].sum())] * len(seen.centre)
+    found: list[int] = (seen.text.sum(1).float() @ seen.owned.float()).long().tolist()
+    return found
 
 
 def _seen(variance: float, matched: float, firing: float, positions: int) -> Seen:
@@ -206,32 +235,32 @@ def _seen(variance: float, matched: float, firing: float, positions: int) -> See
 
 
 def _counted(
-    grown: Grown,
+    line_of: Int[Tensor, "n k"],
+    lines: int,
     families: Sequence[Family],
     candidates: Candidates,
     seen: Observations,
     fires: Bool[Tensor, "positions n"],
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[list[list[float]], list[list[float]]]:
     """Return at how many positions each line matches, and at how many of them the neuron fires."""
-    n, lines = grown.values.shape
     patterns = distinct_patterns(families, candidates)
-    line_of = np.full(patterns.place.shape, NONE)
-    np.put_along_axis(line_of, patterns.column, grown.line.numpy(), axis=1)
-    used = (line_of != NONE).any(0)
+    of_pattern = np.full(patterns.place.shape, lines)
+    np.put_along_axis(of_pattern, patterns.column, line_of.numpy(), axis=1)
     places, columns = matches_of(families, patterns)
-    places, columns = places[used[columns]], columns[used[columns]]
-    if seen.has_sample:
-        kept = places < seen.n_sampled
-        places, columns = places[kept], columns[kept]
-    else:
+    used = (of_pattern != lines).any(0)[columns]
+    used &= (places < seen.n_sampled) == seen.has_sample
+    places, columns = places[used], columns[used]
+    if not seen.has_sample:
         places = places - seen.n_sampled
-    matched, firing = np.zeros((n, lines)), np.zeros((n, lines))
-    owned, firing_at = seen.owned.numpy(), fires.numpy()
+    n = len(of_pattern)
+    matched, firing = np.zeros((n, lines + 1)), np.zeros((n, lines + 1))
+    owned, fires_at = seen.owned.numpy(), fires.numpy()
     for neuron in range(n):
-        line = line_of[neuron, columns]
-        mine = line != NONE
+        line = of_pattern[neuron, columns]
+        mine = line != lines
         if not seen.has_sample:
             mine &= owned[places // seen.tokens.shape[1], neuron]
-        matched[neuron] = np.bincount(line[mine], minlength=lines)
-        firing[neuron] = np.bincount(line[mine], firing_at[places[mine], neuron], minlength=lines)
-    return matched, firing
+        line, place = line[mine], places[mine]
+        matched[neuron] = np.bincount(line, minlength=lines + 1)
+        firing[neuron] = np.bincount(line, fires_at[place, neuron], minlength=lines + 1)
+    return matched.tolist(), firing.tolist()

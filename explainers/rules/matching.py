@@ -92,7 +92,7 @@ def _literals(rules: Sequence[Rule]) -> tuple[Ids, Integers]:
     width = len(wanted[0][0])
     tokens = np.array([each for patterns in wanted for each in patterns], dtype=np.int64)
     owners = np.repeat(np.arange(len(rules)), [len(patterns) for patterns in wanted])
-    return tokens.reshape(-1, width), owners
+    return tokens.reshape(len(owners), width), owners
 
 
 def _found(tokens: Ids, distances: Sequence[int], wanted: Ids) -> tuple[Integers, Integers]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from benchmark.graphs.notation import Place, read_context, read_places, write_context, write_places
 from benchmark.graphs.writing import GAP
@@ -15,6 +16,8 @@ AGAIN = "↺"
 WITHIN = "~"
 """Before a number of tokens: what stands before it is somewhere in as many tokens."""
 
+MOST_PATTERNS = 100_000
+"""Patterns without alternatives that one rule may stand for."""
 MOST = 9999
 """The largest value, in thousandths of the neuron's largest activation."""
 
@@ -50,6 +53,8 @@ class Rule:
             raise ValueError("a pattern begins with a token")
         if any(min(place, default=0) < 0 or len(set(place)) < len(place) for place in self.places):
             raise ValueError("the tokens of a place are distinct ids")
+        if prod(len(place) or 1 for place in self.places) > MOST_PATTERNS:
+            raise ValueError(f"a rule stands for more than {MOST_PATTERNS:,} patterns")
 
 
 def write_value(value: int) -> str:

@@ -39,6 +39,7 @@ from leaderboards.site.reductions import (
     worst_misses,
 )
 from leaderboards.site.similar import Neighbour, similar_neurons
+from leaderboards.site.texts import ShownText, decided_windows, shown_text
 from leaderboards.site.tokens import Effects, FiredToken, effects_of, fired_tokens
 
 MISSES = 5
@@ -100,7 +101,19 @@ class Statistics:
 
 @dataclass(frozen=True)
 class NeuronData:
-    """All that the page of a neuron shows but its neighbours."""
+    """All that the page of a neuron shows but its neighbours.
+
+    Attributes:
+        key: its layer and number.
+        statistics: what it does on its own.
+        exemplars: contexts of the `explain` split.
+        top: its strongest held-out contexts.
+        fired: the tokens that make it fire.
+        effects: on the logits; None where they are not known.
+        methods: what is shown of each method, by slug.
+        texts: the text of each method that has an explanation.
+        decided: of each method whose text has lines, the line that decides each token of `windows`.
+    """
 
     key: Key
     statistics: Statistics
@@ -109,6 +122,13 @@ class NeuronData:
     fired: list[FiredToken]
     effects: Effects | None
     methods: dict[str, Shown]
+    texts: dict[str, ShownText]
+    decided: dict[str, list[Int[Tensor, "k window"]]]
+
+    @property
+    def windows(self) -> list[Windows]:
+        """Return all that is shown of contexts: exemplars, top, and the misses of each method."""
+        return _windows(self.exemplars, self.top, self.methods)
 
 
 class Measured:
@@ -195,14 +215,23 @@ class Measured:
                 threshold=None if never[row] else float(threshold[row]),
                 dead=bool(dead[neuron]),
             )
+            exemplars = own.windows(row, own.exemplars, predicted)
+            top = own.windows(row, own.top, predicted)
+            methods = {slug: of for slug, rows in shown.items() if (of := rows[row]) is not None}
+            explained = {
+                slug: of.explanation for slug, of in methods.items() if of.explanation is not None
+            }
+            texts = {slug: shown_text(one) for slug, one in explained.items()}
             yield NeuronData(
                 (block.layer, neuron),
                 statistics,
-                own.windows(row, own.exemplars, predicted),
-                own.windows(row, own.top, predicted),
+                exemplars,
+                top,
                 fired[row],
                 effects[row] if effects is not None else None,
-                {slug: of for slug, rows in shown.items() if (of := rows[row]) is not None},
+                methods,
+                texts,
+                decided_windows(explained, texts, _windows(exemplars, top, methods)),
             )
 
 
@@ -244,6 +273,11 @@ def _shown(
         )
         for row, one in enumerate(predictions.explanations)
     ]
+
+
+def _windows(exemplars: Windows, top: Windows, methods: Mapping[str, Shown]) -> list[Windows]:
+    misses = ((of.false_positives, of.false_negatives) for of in methods.values())
+    return [exemplars, top, *(miss.windows for both in misses for miss in both)]
 
 
 def _or_none(value: float) -> float | None:

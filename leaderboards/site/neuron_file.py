@@ -37,12 +37,25 @@ def neuron_file(data: NeuronData, text_of: Callable[[int], str]) -> dict[str, An
     """Return the contexts and plots of a neuron for `assets/neuron.js`."""
     tokens = _Tokens(text_of)
     scale = max(data.statistics.maximum, data.statistics.maximum_held_out, 1e-30)
+    exemplars, top, *misses = (_windows(one, tokens, scale) for one in data.windows)
+    windows = [exemplars, top, *misses]
+    # One letter tells the lines of most texts apart.
+    width = {slug: 1 + (len(data.texts[slug].lines) > 64) for slug in data.decided}
+    for slug, decided in data.decided.items():
+        for one, lines in zip(windows, decided, strict=True):
+            one["lines"][slug] = numbers(lines.numpy(), width[slug])
     value: dict[str, Any] = {
         "scale": rounded(scale, 6),
         "threshold": rounded(data.statistics.threshold, 6),
-        "exemplars": _windows(data.exemplars, tokens, scale),
-        "top": _windows(data.top, tokens, scale),
-        "methods": {slug: _method(shown, tokens, scale) for slug, shown in data.methods.items()},
+        "lines": width,
+        "exemplars": exemplars,
+        "top": top,
+        "methods": {
+            slug: _method(shown, positives, negatives, tokens, scale)
+            for (slug, shown), positives, negatives in zip(
+                data.methods.items(), misses[::2], misses[1::2], strict=True
+            )
+        },
     }
     value["tokens"] = tokens.texts()
     return value
@@ -59,10 +72,17 @@ def _windows(windows: Windows, tokens: _Tokens, scale: float) -> dict[str, Any]:
         "predicted": {
             slug: letters(values.numpy(), scale) for slug, values in windows.predicted.items()
         },
+        "lines": {},
     }
 
 
-def _method(shown: Shown, tokens: _Tokens, scale: float) -> dict[str, Any]:
+def _method(
+    shown: Shown,
+    positives: dict[str, Any],
+    negatives: dict[str, Any],
+    tokens: _Tokens,
+    scale: float,
+) -> dict[str, Any]:
     points, spread = shown.points, shown.spectrum
     truth, prediction = points.truth[0].numpy(), points.prediction[0].numpy()
     low = float(min(0.0, truth.min(initial=0), prediction.min(initial=0)))
@@ -82,11 +102,10 @@ def _method(shown: Shown, tokens: _Tokens, scale: float) -> dict[str, Any]:
             "predicted": positions(prediction, low, high),
             "tokens": tokens.encoded(shown.point_tokens),
         },
-        "positives": _miss(shown.false_positives, tokens, scale),
-        "negatives": _miss(shown.false_negatives, tokens, scale),
+        "positives": {**positives, "at": _rounded(shown.false_positives)},
+        "negatives": {**negatives, "at": _rounded(shown.false_negatives)},
     }
 
 
-def _miss(miss: Miss, tokens: _Tokens, scale: float) -> dict[str, Any]:
-    found = _windows(miss.windows, tokens, scale)
-    return {**found, "at": [rounded(value) for value in miss.predicted]}
+def _rounded(miss: Miss) -> list[float | None]:
+    return [rounded(value) for value in miss.predicted]

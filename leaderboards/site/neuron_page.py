@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.errors import named
 from benchmark.evidence import DEAD_MEANS
-from benchmark.interface import Explanation
-from benchmark.plugins.isolation import contained
+from benchmark.results.columns import HEADLINE, NOVEL, score_column
+from benchmark.token_text import counted
 from leaderboards.site.groups import Group, Method
 from leaderboards.site.measure import NeuronData, Shown, Statistics
 from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
@@ -71,6 +70,7 @@ def neuron_page(
             for one in neighbours
         ],
         effects=_effects(group, data, text_of),
+        texts=_texts(methods, data),
         methods=views,
         sets=score_sets(all_columns(method.run for method in methods)),
     )
@@ -107,25 +107,42 @@ def _view(method: Method, shown: Shown, graphs: Mapping[str, str]) -> dict[str, 
         "undefined": shown.undefined,
         "positives": f"{shown.false_positives.count:,}",
         "negatives": f"{shown.false_negatives.count:,}",
-        "description": _said(shown.explanation, "describe"),
-        "remarks": _said(shown.explanation, "remarks"),
         "graph": graphs.get(method.slug),
     }
 
 
-def _said(explanation: Explanation | None, name: str) -> str:
-    """Return what `describe` or `remarks` of an explanation say, or why it cannot.
+def _texts(methods: Sequence[Method], data: NeuronData) -> list[dict[str, Any]]:
+    """Return the texts as the template shows them, in the order in which a person reads them.
 
-    Nothing of one that has no such method: remarks are optional.
+    First are complete texts whose lines are judged, then other complete ones, then the others;
+    among them the one comes first that predicts this neuron best.
     """
-    say = getattr(explanation, name, None)
-    if not callable(say):
-        return ""
-    try:
-        with contained():
-            return str(say())
-    except Exception as error:
-        return f"(it cannot be described: {named(error)})"
+    found = []
+    for method in methods:
+        text = data.texts.get(method.slug)
+        if text is None:
+            continue
+        scores = data.methods[method.slug].scores
+        r, novel = (scores.get(name) for name in (HEADLINE, score_column(NOVEL, "pearson")))
+        value = r.value if r is not None and r.value is not None else -2.0
+        found.append(
+            (
+                (not text.lines, not text.complete, -value),
+                {
+                    "slug": method.slug,
+                    "label": method.label,
+                    "colour": method.colour,
+                    "control": method.control,
+                    "r": r,
+                    "novel": novel,
+                    "of": text,
+                    "n_lines": counted(len(text.text.splitlines()), "line"),
+                    "n_characters": counted(len(text.text), "character"),
+                    "marks": method.slug in data.decided,
+                },
+            )
+        )
+    return [text for _, text in sorted(found, key=lambda one: one[0])]
 
 
 def _statistics(of: Statistics) -> list[tuple[str, str, str]]:

@@ -186,6 +186,7 @@ class Windows:
     """Parts of contexts around an anchor.
 
     Attributes:
+        contexts: token ids of the whole contexts, `[k, ctx]`.
         tokens: token ids, `[k, window]`.
         truth: true activations, raw units, `[k, window]`.
         starts: where each begins in its context.
@@ -193,6 +194,7 @@ class Windows:
         predicted: per method's slug its prediction, `[k, window]`.
     """
 
+    contexts: Int[Tensor, "k ctx"]
     tokens: Int[Tensor, "k window"]
     truth: Float[Tensor, "k window"]
     starts: list[int]
@@ -234,6 +236,7 @@ class OwnContexts:
         starts = self.starts[row, which]
         peaks = self.truth[row, which].gather(1, self.anchors[row, which][:, None])[:, 0]
         return Windows(
+            self.tokens[row, which],
             take_windows(self.tokens[row, which], starts),
             take_windows(self.truth[row, which], starts),
             starts.tolist(),
@@ -256,6 +259,7 @@ def miss_windows(
         context, position = misses.context[row][there], misses.position[row][there]
         starts = window_starts(position, tokens.shape[1])
         windows = Windows(
+            tokens[context],
             take_windows(tokens[context], starts),
             take_windows(truth[row, context], starts),
             starts.tolist(),

@@ -69,10 +69,12 @@ def test_several_runs_are_listed_with_the_scores_of_the_neuron(runs: dict[str, R
         (line,) = [
             line for line in answer.out.splitlines() if line.split()[3:4] == [str(run.folder)]
         ]
-        score = run.scores.rows()[0]["uniform/pearson"]
+        row = run.scores.rows()[0]
+        characters = row["cost/characters"]
         assert line.split() == [
-            *(run.record.explainer.name, "small", "text"),
-            *(str(run.folder), f"{score:.3f}"),
+            *(run.record.explainer.name, "small", "text", str(run.folder)),
+            f"{row['uniform/pearson']:.3f}",
+            "-" if characters is None else f"{characters:.0f}",
         ]
     # The example to see more of is no control.
     assert answer.out.endswith(f"show {runs['token_lookup'].folder} {neuron}\n")

@@ -32,6 +32,7 @@ ON_THE_TRACK = {
     "mean": {},
     "n2g": {},
     "n2g_plus": {},
+    "rules": {"max_characters": 300},
     "context_tree": {"max_characters": 300},
     "rules": {},
 }

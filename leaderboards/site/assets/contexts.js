@@ -72,6 +72,7 @@ report.contexts = (() => {
       const span = report.element("span", { class: truth >= limit && truth > 0 ? "token fires" : "token" });
       const text = spaced(data.tokens[token(windows.tokens, at)]);
       span.append(asText ? report.element("span", { class: "own" }, text) : text);
+      span.place = { windows, at };
       span.reading = { text: data.tokens[token(windows.tokens, at)], truth, predicted };
       if (asText) stack(span, text, predicted, methods);
       paint(span, truth, predicted, asText ? [] : methods, asText ? methods.length : 0);
@@ -123,6 +124,8 @@ report.contexts = (() => {
     readout.replaceChildren(
       report.element("b", {}, text), ` true ≈ ${value(truth)}`,
       ...readout.methods.map((method, place) => `, ${method.label} ≈ ${value(predicted[place])}`));
+    const line = report.lines.tell(span);
+    if (line !== null) readout.append(report.element("span", { class: "line" }, line));
   }
 
   function start() {
@@ -143,5 +146,5 @@ report.contexts = (() => {
     });
   }
 
-  return { show, start, positions, token, spaced };
+  return { show, start, read, number, positions, token, spaced };
 })();

@@ -4,7 +4,7 @@
 (() => {
   const { key, methods } = report.page;
   const data = report.data.neurons[key];
-  const { contexts, plots } = report;
+  const { contexts, lines, plots } = report;
   const boxes = [...document.querySelectorAll("#lanes input[value]")];
   const shown = () => methods.filter((method) =>
     data.methods[method.slug] && boxes.some((box) => box.checked && box.value === method.slug));
@@ -18,6 +18,7 @@
     for (const [place, what] of [["exemplars", "exemplar"], ["top", "context"]]) {
       contexts.show(place, data, data[place], shown(), caption(data[place], what), { asText });
     }
+    lines.mark();
   }
 
   function showMisses(method) {
@@ -55,4 +56,5 @@
     showPlots(method);
     showMisses(method);
   }
+  lines.start(data);
 })();

@@ -14,10 +14,8 @@ import pytest
 from benchmark.results import find_runs
 from explainers.n2g import N2GExplanation
 from tests.command import DEAD, Command, call
-from tests.leaderboards.site.conftest import SAYS_SCRIPT, Site
+from tests.leaderboards.site.conftest import TRUST, Site
 from tests.leaderboards.site.hostile import WORDS
-
-TRUST = ("--trust", SAYS_SCRIPT)
 
 
 class Parsed(HTMLParser):
@@ -48,7 +46,7 @@ def pages(site: Site) -> dict[Path, Parsed]:
 
 def test_it_says_what_it_wrote(site: Site) -> None:
     n_pages = len(list(site.folder.rglob("*.html")))
-    assert f"{n_pages} pages about {len(site.neurons())} neurons and 4 runs" in site.said
+    assert f"{n_pages} pages about {len(site.neurons())} neurons and 5 runs" in site.said
     assert "index.html" in site.said
 
 
@@ -61,7 +59,7 @@ def test_there_is_a_page_for_every_explainer_layer_and_neuron(site: Site) -> Non
         f"{layer}.html" for layer, _ in neurons
     }
     explainers = {path.stem for path in (site / "explainers").iterdir()}
-    assert explainers == {"token_lookup", "n2g", "zero", "saysscript"}
+    assert explainers == {"token_lookup", "n2g", "zero", "saysscript", "linedtokens"}
 
 
 def test_every_link_leads_to_a_file_of_the_report(site: Site, pages: dict[Path, Parsed]) -> None:

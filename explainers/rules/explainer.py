@@ -92,7 +92,7 @@ class Rules:
         """
         sample = chosen_sample(evidence, self.evidence, "rules")
         evidence = replace(evidence, sample=sample)
-        vocabulary = Vocabulary(subject.tokenizer, evidence.bos)
+        vocabulary = Vocabulary.of(subject)
         answers: list[RulesExplanation | Failure] = []
         for start in range(0, evidence.n_neurons, AT_ONCE):
             rows = torch.arange(start, min(start + AT_ONCE, evidence.n_neurons))

@@ -34,7 +34,6 @@ ON_THE_TRACK = {
     "n2g_plus": {},
     "rules": {"max_characters": 300},
     "context_tree": {"max_characters": 300},
-    "rules": {},
 }
 """Explainers whose texts are complete, with the options that this needs."""
 ONE_LINE = {("zero", 2), ("mean", 2)}

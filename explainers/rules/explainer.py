@@ -22,6 +22,7 @@ from explainers.rules.lines import Line, fitting, judged, lines_of, pattern_cost
 from explainers.rules.observations import Observations, observe
 from explainers.rules.regression import regression
 from explainers.rules.rule import MOST
+from explainers.rules.text import first_line
 
 # Neurons whose equations are in memory at once.
 AT_ONCE = 64
@@ -30,8 +31,6 @@ LEAST_CHARACTERS = 60
 PER_CHARACTER, FEWEST, MOST_CANDIDATES = 0.6, 200, 1500
 # Part of the sample's positions that lie below the floor.
 BELOW_FLOOR = 0.001
-# Characters of the line above the rules, at most.
-FIRST_LINE = len("% of -1.234e-05; else -99.9; floor -99.9")
 
 
 class Rules:
@@ -92,7 +91,7 @@ class Rules:
         """
         sample = chosen_sample(evidence, self.evidence, "rules")
         evidence = replace(evidence, sample=sample)
-        vocabulary = Vocabulary(subject.tokenizer, evidence.bos)
+        vocabulary = Vocabulary.of(subject)
         answers: list[RulesExplanation | Failure] = []
         for start in range(0, evidence.n_neurons, AT_ONCE):
             rows = torch.arange(start, min(start + AT_ONCE, evidence.n_neurons))
@@ -113,6 +112,7 @@ class Rules:
         for values in (seen.activations, seen.own, seen.centre):
             values[..., ~finite] = 0
         scale = _scales(evidence, finite)
+        lowest = _parts(_lowest(seen), scale)
         elsewhere = seen.centre
         lines: list[list[tuple[Line, Seen]]] = [[] for _ in finite]
         families = find_families(seen.tokens, seen.text, self.depth)
@@ -122,24 +122,28 @@ class Rules:
             candidates = choose_candidates(families, seen, lengths, most, self.shrinkage)
             equations = regression(families, candidates, seen)
             costs = pattern_costs(families, candidates, lengths)
-            room = self.max_characters - FIRST_LINE
-            grown = grow(equations, costs, scale, room, self.shrinkage)
+            room = [
+                self.max_characters - len(first_line(maximum, -MOST, low))
+                for maximum, low in zip(scale.tolist(), lowest.tolist(), strict=True)
+            ]
+            grown = grow(equations, costs, scale, torch.tensor(room), self.shrinkage)
             fitted = [
-                fitting(of_neuron, room, vocabulary)
-                for of_neuron in lines_of(grown, families, candidates)
+                fitting(of_neuron, characters, vocabulary)
+                for of_neuron, characters in zip(
+                    lines_of(grown, families, candidates), room, strict=True
+                )
             ]
             fires = _fires(seen, evidence.firing_threshold.cpu())
             lines, beside = judged(fitted, scale, families, candidates, equations, seen, fires)
             elsewhere = seen.centre + beside
-        parts = (1000 * torch.stack([elsewhere, _lowest(seen)], 1) / scale[:, None]).round()
-        parts = parts.long().clamp(-MOST, MOST)
+        base = _parts(elsewhere, scale)
         answers: list[RulesExplanation | Failure] = []
-        for row, (base, low) in enumerate(parts.tolist()):
+        for row in range(len(finite)):
             if not finite[row]:
                 answers.append(Failure("the evidence has activations that are not finite"))
                 continue
             rules = [line.rule() for line, _ in lines[row]]
-            numbers = float(scale[row]), base, min(base, low)
+            numbers = float(scale[row]), int(base[row]), min(int(base[row]), int(lowest[row]))
             told = [each for _, each in lines[row]]
             answers.append(RulesExplanation.made(*numbers, rules, vocabulary, told))
         return answers
@@ -168,6 +172,11 @@ def _lowest(seen: Observations) -> Float[Tensor, " n"]:
         return seen.centre
     place = max(1, int(BELOW_FLOOR * len(values)))
     return values.kthvalue(place, dim=0).values + seen.centre
+
+
+def _parts(values: Float[Tensor, " n"], scale: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """Return raw activations as thousandths of the largest ones."""
+    return (1000 * values / scale).round().long().clamp(-MOST, MOST)
 
 
 def _fires(seen: Observations, threshold: Float[Tensor, " n"]) -> Bool[Tensor, "positions n"]:

@@ -56,7 +56,7 @@ def grow(
     equations: Regression,
     costs: Costs,
     scale: Float[Tensor, " n"],
-    budget: int,
+    budget: Int[Tensor, " n"],
     shrinkage: float,
 ) -> Grown:
     """Take patterns greedily by what they explain of the squared error per character.
@@ -72,18 +72,18 @@ def grow(
         equations: the normal equations.
         costs: what patterns cost.
         scale: the largest activation, raw units.
-        budget: characters of all lines together.
+        budget: characters of all lines together, for each neuron.
         shrinkage: positions by which values are drawn to zero.
     """
     state = _State(equations, costs, scale, shrinkage)
-    left = torch.full((len(scale),), float(budget))
+    left = budget.float()
     step = 0
     while True:
         chosen = state.best(left)
         if not bool(chosen.active.any()):
             break
         state.take(chosen, step)
-        left -= torch.where(chosen.active, chosen.cost, 0)
+        left = left - torch.where(chosen.active, chosen.cost, 0)
         step += 1
         if step <= FITTED_ALWAYS or step % FITTED_EVERY == 0:
             state.fit()

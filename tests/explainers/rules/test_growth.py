@@ -114,7 +114,7 @@ def test_growth_is_that_of_the_slow_way(seed: int) -> None:
     _, families, lengths, candidates, equations = prepared(evidence)
     costs = pattern_costs(families, candidates, lengths)
     scale = evidence.max_activation
-    grown = grow(equations, costs, scale, 150, 1.0)
+    grown = grow(equations, costs, scale, torch.full((3,), 150), 1.0)
     for neuron in range(3):
         patterns = [
             slow.pattern_of(families[family], feature)

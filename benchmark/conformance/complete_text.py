@@ -12,7 +12,9 @@ from torch import Tensor
 from benchmark.conformance.answers import described, same_numbers
 from benchmark.conformance.results import WrongError
 from benchmark.conformance.trial import Trial
+from benchmark.errors import BenchmarkError
 from benchmark.evaluation.explain import name_of
+from benchmark.evaluation.text_lines import deciding_lines, lines_of
 from benchmark.interface import Explanation, Program
 from benchmark.plugins.isolation import contained, isolated, reason_of
 from benchmark.vocabulary import Vocabulary
@@ -44,9 +46,11 @@ def reads_back(trial: Trial) -> str:
         )
     for row, one in complete:
         _refuses_nonsense(trial, row, one, vocabulary)
+    judged = sum(_is_judged(trial, row, one, tokens) for row, one in complete)
+    lines = f"; {judged} say what their lines do" if judged else ""
     return (
         f"{len(complete)} of {len(trial.explanations)} texts are complete: read back by from_text "
-        "they simulate the same, and garbled ones are refused"
+        f"they simulate the same, and garbled ones are refused{lines}"
     )
 
 
@@ -143,6 +147,21 @@ def _refuses_nonsense(trial: Trial, row: int, one: Any, vocabulary: Vocabulary) 
             f"{kind}.from_text accepts {what} ('{NONSENSE}', {name}); raise a ValueError that "
             "names the line that cannot be read: who changes a text must not be misled."
         )
+
+
+def _is_judged(trial: Trial, row: int, one: Any, tokens: Tensor) -> bool:
+    """Return whether a text says what its lines do and which one decides a token.
+
+    Raises:
+        WrongError: the lines are not its own, or one that decides is none of them.
+    """
+    try:
+        lines = lines_of(one, described(one))
+        if lines:
+            deciding_lines(one, tokens, len(lines))
+    except BenchmarkError as error:
+        raise WrongError(f"{trial.names([row])}: {error}") from error
+    return bool(lines)
 
 
 def garbled(text: str) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from benchmark.interface import Explained, Failure, Prediction
+from benchmark.interface import Explained, Failure, Prediction, TextLine
 
 
 class Strengths:
@@ -330,6 +330,18 @@ SaysLess = in_full(
     describe=lambda self: "\n".join(f"{token} {0.999 * at!r}" for token, at in self.strengths)
 )
 SaysHalf = in_full(describe=lambda self: InFull.describe(self).partition("\n")[0])
+SaysWhatLinesDo = in_full(
+    lines=lambda self: [TextLine(line) for line in self.describe().splitlines()],
+    deciding_lines=lambda self, tokens: tokens % len(self.strengths),
+)
+LinesOfAnother = in_full(
+    lines=lambda self: [TextLine("another")],
+    deciding_lines=lambda self, tokens: tokens * 0,
+)
+DecidesByNoLine = in_full(
+    lines=SaysWhatLinesDo.explanation_class.lines,
+    deciding_lines=lambda self, tokens: tokens * 0 + len(self.strengths),
+)
 ReadsAnything = in_full(
     from_text=classmethod(
         lambda cls, text, vocabulary: cls(

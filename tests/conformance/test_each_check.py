@@ -122,6 +122,8 @@ BROKEN = [
     ("CannotSayWhether", ["complete text"], "cannot be read: KeyError: 'whether'; say True"),
     ("SaysLess", ["complete text"], "tokens otherwise when its text is read back; describe"),
     ("SaysHalf", ["complete text"], "tokens otherwise when its text is read back; describe"),
+    ("LinesOfAnother", ["complete text"], "offers lines that are not those of its text."),
+    ("DecidesByNoLine", ["complete text"], "names a deciding line that is none of its "),
     ("ReadsAnything", ["complete text"], "accepts a text that says nothing ('‹[ garbled"),
     ("IgnoresTheEnd", ["complete text"], "accepts a line of nonsense after the text ('‹[ garbl"),
     (
@@ -178,6 +180,7 @@ def test_complete_texts_pass_every_check(checked) -> None:
     for name, said in (
         ("SoundInFull", "5 of 5 texts are complete: read back by from_text they simulate the same"),
         ("LongInFull", "5 of 5 texts are complete"),
+        ("SaysWhatLinesDo", "garbled ones are refused; 5 say what their lines do"),
         ("Sound", "no explanation says that its text is complete"),
     ):
         results = checked(name)

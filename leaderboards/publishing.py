@@ -34,14 +34,18 @@ PROJECT = Path(__file__).parents[1]
 PUBLISHED = PROJECT / "leaderboards" / "published"
 SUBJECTS = ("solu-tiny", "gelu-tiny")
 METHODS = (
-    *("context_tree", "token_lookup", "n2g_plus", "max_examples"),
-    *("local_search", "n2g", "fasttext"),
+    *("context_tree", "rules", "token_lookup", "n2g_plus"),
+    *("max_examples", "local_search", "n2g", "fasttext"),
 )
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 BUDGETS = (1024, 4096, 16384, 65536)
+# Displayed characters of complete texts; `rules` has 1000 of them by default.
+CHARACTERS = (300, 600, 1000, 1200, 4000)
+# Neurons whose rules are shown whole: where they stand among all, by r.
+SHOWN_RANKS = {"good": (0.95, 0.85), "middling": (0.55, 0.45), "bad": (0.15, 0.05)}
 # What the methods may see instead of what they see by default.
 OTHER_EVIDENCE = {
-    "exemplars": ("context_tree", "token_lookup", "n2g_plus", "fasttext"),
+    "exemplars": ("context_tree", "rules", "token_lookup", "n2g_plus", "fasttext"),
     "exemplars+sample": ("max_examples", "local_search", "fasttext"),
 }
 CAUSAL = (*METHODS, "oracle", "mean")
@@ -52,10 +56,14 @@ N2G_EFFECTS = ("neurons.per_layer=16",)
 def runs_of(subject: str, results: str) -> list[list[str]]:
     """Return the commands that evaluate all explainers on a subject."""
     here = [f"model={subject}", f"results_dir={results}"]
-    budgets = ",".join(map(str, BUDGETS))
+    budgets, characters = ",".join(map(str, BUDGETS)), ",".join(map(str, CHARACTERS))
     return [
         ["run", "-m", f"explainer={','.join((*METHODS, *CONTROLS))}", *here],
         ["run", "-m", "explainer=context_tree", f"explainer.max_bytes={budgets}", *here],
+        [
+            *("run", "-m", "explainer=rules,context_tree"),
+            *(f"explainer.max_characters={characters}", *here),
+        ],
         *(
             ["run", "-m", f"explainer={','.join(names)}", f"explainer.evidence={evidence}", *here]
             for evidence, names in OTHER_EVIDENCE.items()
@@ -136,7 +144,7 @@ def made_with(run: Run) -> str:
 def default_runs(results: Path, subject: str) -> list[Run]:
     """Return the runs of all explainers with their options as they are by default."""
     runs = [load_run(folder) for folder in find_runs([results / subject])]
-    changed = ("max_bytes", "evidence")
+    changed = ("max_bytes", "max_characters", "evidence")
     defaults = {name: chosen("explainer", name) for name in (*METHODS, *CONTROLS)}
     return [
         run
@@ -183,6 +191,46 @@ def descriptions(runs: Sequence[Run], layer: int, neuron: int) -> str:
         row = run.scores.neurons().index((layer, neuron))
         r = float(run.scores.column(HEADLINE)[row])
         parts.append(f"**{name}**, r on `uniform` {r:.3f}\n\n```text\n{text.rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def whole_texts(run: Run) -> str:
+    """Return the whole explanations of good, middling and bad neurons of a run, as Markdown."""
+    scores = run.scores.column(HEADLINE)
+    order, neurons = np.argsort(scores, kind="stable"), run.scores.neurons()
+    reopened, parts = ReopenedRun(run), []
+    for name, ranks in SHOWN_RANKS.items():
+        for rank in ranks:
+            row = int(order[round(rank * (len(order) - 1))])
+            layer, neuron = neurons[row]
+            explanation = reopened.explanation(run.explanation(layer, neuron))
+            text = "failed" if explanation is None else explanation.describe()
+            title = f"**{layer}.{neuron}**, {name}: r on `uniform` {float(scores[row]):.3f}"
+            parts.append(f"{title}\n\n```text\n{text.rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def of_characters(runs: Sequence[Run], name: str, characters: int) -> Run:
+    """Return the run of an explainer within a number of displayed characters."""
+    (run,) = (
+        run
+        for run in runs
+        if run.record.explainer.name == name
+        and run.record.explainer.options.get("max_characters") == characters
+        and run.record.explainer.evidence == "exemplars+sample"
+    )
+    return run
+
+
+def against_the_tree(folder: Path) -> str:
+    """Return how rules and trees of as many characters differ on the same neurons, as Markdown."""
+    runs = [load_run(found) for found in find_runs([folder])]
+    parts = []
+    for characters in CHARACTERS:
+        pair = [of_characters(runs, name, characters) for name in ("rules", "context_tree")]
+        folders = [str(run.folder.relative_to(PROJECT)) for run in pair]
+        words = ["compare", *folders, "--metrics", "pearson"]
+        parts.append(printed(words, call(words)))
     return "\n\n".join(parts)
 
 
@@ -270,6 +318,11 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
     pictures = PROJECT / "docs" / "images" / "graphs"
     for name, content in graph_page.blocks(n2g, pictures).items():
         fill(PROJECT / "docs" / "graphs.md", name, content)
+    (rules,) = (run for run in defaults if run.record.explainer.name == "rules")
+    page = PROJECT / "docs" / "rules.md"
+    fill(page, "six neurons", whole_texts(rules))
+    for subject in subjects:
+        fill(page, f"against the tree on {subject}", against_the_tree(folder / subject))
     shown = [descriptions(defaults, *neuron) for neuron in neurons_shown(defaults)]
     fill(document, "two neurons", "\n\n".join(shown))
 
@@ -278,7 +331,7 @@ def third_party(results: str, checkpoint: str, texts: str) -> None:
     """Evaluate the explainers on a checkpoint that others trained."""
     options = ["model=local", f"model.source={checkpoint}", "dataset=text"]
     options += [f"dataset.path={texts}", "neurons.per_layer=32"]
-    for words in runs_of("local", results)[:2]:
+    for words in runs_of("local", results)[:3]:
         call([*(word for word in words if not word.startswith("model=")), *options])
     name = Path(checkpoint).name
     words = ["show", f"{results}/{name}/text"]

@@ -75,28 +75,24 @@ def choose_candidates(
         shrinkage: positions that a mean is shrunk to zero by.
     """
     chosen: list[Candidates] = []
-    means: list[Float[Tensor, "features n"]] = []
+    singles: _Means | None = None
+    above: _Means | None = None
     for number, family in enumerate(families):
-        quota, looked_at = most, torch.arange(family.size)
-        if not family.is_ngram:
-            quota = max(1, int(most * OF_A_SHAPE))
-            often = torch.bincount(family.features, minlength=family.size)
-            kept = often >= SELDOMEST
-            if family.shape[0] == SOMEWHERE:
-                kept &= often <= OFTENEST * seen.n_text
-            looked_at = kept.nonzero()[:, 0]
-            family = family.select(looked_at)
-        counts, sums = _statistics(family, seen)
+        looked_at = _looked_at(family, seen)
+        counts, sums = _statistics(family.select(looked_at), seen)
         score = _removed(counts, sums, shrinkage)
-        if family.parents is not None:
-            above = (means[-1] if family.is_ngram else means[0])[family.parents]
-            beyond = _removed(counts, sums - counts * above[:, None], shrinkage)
+        shorter = above if family.is_ngram else singles
+        if family.parents is not None and shorter is not None:
+            mean = shorter.of(family.parents[looked_at])
+            beyond = _removed(counts, sums - counts * mean[:, None], shrinkage)
             score = torch.maximum(beyond, ALONE * score)
         if family.is_ngram:
-            means.append(sums.sum(1) / (counts.sum(1) + shrinkage))
-        characters = lengths[family.tokens].sum(1) + AROUND
+            above = _Means(sums.sum(1) / (counts.sum(1) + shrinkage), looked_at, family.size)
+            singles = singles or above
+        characters = lengths[family.tokens[looked_at]].sum(1) + AROUND
         score = (score / characters[:, None]).clamp_min_(0).T.contiguous()
-        values, best = score.topk(min(quota, family.size), dim=1)
+        quota = most if family.is_ngram else max(1, int(most * OF_A_SHAPE))
+        values, best = score.topk(min(quota, len(looked_at)), dim=1)
         neuron = torch.arange(len(best))[:, None]
         chosen.append(
             Candidates(
@@ -113,6 +109,33 @@ def choose_candidates(
             for name in ("family", "feature", "score", "counts", "sums")
         )
     ).best(most)
+
+
+@dataclass(frozen=True)
+class _Means:
+    """Means of some n-grams of one length: `means[i]` is that of n-gram `features[i]`."""
+
+    means: Float[Tensor, "kept n"]
+    features: Int[Tensor, " kept"]
+    size: int
+
+    def of(self, features: Int[Tensor, " f"]) -> Float[Tensor, "f n"]:
+        """Return the means of some of the n-grams that were kept."""
+        place = torch.zeros(self.size, dtype=torch.long)
+        place[self.features] = torch.arange(len(self.features))
+        return self.means[place[features]]
+
+
+def _looked_at(family: Family, seen: Observations) -> Int[Tensor, " kept"]:
+    """Return the patterns that are in both halves of the documents, and not too seldom there."""
+    slots = family.features * HALVES + seen.half[family.places]
+    often = torch.bincount(slots, minlength=family.size * HALVES).view(-1, HALVES)
+    kept = (often > 0).all(1)
+    if not family.is_ngram:
+        kept &= often.sum(1) >= SELDOMEST
+    if family.shape[0] == SOMEWHERE:
+        kept &= often.sum(1) <= OFTENEST * seen.n_text
+    return kept.nonzero()[:, 0]
 
 
 def _statistics(
@@ -139,5 +162,8 @@ def _removed(
     shrinkage: float,
 ) -> Float[Tensor, "features n"]:
     """Return the squared error that each half's mean removes in the other one."""
-    value = sums.flip(1) / (counts.flip(1) + shrinkage)
-    return (2 * sums * value - counts * value.square()).sum(1)
+    removed = torch.zeros_like(sums[:, 0])
+    for half in range(HALVES):
+        value = sums[:, 1 - half] / (counts[:, 1 - half] + shrinkage)
+        removed += value * (2 * sums[:, half] - counts[:, half] * value)
+    return removed

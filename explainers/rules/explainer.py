@@ -31,6 +31,8 @@ LEAST_CHARACTERS = 60
 PER_CHARACTER, FEWEST, MOST_CANDIDATES = 0.6, 200, 1500
 # Part of the sample's positions that lie below the floor.
 BELOW_FLOOR = 0.001
+# Positions at which that is looked up, about.
+POSITIONS = 1 << 15
 
 
 class Rules:
@@ -170,6 +172,7 @@ def _lowest(seen: Observations) -> Float[Tensor, " n"]:
     values = seen.activations if seen.has_sample else seen.own
     if not len(values):
         return seen.centre
+    values = values[:: max(1, len(values) // POSITIONS)]
     place = max(1, int(BELOW_FLOOR * len(values)))
     return values.kthvalue(place, dim=0).values + seen.centre
 

@@ -113,7 +113,7 @@ class RulesExplanation:
 
     def graph(self) -> NeuronGraph:
         """Return the rules that raise the activation on given tokens, as a neuron graph."""
-        return graph_of(self)
+        return graph_of(self.rules, self.texts, self.bos)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the rules match and add, and under `shown` the text and what was seen."""

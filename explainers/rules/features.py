@@ -24,8 +24,7 @@ class Family:
         shape: the shape.
         tokens: the tokens of each pattern in reading order, `[features, literals]`.
         places: flat positions at which patterns end, `[i]`.
-        features: the pattern that ends at each of them, `[i]`; where a pattern of the family
-            begins with the token and the tokens of another of the family above, see `parents`.
+        features: the pattern that ends at each of them, `[i]`.
         parents: of n-grams, the n-gram without its earliest token, `[features]`; of other
             patterns with a current token, that token's pattern among those of one token; None
             where there is neither.
@@ -49,7 +48,7 @@ class Family:
         return kind == STEPS and distances == tuple(range(len(distances) - 1, -1, -1))
 
     def select(self, features: Int[Tensor, " kept"]) -> Family:
-        """Return the family with some of its patterns, given ascending, numbered anew."""
+        """Return the family with some of its patterns, given ascending, numbered from 0 again."""
         number = torch.full((self.size,), -1)
         number[features] = torch.arange(len(features))
         renumbered = number[self.features]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice, product
-from typing import TYPE_CHECKING
 
 from benchmark.graphs import NeuronGraph, TokenPattern, build_graph
-
-if TYPE_CHECKING:
-    from explainers.rules.explanation import RulesExplanation
+from explainers.rules.rule import Rule
 
 # Patterns without alternatives that one rule may give.
 MOST_PATTERNS = 1000
 
 
-def graph_of(explanation: RulesExplanation) -> NeuronGraph:
+def graph_of(rules: Sequence[Rule], texts: Mapping[int, str], bos: int) -> NeuronGraph:
     """Return the graph of the rules that raise the activation on tokens that they name.
 
     A rule that lowers it is an exception, not a pattern to fire on; one about any token names no
@@ -24,12 +21,11 @@ def graph_of(explanation: RulesExplanation) -> NeuronGraph:
     """
     patterns = [
         TokenPattern(tokens, (1.0,) * len(tokens), min(1.0, rule.value / 1000), 1)
-        for rule in explanation.rules
+        for rule in rules
         if rule.value > 0 and rule.places[-1]
         for tokens in _patterns(rule.places, bool(rule.within))
     ]
-    texts = explanation.texts
-    return build_graph(patterns, lambda token: texts.get(token, f"#{token}"), explanation.bos)
+    return build_graph(patterns, lambda token: texts.get(token, f"#{token}"), bos)
 
 
 def _patterns(places: Sequence[Sequence[int]], apart: bool) -> list[tuple[int | None, ...]]:

@@ -18,7 +18,7 @@ OF_A_LINE = 6
 # Characters that an alternative needs beside its token.
 OF_AN_ALTERNATIVE = 1
 # A pattern is worth its characters if it removes this part of the squared deviation.
-LEAST = 1e-5
+LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def grow(
         shrinkage: positions by which values are drawn to zero.
     """
     state = _State(equations, costs, scale, shrinkage)
+    if not equations.targets.shape[2]:
+        return state.grown()
     left = budget.float()
     step = 0
     while True:

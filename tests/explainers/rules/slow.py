@@ -149,7 +149,7 @@ def grow(patterns, products, targets, costs, scale, budget, shrinkage, deviation
                     worth = (helps.sum() - shrinkage * value**2) / price
                     options.append((worth, price, at, number, place))
         best = max(options, key=lambda option: option[0], default=None)
-        if best is None or best[0] * best[1] <= 1e-5 * deviation:
+        if best is None or best[0] * best[1] <= 1e-6 * deviation:
             break
         _, price, at, number, place = best
         if number is None:

@@ -21,7 +21,7 @@ N_CONTEXTS = 3
 BEFORE, AFTER = 24, 8
 # Readable on a light and on a dark page: shades are laid over whatever is behind them.
 TRUTH, PREDICTION = "230,120,20", "40,120,220"
-LINE = "text-align:left;font-family:monospace;white-space:pre-wrap"
+LINE = "text-align:left;font-family:monospace;white-space:pre-wrap;word-break:break-word"
 STYLE = "font-family:monospace;white-space:pre-wrap;word-break:break-word;line-height:1.7"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from explainers.rules.features import Family
@@ -44,7 +44,7 @@ class Candidates:
 
     def best(self, most: int) -> Candidates:
         """Return the candidates of highest score."""
-        best = self.score.topk(min(most, self.score.shape[1]), dim=1).indices
+        best = _best(self.score, most)
         wide = best[..., None].expand(-1, -1, HALVES)
         return Candidates(
             self.family.gather(1, best),
@@ -90,15 +90,19 @@ def choose_candidates(
             above = _Means(sums.sum(1) / (counts.sum(1) + shrinkage), looked_at, family.size)
             singles = singles or above
         characters = lengths[family.tokens[looked_at]].sum(1) + AROUND
-        score = (score / characters[:, None]).clamp_min_(0).T.contiguous()
-        quota = most if family.is_ngram else max(1, int(most * OF_A_SHAPE))
-        values, best = score.topk(min(quota, len(looked_at)), dim=1)
+        score = (score / characters[:, None]).clamp_min_(0)
+        quota = most
+        if not family.is_ngram:
+            quota = max(1, int(most * OF_A_SHAPE))
+            score[_too_seldom_or_often(family, counts.sum(1), seen)] = 0
+        score = score.T.contiguous()
+        best = _best(score, quota)
         neuron = torch.arange(len(best))[:, None]
         chosen.append(
             Candidates(
                 torch.full_like(best, number),
                 looked_at[best],
-                values,
+                score.gather(1, best),
                 counts[best, :, neuron],
                 sums[best, :, neuron],
             )
@@ -127,15 +131,37 @@ class _Means:
 
 
 def _looked_at(family: Family, seen: Observations) -> Int[Tensor, " kept"]:
-    """Return the patterns that are in both halves of the documents, and not too seldom there."""
+    """Return the patterns that any neuron may have: all others are in one half of the documents
+    alone, or too seldom or too often for every neuron.
+    """
     slots = family.features * HALVES + seen.half[family.places]
     often = torch.bincount(slots, minlength=family.size * HALVES).view(-1, HALVES)
     kept = (often > 0).all(1)
     if not family.is_ngram:
         kept &= often.sum(1) >= SELDOMEST
     if family.shape[0] == SOMEWHERE:
-        kept &= often.sum(1) <= OFTENEST * seen.n_text
+        sampled = family.features[family.places < seen.n_sampled]
+        often_in_sample = torch.bincount(sampled, minlength=family.size)
+        kept &= often_in_sample <= OFTENEST * seen.n_text
     return kept.nonzero()[:, 0]
+
+
+def _too_seldom_or_often(
+    family: Family, counts: Float[Tensor, "features n"], seen: Observations
+) -> Bool[Tensor, "features n"]:
+    """Tell which patterns match too seldom, or too often, in a neuron's own evidence."""
+    one = 1.0 if seen.has_sample else seen.weight
+    found = counts < SELDOMEST * one
+    if family.shape[0] == SOMEWHERE:
+        found |= counts > OFTENEST * seen.totals()
+    return found
+
+
+def _best(scores: Float[Tensor, "n f"], most: int) -> Int[Tensor, "n best"]:
+    """Return the places of the largest scores, of equal ones the first first."""
+    best = scores.topk(min(most, scores.shape[1]), dim=1).indices.sort(dim=1).values
+    order = scores.gather(1, best).argsort(dim=1, descending=True, stable=True)
+    return best.gather(1, order)
 
 
 def _statistics(

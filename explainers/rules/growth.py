@@ -200,12 +200,14 @@ class _State:
         member = torch.zeros(n, self.line.shape[1], lines)
         neuron, candidate = (self.line != NONE).nonzero(as_tuple=True)
         member[neuron, candidate, self.line[neuron, candidate]] = 1.0
-        columns = self.columns.sum(0)
-        system = member.transpose(1, 2) @ columns
-        system += torch.diag_embed(self.shrinkage * self.sizes + (self.sizes == 0))
-        targets = (member.transpose(1, 2) @ self.equations.targets.sum(0)[..., None])[..., 0]
-        self.values = self._rounded(torch.linalg.solve(system.double(), targets.double()).float())
-        self.rest = self.equations.targets - (self.columns @ self.values[None, ..., None])[..., 0]
+        # In double precision, so that a neuron's values do not depend on how many others there are.
+        of_line = member.double().transpose(1, 2)
+        system = of_line @ self.columns.sum(0).double()
+        system += torch.diag_embed(self.shrinkage * self.sizes + (self.sizes == 0)).double()
+        targets = of_line @ self.equations.targets.sum(0).double()[..., None]
+        self.values = self._rounded(torch.linalg.solve(system, targets)[..., 0].float())
+        said = self.columns.double() @ self.values.double()[None, ..., None]
+        self.rest = (self.equations.targets.double() - said[..., 0]).float()
 
     def grown(self) -> Grown:
         """Return what was taken."""

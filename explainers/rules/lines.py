@@ -92,10 +92,12 @@ def pattern_costs(
             tokens[mine, place] = characters[:, place]
             next_number += len(mine)
     column = torch.from_numpy(patterns.column)
+    # What explains nothing of the other half fills up a neuron's candidates and is never taken.
+    useless = candidates.score <= 0
     return Costs(
-        torch.from_numpy(whole).float()[column],
+        torch.from_numpy(whole).float()[column].masked_fill_(useless, torch.inf),
         torch.from_numpy(tokens).float()[column],
-        torch.from_numpy(others)[column],
+        torch.from_numpy(others)[column].masked_fill_(useless[..., None], NONE),
     )
 
 
@@ -179,11 +181,13 @@ def judged(
             line_of[neuron, list(line.candidates)] = number
             values[neuron, number] = line.value
     values *= scale[:, None] / 1000
+    # In double precision, so that a neuron's numbers do not depend on how many others there are.
+    values = values.double()
     value = values.gather(1, line_of)
-    elsewhere = equations.mean - (equations.share * value).sum(1)
-    products = equations.products.sum(0)
+    elsewhere = (equations.mean - (equations.share * value).sum(1)).float()
+    products = equations.products.sum(0).double()
     rest = equations.targets.sum(0) - (products @ value[..., None])[..., 0]
-    in_line = torch.nn.functional.one_hot(line_of, most + 1).float()
+    in_line = torch.nn.functional.one_hot(line_of, most + 1).double()
     columns = products @ in_line
     by_line = in_line.transpose(1, 2)
     squares = (in_line * columns).sum(1)

@@ -61,6 +61,13 @@ class Observations:
         own = self.weight * self.owned.repeat_interleave(length, 0).float()
         return torch.cat([sampled, own]) * self.text.reshape(-1, 1)
 
+    def totals(self) -> Float[Tensor, " n"]:
+        """Return what all positions count together for each neuron."""
+        text = self.text.sum(1)
+        m = len(text) - len(self.owned)
+        own = (text[m:, None] * self.owned).sum(0)
+        return int(text[:m].sum()) + self.weight * own.float()
+
     def deviations(self) -> Float[Tensor, "positions n"]:
         """Return activations less the centre at all positions."""
         return torch.cat([self.activations, self.own])

@@ -159,23 +159,28 @@ def _centred(
     matched = candidates.counts.permute(2, 0, 1).contiguous()
     targets = candidates.sums.permute(2, 0, 1).contiguous()
     weights, deviations = seen.weights(), seen.deviations()
-    squares = (weights * deviations.square()).sum(0)
+    squares = (weights * deviations.square()).double().sum(0).float()
     if not seen.has_sample:
         none = torch.zeros_like(matched[0])
         return Regression(products, targets, none, torch.zeros_like(seen.centre), squares)
-    in_half = torch.stack([seen.half == number for number in range(HALVES)]).float()
-    total, of_all = in_half @ weights, in_half @ (weights * deviations)
+    shape = HALVES, *deviations.shape[1:]
+    # In double precision, so that a neuron's sums do not depend on how many others there are.
+    total = torch.zeros(shape, dtype=torch.double).index_add_(0, seen.half, weights.double())
+    weighted = (weights * deviations).double()
+    of_all = torch.zeros(shape, dtype=torch.double).index_add_(0, seen.half, weighted)
     everything = total.sum(0)
-    share = matched.sum(0) / everything[:, None]
-    mean = of_all.sum(0) / everything
+    share = (matched.sum(0) / everything[:, None]).float()
+    mean = (of_all.sum(0) / everything).float()
+    total, of_all = total.float(), of_all.float()
     for number in range(HALVES):
-        left = torch.stack([-matched[number], -share, share * total[number][:, None]], 2)
-        right = torch.stack([share, matched[number], share], 1)
-        products[number].baddbmm_(left, right)
+        rest = share * total[number][:, None] - matched[number]
+        products[number] -= matched[number][:, :, None] * share[:, None]
+        products[number] += share[:, :, None] * rest[:, None]
     targets = (
         targets
         - share * of_all[:, :, None]
         - matched * mean[:, None]
         + total[:, :, None] * share * mean[:, None]
     )
-    return Regression(products, targets, share, mean, squares - everything * mean.square())
+    deviation = squares - (everything * mean.double().square()).float()
+    return Regression(products, targets, share, mean, deviation)

@@ -10,6 +10,7 @@ from tests.perf.items import (
     memory,
     metrics,
     n2g,
+    rules,
     token_lookup,
     tokenise,
 )
@@ -120,6 +121,20 @@ ITEMS = (
         "simulate 256 context trees, 128k tokens",
         context_tree.simulate_block,
         Target(5),
+        rounds=3,
+    ),
+    Item(
+        "rules",
+        "grow the rules of 256 neurons from 256k tokens",
+        rules.build,
+        Target(30),
+        rounds=3,
+    ),
+    Item(
+        "rules-simulate",
+        "simulate the rules of 256 neurons, 128k tokens",
+        rules.simulate_block,
+        Target(3),
         rounds=3,
     ),
     Item(

@@ -18,7 +18,7 @@ SAMPLED = 2
 
 def build(workload: Workload) -> Comparison:
     """A block of the last layer, from the text of the corpus."""
-    evidence = _evidence(workload)
+    evidence = sampled_evidence(workload)
     activations = evidence.sample.activations if evidence.sample else torch.zeros(0)
     return Comparison(
         measured=lambda: ContextTree().explain(evidence, workload.subject),
@@ -28,7 +28,7 @@ def build(workload: Workload) -> Comparison:
 
 def simulate_block(workload: Workload) -> Comparison:
     """The same trees on other text, as the runner asks for it."""
-    evidence, sizes = _evidence(workload), workload.sizes
+    evidence, sizes = sampled_evidence(workload), workload.sizes
     explainer = ContextTree()
     explanations = explainer.explain(evidence, workload.subject)
     length = workload.context_length
@@ -40,7 +40,7 @@ def simulate_block(workload: Workload) -> Comparison:
     )
 
 
-def _evidence(workload: Workload) -> Evidence:
+def sampled_evidence(workload: Workload) -> Evidence:
     """The last block with a sample of so many tokens."""
     evidence = workload.evidence[-1]
     n_contexts = SAMPLED * workload.sizes.tokens // workload.context_length

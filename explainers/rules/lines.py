@@ -256,15 +256,20 @@ def _counted(
     places, columns = places[used], columns[used]
     if not seen.has_sample:
         places = places - seen.n_sampled
+    # Each match counts for every neuron that has a line with its pattern.
+    pattern, neuron = (lines != of_pattern.T).nonzero()
+    starts = np.searchsorted(pattern, np.arange(of_pattern.shape[1] + 1))
+    users = starts[columns + 1] - starts[columns]
+    first = np.repeat(starts[columns] - (np.cumsum(users) - users), users)
+    neuron = neuron[np.arange(users.sum()) + first]
+    place, column = np.repeat(places, users), np.repeat(columns, users)
+    if not seen.has_sample:
+        own = seen.owned.numpy()[place // seen.tokens.shape[1], neuron]
+        neuron, place, column = neuron[own], place[own], column[own]
     n = len(of_pattern)
-    matched, firing = np.zeros((n, lines + 1)), np.zeros((n, lines + 1))
-    owned, fires_at = seen.owned.numpy(), fires.numpy()
-    for neuron in range(n):
-        line = of_pattern[neuron, columns]
-        mine = line != lines
-        if not seen.has_sample:
-            mine &= owned[places // seen.tokens.shape[1], neuron]
-        line, place = line[mine], places[mine]
-        matched[neuron] = np.bincount(line, minlength=lines + 1)
-        firing[neuron] = np.bincount(line, fires_at[place, neuron], minlength=lines + 1)
+    line = neuron * (lines + 1) + of_pattern[neuron, column]
+    fired = fires.numpy()[place, neuron]
+    size = n * (lines + 1)
+    matched = np.bincount(line, minlength=size).reshape(n, -1)
+    firing = np.bincount(line, fired, minlength=size).reshape(n, -1)
     return matched.tolist(), firing.tolist()

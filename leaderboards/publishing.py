@@ -39,8 +39,10 @@ METHODS = (
 )
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 BUDGETS = (1024, 4096, 16384, 65536)
-# Displayed characters of complete texts; `rules` has 1000 of them by default.
-CHARACTERS = (300, 600, 1000, 1200, 4000)
+# Displayed characters of complete texts; `rules` has 1000 of them by default. Texts of more than a
+# screen take minutes to find, so they are of one subject alone.
+CHARACTERS = {"solu-tiny": (300, 600, 1000, 1200, 4000), "gelu-tiny": (300, 600, 1000, 1200)}
+OF_A_CHECKPOINT = (300, 1000, 4000)
 # Neurons whose rules are shown whole: where they stand among all, by r.
 SHOWN_RANKS = {"good": (0.95, 0.85), "middling": (0.55, 0.45), "bad": (0.15, 0.05)}
 # What the methods may see instead of what they see by default.
@@ -56,7 +58,8 @@ N2G_EFFECTS = ("neurons.per_layer=16",)
 def runs_of(subject: str, results: str) -> list[list[str]]:
     """Return the commands that evaluate all explainers on a subject."""
     here = [f"model={subject}", f"results_dir={results}"]
-    budgets, characters = ",".join(map(str, BUDGETS)), ",".join(map(str, CHARACTERS))
+    budgets = ",".join(map(str, BUDGETS))
+    characters = ",".join(map(str, CHARACTERS.get(subject, OF_A_CHECKPOINT)))
     return [
         ["run", "-m", f"explainer={','.join((*METHODS, *CONTROLS))}", *here],
         ["run", "-m", "explainer=context_tree", f"explainer.max_bytes={budgets}", *here],
@@ -222,11 +225,11 @@ def of_characters(runs: Sequence[Run], name: str, characters: int) -> Run:
     return run
 
 
-def against_the_tree(folder: Path) -> str:
+def against_the_tree(folder: Path, of_each: Sequence[int]) -> str:
     """Return how rules and trees of as many characters differ on the same neurons, as Markdown."""
     runs = [load_run(found) for found in find_runs([folder])]
     parts = []
-    for characters in CHARACTERS:
+    for characters in of_each:
         pair = [of_characters(runs, name, characters) for name in ("rules", "context_tree")]
         folders = [str(run.folder.relative_to(PROJECT)) for run in pair]
         words = ["compare", *folders, "--metrics", "pearson"]
@@ -322,7 +325,11 @@ def write_documents(results: str, subjects: Sequence[str]) -> None:
     page = PROJECT / "docs" / "rules.md"
     fill(page, "six neurons", whole_texts(rules))
     for subject in subjects:
-        fill(page, f"against the tree on {subject}", against_the_tree(folder / subject))
+        fill(
+            page,
+            f"against the tree on {subject}",
+            against_the_tree(folder / subject, CHARACTERS[subject]),
+        )
     shown = [descriptions(defaults, *neuron) for neuron in neurons_shown(defaults)]
     fill(document, "two neurons", "\n\n".join(shown))
 
@@ -336,6 +343,8 @@ def third_party(results: str, checkpoint: str, texts: str) -> None:
     name = Path(checkpoint).name
     words = ["show", f"{results}/{name}/text"]
     fill(PROJECT / "docs" / "results.md", "table of a checkpoint", printed(words, call(words)))
+    pairs = against_the_tree(PROJECT / results / name, OF_A_CHECKPOINT)
+    fill(PROJECT / "docs" / "rules.md", "against the tree on a checkpoint", pairs)
 
 
 if __name__ == "__main__":

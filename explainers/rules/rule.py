@@ -22,7 +22,11 @@ MOST = 9999
 """The largest value, in thousandths of the neuron's largest activation."""
 
 _VALUE = re.compile(r"(?P<minus>-?)(?P<whole>[1-9]\d*|0|)(?:\.(?P<tenth>\d))?")
-_WITHIN = re.compile(rf"(?P<before>.*[^\\]){WITHIN}(?P<length>[1-9]\d{{0,3}})(?P<current>‹.*›)")
+# A backslash and what it stands before are one; a bare mark stands before the number alone.
+_WITHIN = re.compile(
+    rf"(?P<before>(?:\\.|[^\\{WITHIN}])+){WITHIN}(?P<length>[1-9]\d{{0,3}})(?P<current>‹.*›)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.explainers.rules import slow
 from tests.graphs.test_notation import Texts, vocabularies
 
 TOKENS = 6
-PLAIN = Vocabulary(Texts(["<s>", " a", "b", "ab", "c~8", "↺"]), bos=0)
+PLAIN = Vocabulary(Texts(["<s>", " a", "b", "ab", "c~8", "↺", "'\\"]), bos=0)
 
 
 @st.composite
@@ -87,6 +87,8 @@ def test_each_kind_of_rule_has_its_notation() -> None:
         Rule(4, ((0,), (), (a,))): ".4 [start]…‹·a›",
         Rule(100, ((a,), ())): "10 ·a‹…›",
         Rule(10, ((c,), (a,)), within=8): "1 c\\~8~8‹·a›",
+        Rule(10, ((6,), (6,)), within=8): "1 '\\\\~8‹'\\\\›",
+        Rule(10, ((4, 6), (a,)), within=12): "1 [c\\~8|'\\\\]~12‹·a›",
         Rule(10, ((5,),), again=True): "1 ↺‹\\↺›",
         Rule(10, ((),), again=True): "1 ↺‹…›",
     }

@@ -29,10 +29,10 @@ CONTROL_MARKER = "s"
 
 
 def quality_against_characters(board: Leaderboard) -> Figure:
-    """Return one labelled point a run whose texts are whole explanations; controls are grey.
+    """Return one point a run whose texts are whole explanations; controls are grey.
 
-    Runs of one explainer that saw the same are joined by a line; points on the Pareto front are
-    filled and the front is drawn as steps.
+    Runs of one explainer that saw the same are joined by a line, which has one label; points on the
+    Pareto front are filled and the front is drawn as steps.
 
     Args:
         board: the leaderboard.
@@ -51,10 +51,12 @@ def quality_against_characters(board: Leaderboard) -> Figure:
         colour, marker = colours(rows), markers(rows)
         draw_front(axes, [row for row in rows if CHARACTERS in row.fronts], _length)
         labels = []
-        for name, evidence in sorted({(row.explainer, row.evidence) for row in rows}):
+        curves = sorted({(row.explainer, row.evidence) for row in rows})
+        for name, evidence in curves:
             own = [row for row in rows if (row.explainer, row.evidence) == (name, evidence)]
             own.sort(key=_length)
-            if len(own) > 1 and not own[0].control:
+            is_curve = len(own) > 1 and not own[0].control
+            if is_curve:
                 points = [_length(row) for row in own], [row.key.mean for row in own]
                 axes.plot(*points, color=colour[name], linewidth=1.1)
             for row in own:
@@ -74,7 +76,12 @@ def quality_against_characters(board: Leaderboard) -> Figure:
                     markerfacecolor=shade if CHARACTERS in row.fronts else "white",
                     markeredgewidth=1.1,
                 )
-                labels.append(Label(_lines(row.label), at, mean, shade, italic=row.control))
+                if not is_curve:
+                    labels.append(Label(_lines(row.label), at, mean, shade, italic=row.control))
+                elif row is own[-1]:
+                    twice = sum(other == name for other, _ in curves) > 1
+                    text = f"{plain(name)}\n{plain(evidence)}" if twice else plain(name)
+                    labels.append(Label(text, at, mean, shade))
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         # Labels stand to the right of their points where there is room.

@@ -225,16 +225,29 @@ def of_characters(runs: Sequence[Run], name: str, characters: int) -> Run:
     return run
 
 
+_DIFFERENCE = re.compile(
+    r"uniform/pearson +(?P<first>\w+) +\w+ +[°≈]? +(?P<mean>[+-][\d.]+) +(?P<both>\[.*?\]) +"
+    r"(?P<neurons>\[.*?\])"
+)
+
+
 def against_the_tree(folder: Path, of_each: Sequence[int]) -> str:
     """Return how rules and trees of as many characters differ on the same neurons, as Markdown."""
     runs = [load_run(found) for found in find_runs([folder])]
-    parts = []
+    lines = [
+        "| characters | `rules` | `context_tree` | ahead | by | over neurons and documents | "
+        "over neurons |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for characters in of_each:
         pair = [of_characters(runs, name, characters) for name in ("rules", "context_tree")]
         folders = [str(run.folder.relative_to(PROJECT)) for run in pair]
-        words = ["compare", *folders, "--metrics", "pearson"]
-        parts.append(printed(words, call(words)))
-    return "\n\n".join(parts)
+        found = _DIFFERENCE.search(call(["compare", *folders, "--metrics", "pearson"], shown=False))
+        assert found is not None
+        means = [f"{float(run.scores.column(HEADLINE).mean()):.3f}" for run in pair]
+        cells = [f"{characters:,}", *means, f"`{found['first']}`", found["mean"].lstrip("+-")]
+        lines.append(f"| {' | '.join([*cells, found['both'], found['neurons']])} |")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from benchmark.config.run_config import RunConfig
 from benchmark.results import MetricSummary, Run, find_runs, load_run
 from leaderboards.publishing import (
     BUDGETS,
+    CHARACTERS,
     CONTROLS,
     METHODS,
     OTHER_EVIDENCE,
@@ -66,7 +67,7 @@ def test_the_tables_of_all_runs_are_those_of_the_published_ones(
     runs = [load_run(folder) for folder in find_runs([PUBLISHED / subject])]
     assert len(runs) == len((*METHODS, *CONTROLS, *BUDGETS)) + sum(
         map(len, OTHER_EVIDENCE.values())
-    )
+    ) + (2 * len(CHARACTERS[subject]) - 1)  # that of `rules` by default is one of them
     shown = textwrap.indent(printed(runs, capsys), "    ", lambda line: bool(line.strip()))
     assert f"\n{shown}\n" in RESULTS
 
@@ -168,7 +169,11 @@ def test_the_findings_are_those_of_the_published_runs() -> None:
     assert f"1 KB reaches r = {mean(small[0], 'uniform/pearson')}, without a budget" in README
     assert re.search(rf"without a budget \(\d+ KB\) {whole}\.", README)
     causal = dict(
-        re.findall(r"^     (\w+) .* (-?\d\.\d{3}) +[\d,]+  \d\.\d{4} +[\d,]+$", CAUSAL, re.M)
+        re.findall(
+            r"^     (\w+) .* (-?\d\.\d{3}) +[\d,]+  \d\.\d{4} +[\d,]+(?: +[\d,.-]+){2}$",
+            CAUSAL,
+            re.M,
+        )
     )
     examples, lookup = (f"{float(causal[name]):.2f}" for name in ("max_examples", "token_lookup"))
     assert f"(causal score {examples}; `token_lookup` {lookup})" in README
@@ -185,11 +190,17 @@ def test_the_neuron_of_the_readme_is_what_the_command_prints(
     monkeypatch.chdir(tmp_path)
     neuron = re.search(r" (\d+\.\d+) ", match[1])
     assert neuron is not None
-    explain = ["explainer=n2g_plus", f"neurons.list={neuron[1]}", f"cache_dir={tmp_path / 'cache'}"]
+    options = ["explainer=rules", "explainer.max_characters=300"]
+    explain = [*options, f"neurons.list={neuron[1]}", f"cache_dir={tmp_path / 'cache'}"]
     assert call("run", *explain).status == 0
     answer = call(*shlex.split(match[1]))
     assert answer.status == 0, answer.err
     assert answer.out.startswith(textwrap.dedent(match[2]).strip("\n"))
-    scores = by_name("solu-tiny")["n2g_plus"].scores.rows()
+    (run,) = (
+        run
+        for run in map(load_run, find_runs([PUBLISHED / "solu-tiny" / "stdlib" / "rules"]))
+        if run.record.explainer.options["max_characters"] == 300
+    )
+    scores = run.scores.rows()
     (row,) = [row for row in scores if f"{row['layer']}.{row['neuron']}" == neuron[1]]
     assert f"this neuron correlate with r = {row['uniform/pearson']:.2f}." in README

@@ -59,6 +59,6 @@ def test_n2g_recovers_rules_and_beats_the_lookup(texts, tmp_path):
     assert sum(better) > len(RULES) / 2
     # Explanations are read back from the files that the run wrote.
     folder = by_name["n2g"].folder
-    assert "if ‹not›  1.00" in call("show", str(folder), "0.2").out
+    assert "if‹not›  1.00" in call("show", str(folder), "0.2").out
     again = call("score", str(folder))
     assert again.status == 0, again.err

@@ -168,13 +168,9 @@ def test_the_findings_are_those_of_the_published_runs() -> None:
     assert len(small) == 1
     assert f"1 KB reaches r = {mean(small[0], 'uniform/pearson')}, without a budget" in README
     assert re.search(rf"without a budget \(\d+ KB\) {whole}\.", README)
-    causal = dict(
-        re.findall(
-            r"^     (\w+) .* (-?\d\.\d{3}) +[\d,]+  \d\.\d{4} +[\d,]+(?: +[\d,.-]+){2}$",
-            CAUSAL,
-            re.M,
-        )
-    )
+    # The score, subject tokens, seconds, bytes, and characters and lines or '-' for neither.
+    row = r"^     (\w+) .* (-?\d\.\d{3}) +[\d,]+  \d\.\d{4} +[\d,]+(?: +[\d,.-]+){2}$"
+    causal = dict(re.findall(row, CAUSAL, re.M))
     examples, lookup = (f"{float(causal[name]):.2f}" for name in ("max_examples", "token_lookup"))
     assert f"(causal score {examples}; `token_lookup` {lookup})" in README
 

@@ -258,7 +258,7 @@ def _counted(
         places = places - seen.n_sampled
     # Each match counts for every neuron that has a line with its pattern.
     pattern, neuron = (lines != of_pattern.T).nonzero()
-    starts = np.searchsorted(pattern, np.arange(of_pattern.shape[1] + 1))
+    starts = np.searchsorted(pattern, np.arange(len(patterns.family) + 1))
     users = starts[columns + 1] - starts[columns]
     first = np.repeat(starts[columns] - (np.cumsum(users) - users), users)
     neuron = neuron[np.arange(users.sum()) + first]
@@ -270,6 +270,6 @@ def _counted(
     line = neuron * (lines + 1) + of_pattern[neuron, column]
     fired = fires.numpy()[place, neuron]
     size = n * (lines + 1)
-    matched = np.bincount(line, minlength=size).reshape(n, -1)
+    matched = np.bincount(line, minlength=size).astype(float).reshape(n, -1)
     firing = np.bincount(line, fired, minlength=size).reshape(n, -1)
     return matched.tolist(), firing.tolist()

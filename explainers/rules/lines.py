@@ -271,5 +271,5 @@ def _counted(
     fired = fires.numpy()[place, neuron]
     size = n * (lines + 1)
     matched = np.bincount(line, minlength=size).astype(float).reshape(n, -1)
-    firing = np.bincount(line, fired, minlength=size).reshape(n, -1)
+    firing = np.bincount(line, fired, minlength=size).astype(float).reshape(n, -1)
     return matched.tolist(), firing.tolist()

@@ -226,7 +226,7 @@ def of_characters(runs: Sequence[Run], name: str, characters: int) -> Run:
 
 
 _DIFFERENCE = re.compile(
-    r"uniform/pearson +(?P<first>\w+) +\w+ +[°≈]? +(?P<mean>[+-][\d.]+) +(?P<both>\[.*?\]) +"
+    rf"{HEADLINE} +(?P<first>\w+) +\w+ +[°≈]? +(?P<mean>[+-][\d.]+) +(?P<both>\[.*?\]) +"
     r"(?P<neurons>\[.*?\])"
 )
 

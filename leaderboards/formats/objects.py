@@ -54,7 +54,23 @@ def render(page: Page) -> str:
             {"folder": str(one.folder), "reason": one.reason} for one in page.results.unread
         ],
     }
-    return json_text(json.dumps(_short(data), ensure_ascii=False, allow_nan=False, indent=1)) + "\n"
+    return json_text(_written(_short(data))) + "\n"
+
+
+def _written(value: Any, indent: str = "") -> str:
+    """Return a value as JSON: what holds no other object or list is one line, to be short."""
+    if not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, dict):
+        named = [(f"{json.dumps(name, ensure_ascii=False)}: ", one) for name, one in value.items()]
+    else:
+        named = [("", entry) for entry in value]
+    if not any(isinstance(entry, dict | list) for _, entry in named):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    inner = f"{indent} "
+    inside = ",\n".join(f"{inner}{name}{_written(entry, inner)}" for name, entry in named)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n{inside}\n{indent}{closing}"
 
 
 def _board(board: Leaderboard) -> dict[str, Any]:

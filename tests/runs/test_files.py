@@ -1,4 +1,4 @@
-"""What a run leaves on the disk: run.json, explanations.jsonl and scores.parquet."""
+"""`run.json`, `explanations.jsonl` and `scores.parquet`: what a run leaves on the disk."""
 
 from __future__ import annotations
 

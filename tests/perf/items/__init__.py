@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from explainers.context_tree import ContextTree
+from explainers.rules import Rules
 from tests.perf.item import Item, Target
 from tests.perf.items import (
-    context_tree,
     evidence,
     graphs,
     memory,
     metrics,
     n2g,
-    rules,
+    sampled,
     token_lookup,
     tokenise,
 )
@@ -112,28 +115,28 @@ ITEMS = (
     Item(
         "context-tree",
         "grow 256 context trees from 256k tokens",
-        context_tree.build,
+        partial(sampled.build, ContextTree()),
         Target(20),
         rounds=3,
     ),
     Item(
         "context-tree-simulate",
         "simulate 256 context trees, 128k tokens",
-        context_tree.simulate_block,
+        partial(sampled.simulate_block, ContextTree()),
         Target(5),
         rounds=3,
     ),
     Item(
         "rules",
         "grow the rules of 256 neurons from 256k tokens",
-        rules.build,
+        partial(sampled.build, Rules()),
         Target(30),
         rounds=3,
     ),
     Item(
         "rules-simulate",
         "simulate the rules of 256 neurons, 128k tokens",
-        rules.simulate_block,
+        partial(sampled.simulate_block, Rules()),
         Target(3),
         rounds=3,
     ),

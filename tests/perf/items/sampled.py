@@ -1,4 +1,4 @@
-"""Growing and simulating many context trees against one pass over the activations."""
+"""Explaining a block and simulating its explanations against one pass over the activations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 import torch
 
 from benchmark.evaluation.simulate import simulate
-from benchmark.interface import Evidence, Sample
-from explainers.context_tree import ContextTree
+from benchmark.interface import Evidence, Explainer, Sample
 from tests.perf.comparison import Comparison
 from tests.perf.workload import Workload
 
@@ -16,20 +15,19 @@ from tests.perf.workload import Workload
 SAMPLED = 2
 
 
-def build(workload: Workload) -> Comparison:
+def build(explainer: Explainer, workload: Workload) -> Comparison:
     """A block of the last layer, from the text of the corpus."""
     evidence = sampled_evidence(workload)
     activations = evidence.sample.activations if evidence.sample else torch.zeros(0)
     return Comparison(
-        measured=lambda: ContextTree().explain(evidence, workload.subject),
+        measured=lambda: explainer.explain(evidence, workload.subject),
         baseline=lambda: activations.square().sum((0, 1)),
     )
 
 
-def simulate_block(workload: Workload) -> Comparison:
-    """The same trees on other text, as the runner asks for it."""
+def simulate_block(explainer: Explainer, workload: Workload) -> Comparison:
+    """The same explanations on other text, as the runner asks for it."""
     evidence, sizes = sampled_evidence(workload), workload.sizes
-    explainer = ContextTree()
     explanations = explainer.explain(evidence, workload.subject)
     length = workload.context_length
     tokens = workload.corpus.splits["held_out"].tokens[: sizes.tokens // length]

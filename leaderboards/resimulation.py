@@ -106,9 +106,8 @@ def resimulate(
         for line in run.explanations()
         if (line.layer, line.neuron) in set(drawn)
     }
-    whole = blocks_of(run, experiment)
-    blocks = _parts(whole, drawn)
-    experiment.store.prepare_truth(blocks, calibrate=config.calibrated, within=whole)
+    blocks = _parts(blocks_of(run, experiment), drawn)
+    experiment.store.prepare_truth(blocks, calibrate=config.calibrated)
     _check_draw(run, experiment)
     again: dict[tuple[int, int], Mapping[str, Any]] = {}
     vocabulary = Vocabulary.of(experiment.subject)

@@ -183,7 +183,7 @@ class Experiment:
             if not kept:
                 continue
             part = Block(block.index, block.layer, torch.tensor(kept))
-            store.prepare_truth([part], calibrate=self.config.calibrated, within=self._blocks)
+            store.prepare_truth([part], calibrate=self.config.calibrated)
             answers = [given[block.layer, neuron] for neuron in kept]
             scored, _ = score_explanations(self._inner, explainer, part, answers, {})
             rows += scored

@@ -114,14 +114,14 @@ def _contexts(
     """Return contexts by what they are."""
     import torch
 
-    from benchmark.evaluation.reopen import ReopenedRun, blocks_of
+    from benchmark.evaluation.reopen import ReopenedRun
     from benchmark.evaluation.simulate import simulate
     from benchmark.evidence import Block
 
     layer, neuron = saved.layer, saved.neuron
     store, subject = experiment.store, experiment.subject
     one = Block(0, layer, torch.tensor([neuron]))
-    store.prepare_truth([one], within=[b for b in blocks_of(run, experiment) if b.layer == layer])
+    store.prepare_truth([one])
     truth = store.truth(one)
     largest = float(store.profiles([layer])[layer].max_activation[neuron]) or 1.0
     examples = store.explain.tokens[store.exemplar_rows(one)[0, :n]]

@@ -29,6 +29,7 @@ MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
 # What a configuration means that was written before a key existed.
 BEFORE = {"firing_reference": MAXIMUM}
 MLP_NEURONS = "mlp"
+SHARD = 512  # contexts that are captured together
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
 MOST_DOCUMENT_RESAMPLES = 10**4  # all of them are kept of every neuron
@@ -64,6 +65,22 @@ class ContextsConfig:
     uniform: int = 1024
     top: int = 20
     calibrate: int | None = 512
+    shard: int = SHARD
+
+
+@dataclass
+class StorageConfig:
+    """How measured activations are kept on disk.
+
+    Attributes:
+        dtype: their precision; None for the subject's own, which is exact.
+        neurons: how many neurons are kept at once, at least a block of them; None for all. A
+            smaller number takes a pass over the text for each so many, and removes what was
+            measured of them once they are scored.
+    """
+
+    dtype: str | None = None
+    neurons: int | None = None
 
 
 @dataclass
@@ -133,6 +150,7 @@ class RunConfig:
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
     context_length: int = 128
     contexts: ContextsConfig = field(default_factory=ContextsConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     firing_reference: str = MEDIAN_EXEMPLAR
     firing_threshold: float = 0.5
     calibration: str = NO_CALIBRATION
@@ -357,6 +375,8 @@ def _check_names(config: RunConfig) -> None:
             raise BenchmarkError(f"{key} is empty; name a folder, or leave it out.")
     if config.dtype not in DTYPES:
         raise unknown("dtype", config.dtype, DTYPES)
+    if config.storage.dtype is not None and config.storage.dtype not in DTYPES:
+        raise unknown("storage.dtype", config.storage.dtype, DTYPES)
     if config.calibration not in CALIBRATIONS:
         raise unknown("calibration", config.calibration, CALIBRATIONS)
     if config.firing_reference not in FIRING_REFERENCES:
@@ -375,6 +395,8 @@ def _check_ranges(config: RunConfig) -> None:
         "contexts.uniform": (config.contexts.uniform, 1),
         "contexts.top": (config.contexts.top, 1),
         "contexts.calibrate": (config.contexts.calibrate, 1),
+        "contexts.shard": (config.contexts.shard, 1),
+        "storage.neurons": (config.storage.neurons, 1),
         "bootstrap.resamples": (config.bootstrap.resamples, 1),
         "bootstrap.document_resamples": (config.bootstrap.document_resamples, 0),
         "batch_tokens": (config.batch_tokens, 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from benchmark.evidence import (
     EvidenceStore,
     Selection,
     draw_neurons,
+    draw_order,
 )
 from benchmark.files.cache_folder import user_cache_folder
 from benchmark.files.tensor_cache import TensorCache
@@ -33,15 +35,24 @@ if TYPE_CHECKING:
     from benchmark.subject import Subject
 
 
+# Of neurons that are drawn, so many more are captured in the pass that finds out which are dead.
+SPARE_NEURONS = 1.25
+
+
 @dataclass
 class Experiment:
-    """One subject on one corpus with the neurons of a run."""
+    """One subject on one corpus with the neurons of a run.
+
+    Attributes:
+        sampled: whether activations on the sample are wanted; without them none are captured.
+    """
 
     config: RunConfig
     subject: Subject
     corpus: Corpus
     store: EvidenceStore
     layers: list[int]
+    sampled: bool = True
     _selections: list[Selection] | None = field(default=None, repr=False)
 
     def selections(self) -> list[Selection]:
@@ -52,22 +63,43 @@ class Experiment:
 
     def _select(self) -> list[Selection]:
         neurons = self.config.neurons
-        self.store.profiles(self.layers)  # of all layers in one pass
+        kept = self.config.storage.neurons is None and self.sampled
+        # Of all layers in one pass, which also keeps what is likely to be asked for.
+        self.store.profiles(self.layers, keep=self.likely_neurons() if kept else None)
         dead = {layer: self.store.dead_neurons(layer) for layer in self.layers}
         if neurons.list is None:
-            key = f"{self.subject.fingerprint}:{self.corpus.fingerprint}:{neurons.seed}"
+            per_layer = neurons.per_layer
             return [
-                draw_neurons(dead[layer], layer, neurons.per_layer, key) for layer in self.layers
+                draw_neurons(dead[layer], layer, per_layer, self._draw_key) for layer in self.layers
             ]
-        pairs = listed_neurons(neurons.list)
-        return [
-            Selection(
-                layer,
-                torch.tensor([neuron for at, neuron in pairs if at == layer]),
-                dead[layer],
-            )
-            for layer in self.layers
-        ]
+        listed = self.likely_neurons()
+        return [Selection(layer, listed[layer], dead[layer]) for layer in self.layers]
+
+    def likely_neurons(self) -> dict[int, Tensor]:
+        """Return the neurons that a run is about if few of them are dead, ascending.
+
+        Those that are listed; or of each layer the first in the order of the draw, and some more
+        in the place of dead ones.
+        """
+        neurons = self.config.neurons
+        if neurons.list is not None:
+            pairs = listed_neurons(neurons.list)
+            return {
+                layer: torch.tensor([neuron for at, neuron in pairs if at == layer])
+                for layer in self.layers
+            }
+        likely = {}
+        for layer in self.layers:
+            n_units = self.subject.n_units(layer)
+            wanted = n_units if neurons.per_layer is None else neurons.per_layer
+            order = torch.from_numpy(draw_order(n_units, layer, self._draw_key))
+            likely[layer] = order[: math.ceil(SPARE_NEURONS * wanted)].sort().values
+        return likely
+
+    @property
+    def _draw_key(self) -> str:
+        seed = self.config.neurons.seed
+        return f"{self.subject.fingerprint}:{self.corpus.fingerprint}:{seed}"
 
     @functools.cached_property
     def scorers(self) -> list[Scorer]:
@@ -129,6 +161,7 @@ def open_experiment(config: RunConfig) -> Experiment:
         **asdict(config.contexts),
         firing=config.firing_threshold,
         firing_reference=config.firing_reference,
+        storage=config.storage.dtype,
         seed=config.seed,
     )
     store = EvidenceStore(subject, corpus, settings, cache)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import metrics
 from benchmark.column import COUNT, MEAN, MEAN_AND_MEDIAN, Column
-from benchmark.config.run_config import RunConfig
+from benchmark.config.run_config import SHARD, RunConfig
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import evidence_of
 from benchmark.evaluation.simulators import is_own
@@ -46,6 +46,10 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
     del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
+    if settings["shard"] == SHARD:  # a run is what it was before there were others
+        del settings["shard"]
+    if experiment.store.tables.dtype == experiment.subject.dtype:
+        del settings["storage"]
     return {
         # Of scorers that a run lacks there is nothing, so that it is what it was before they were.
         **scorers_identity(experiment.scorers),

@@ -8,6 +8,7 @@ from benchmark.evidence.selection import (
     Selection,
     dead_neurons,
     draw_neurons,
+    draw_order,
     relative_reach,
 )
 from benchmark.evidence.settings import EvidenceSettings
@@ -27,6 +28,7 @@ __all__ = [
     "Truth",
     "dead_neurons",
     "draw_neurons",
+    "draw_order",
     "firing_thresholds",
     "profile_layers",
     "relative_reach",

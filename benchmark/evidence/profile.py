@@ -1,4 +1,4 @@
-"""One streaming pass over contexts: maximum, moments and top contexts of a layer's neurons."""
+"""Profile of a layer: what one pass over contexts finds out about every unit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmark.corpus import Contexts
-from benchmark.evidence.segments import IntArray, Segments, find_segments
+from benchmark.evidence.segments import Segments, find_segments
+from benchmark.evidence.top_contexts import TopAccumulator, TopContexts, merge, segment_maxima
 from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
@@ -45,18 +46,47 @@ class LayerProfile:
         return int((self.top_contexts >= 0).sum(1).min())
 
 
-class LayerAccumulator:
-    """Running state of one layer: `O(n_units * k)` memory, fixed shapes, no wait for the device.
+@dataclass(frozen=True)
+class Moments:
+    """Sums over some contexts, BOS left out, in float64 but for the maximum, `[n_units]` each.
 
-    A context belongs to the document its strongest token belongs to, which differs from neuron to
-    neuron; of each document only the strongest such context is kept.
+    Attributes:
+        largest: the largest activation.
+        total: the sum of activations.
+        squares: the sum of their squares.
+        n_tokens: number of text tokens.
     """
 
-    def __init__(self, n_units: int, k: int, device: torch.device) -> None:
-        self._k = k
-        self._values = torch.full((n_units, k), -torch.inf, device=device)
-        self._contexts = torch.full((n_units, k), -1, dtype=torch.long, device=device)
-        self._documents = torch.full((n_units, k), -1, dtype=torch.long, device=device)
+    largest: Float[Tensor, " n_units"]
+    total: Float[Tensor, " n_units"]
+    squares: Float[Tensor, " n_units"]
+    n_tokens: int
+
+    def plus(self, other: Moments) -> Moments:
+        """Return the moments of both parts; their order counts for the last digit."""
+        return Moments(
+            torch.maximum(self.largest, other.largest),
+            self.total + other.total,
+            self.squares + other.squares,
+            self.n_tokens + other.n_tokens,
+        )
+
+
+class LayerAccumulator:
+    """Running state of one layer: fixed shapes, no wait for the device but where a list changes.
+
+    Args:
+        n_units: how many units the layer has.
+        k: how many top contexts are kept of each.
+        length: tokens in a context.
+        dtype: the precision in which their activations are kept.
+        device: where activations come from.
+    """
+
+    def __init__(
+        self, n_units: int, k: int, length: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self._top = TopAccumulator(n_units, k, length, dtype, device)
         self._max = torch.full((n_units,), -torch.inf, device=device)
         self._sum = torch.zeros(n_units, dtype=torch.float64, device=device)
         self._square = torch.zeros(n_units, dtype=torch.float64, device=device)
@@ -70,9 +100,9 @@ class LayerAccumulator:
         if len(segments.context) == 0:
             return
         self._add_moments(activations, segments)
-        strongest = _segment_maxima(activations, segments)
+        strongest = segment_maxima(activations, segments)
         self._max = torch.maximum(self._max, strongest.amax(0))
-        self._add_contexts(strongest, segments, first_row)
+        self._top.update(activations, segments, first_row, strongest)
 
     def _add_moments(self, activations: Tensor, segments: Segments) -> None:
         n_contexts, length, n_units = activations.shape
@@ -89,75 +119,28 @@ class LayerAccumulator:
         self._square += (text @ self._scratch)[0]
         self._n_tokens += int((segments.stop - segments.start).sum())
 
-    def _add_contexts(self, strongest: Tensor, segments: Segments, first_row: int) -> None:
-        device = strongest.device
-        negative = -torch.inf
-        if len(segments.context) > len(np.unique(segments.context)):
-            # Only the strongest segment of a context stands for the context.
-            values, which = _best_of_groups(strongest, segments.context)
-            strongest = torch.full_like(strongest, negative).scatter_(0, which, values)
-        values, which = _best_of_groups(strongest, segments.document)
-        context = torch.from_numpy(segments.context).to(device, non_blocking=True)
-        documents = torch.from_numpy(np.unique(segments.document)).to(device, non_blocking=True)
-        values, rows = values.T, context[which].T + first_row
-        # A document that is in the list already keeps its stronger context only.
-        same = self._documents[:, :, None] == documents
-        held = torch.where(same, self._values[:, :, None], negative).amax(1)
-        values = values.masked_fill(values <= held, negative)
-        beaten = (same & (values > held)[:, None, :]).any(2)
-        kept = self._values.masked_fill(beaten, negative)
-        all_values = torch.cat([kept, values], dim=1)
-        self._values, order = all_values.topk(self._k, dim=1)
-        self._contexts = torch.cat([self._contexts, rows], dim=1).gather(1, order)
-        names_everywhere = documents.expand(len(values), -1)
-        self._documents = torch.cat([self._documents, names_everywhere], dim=1).gather(1, order)
-
-    def result(self) -> LayerProfile:
-        """Return the profile of all contexts taken in."""
-        contexts = self._contexts.masked_fill(self._values == -torch.inf, -1)
-        n = max(1, self._n_tokens)
-        return LayerProfile(
-            self._max.float().cpu(),
-            (self._sum / n).float().cpu(),
-            (self._square / n).float().cpu(),
-            self._values.float().cpu(),
-            contexts.cpu(),
-            self._n_tokens,
-        )
+    def result(self) -> tuple[Moments, TopContexts]:
+        """Return what was found on all contexts taken in, on the CPU."""
+        sums = (self._sum.cpu(), self._square.cpu())
+        return Moments(self._max.float().cpu(), *sums, self._n_tokens), self._top.result()
 
 
-def _segment_maxima(activations: Tensor, segments: Segments) -> Float[Tensor, "s n_units"]:
-    """Return the largest activation of each segment; contexts of one document go all at once."""
-    n_contexts, length, n_units = activations.shape
-    whole = (segments.start == 1) & (segments.stop == length)
-    if whole.all() and len(whole) == n_contexts:
-        return activations[:, 1:].amax(1)
-    out = activations.new_empty((len(whole), n_units))
-    if whole.any():
-        rows = segments.context[whole]
-        maxima = activations[:, 1:].amax(1)
-        where = torch.from_numpy(np.flatnonzero(whole)).to(activations.device)
-        out[where] = maxima[torch.from_numpy(rows).to(activations.device)]
-    for i in np.flatnonzero(~whole).tolist():
-        start, stop = int(segments.start[i]), int(segments.stop[i])
-        torch.amax(activations[int(segments.context[i]), start:stop], dim=0, out=out[i])
-    return out
-
-
-def _best_of_groups(
-    values: Float[Tensor, "s n_units"], groups: IntArray
-) -> tuple[Float[Tensor, "g n_units"], Int[Tensor, "g n_units"]]:
-    """Return the largest value of each group of rows, groups ascending, and its first row."""
-    names, group = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(group)
-    order = np.argsort(group, kind="stable")
-    column = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # Groups are made equally long by repeating their first member, which changes no maximum.
-    members = np.repeat(order[np.cumsum(sizes) - sizes][:, None], int(sizes.max()), axis=1)
-    members[group[order], column] = order
-    rows = torch.from_numpy(members).to(values.device, non_blocking=True)
-    best, place = values[rows].max(dim=1)
-    return best, rows[torch.arange(len(names), device=values.device)[:, None], place]
+def profile_of(parts: Sequence[tuple[Moments, TopContexts]]) -> tuple[LayerProfile, TopContexts]:
+    """Return the profile of a layer from parts of the contexts, in their order."""
+    moments = parts[0][0]
+    for other, _ in parts[1:]:
+        moments = moments.plus(other)
+    top = merge([found for _, found in parts])
+    n = max(1, moments.n_tokens)
+    profile = LayerProfile(
+        moments.largest,
+        (moments.total / n).float(),
+        (moments.squares / n).float(),
+        top.values,
+        top.contexts,
+        moments.n_tokens,
+    )
+    return profile, top
 
 
 def profile_layers(
@@ -171,8 +154,9 @@ def profile_layers(
 ) -> Mapping[int, LayerProfile]:
     """Profile all neurons of some layers in one forward pass over the contexts `[n, ctx]`."""
     segments = find_segments(contexts, distinct_documents)
+    length, device = contexts.tokens.shape[1], torch.device(subject.device)
     states = {
-        layer: LayerAccumulator(subject.n_units(layer), k, torch.device(subject.device))
+        layer: LayerAccumulator(subject.n_units(layer), k, length, torch.float32, device)
         for layer in layers
     }
     with progress(contexts.tokens.numel(), description, "tokens") as bar:
@@ -181,4 +165,4 @@ def profile_layers(
             for layer, state in states.items():
                 state.update(activations[layer], batch, rows.start)
             bar.update(contexts.tokens[rows].numel())
-    return {layer: state.result() for layer, state in states.items()}
+    return {layer: profile_of([state.result()])[0] for layer, state in states.items()}

@@ -90,6 +90,12 @@ def dead_neurons(
     return relative_reach(profile, output_norms) < DEAD_FRACTION
 
 
+def draw_order(n_units: int, layer: int, key: str) -> Int[np.ndarray, " n_units"]:
+    """Return the neurons of a layer in the order in which they are drawn, dead ones among them."""
+    seed = hashlib.sha256(f"{key}:{layer}".encode()).digest()
+    return np.random.default_rng(list(seed)).permutation(n_units)
+
+
 def draw_neurons(
     dead: Bool[Tensor, " n_units"], layer: int, per_layer: int | None, key: str
 ) -> Selection:
@@ -97,8 +103,7 @@ def draw_neurons(
 
     Drawing more neurons with the same key keeps those drawn before.
     """
-    seed = hashlib.sha256(f"{key}:{layer}".encode()).digest()
-    order = np.random.default_rng(list(seed)).permutation(len(dead))
+    order = draw_order(len(dead), layer, key)
     living = torch.from_numpy(order[~dead.numpy()[order]])
     chosen = living if per_layer is None else living[:per_layer]
     return Selection(layer, chosen.sort().values, dead)

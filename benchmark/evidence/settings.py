@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from benchmark.config.run_config import MEDIAN_EXEMPLAR
+from benchmark.config.run_config import MEDIAN_EXEMPLAR, SHARD
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class EvidenceSettings:
         calibrate: contexts of the `calibrate` split that calibration is fitted on (None: all).
         firing: the part of a neuron's firing reference from which on an activation is firing.
         firing_reference: `median_exemplar` or `maximum`; see `firing_thresholds`.
+        shard: contexts of a split that are captured together; it decides nothing but the last
+            digits of means.
+        storage: the precision in which activations are kept, such as `bfloat16`; None keeps them
+            as exactly as the subject computes them.
         seed: decides all draws of contexts.
     """
 
@@ -40,6 +44,8 @@ class EvidenceSettings:
     calibrate: int | None = 512
     firing: float = 0.5
     firing_reference: str = MEDIAN_EXEMPLAR
+    shard: int = SHARD
+    storage: str | None = None
     seed: int = 0
 
 

@@ -1,45 +1,55 @@
-"""Evidence and truth of blocks of neurons: computed in few passes, kept on disk."""
+"""Evidence and truth of neurons: measured in one pass over each split, kept on disk."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.corpus import Contexts, Corpus
+from benchmark.corpus import Corpus
 from benchmark.corpus.overlap import seen_windows
 from benchmark.errors import BenchmarkError
+from benchmark.evidence.capture import Capture, by_position
+from benchmark.evidence.columns import Columns
 from benchmark.evidence.firing import firing_thresholds
-from benchmark.evidence.gather import Request, gather
-from benchmark.evidence.profile import LayerProfile, profile_layers
+from benchmark.evidence.measuring import Measuring
+from benchmark.evidence.profile import LayerProfile
+from benchmark.evidence.room import check_room
 from benchmark.evidence.selection import dead_neurons
-from benchmark.evidence.settings import EvidenceSettings, draw_rows
-from benchmark.evidence.truth import (
-    NOVEL_LENGTH,
-    CalibrationTruth,
-    Truth,
-    strongest_contexts,
+from benchmark.evidence.settings import EvidenceSettings
+from benchmark.evidence.tables import (
+    CALIBRATE,
+    CALIBRATION,
+    EXEMPLARS,
+    EXPLAIN,
+    HELD_OUT,
+    PROFILE,
+    SAMPLE,
+    TOP,
+    TOP_ACTIVATIONS,
+    UNIFORM,
+    Tables,
 )
+from benchmark.evidence.truth import NOVEL_LENGTH, CalibrationTruth, Truth
 from benchmark.files.tensor_cache import Expected, TensorCache
 from benchmark.interface import Evidence, Exemplars, Sample
+from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
 
-# Activations held in memory by one gathering pass; more neurons than fit take further passes.
-PASS_BYTES = 384 * 2**20
-# The settings that determine each kind of file, beside subject, corpus and neurons.
-DETERMINED_BY = {
-    "profile": ("explain", "exemplars"),
-    "evidence": ("explain", "exemplars", "sample"),
-    "truth": ("held_out", "uniform", "top"),
-    "calibration": ("calibrate",),
+DESCRIPTIONS = {
+    EXPLAIN: "explain split: evidence",
+    HELD_OUT: "held-out split: truth",
+    CALIBRATE: "calibrate split: truth",
 }
+BELONGS_TO = {TOP: UNIFORM, TOP_ACTIVATIONS: UNIFORM, EXEMPLARS: PROFILE}
+"""Tables that are measured with another one, and never without it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,14 @@ class Block:
 
 
 class EvidenceStore:
-    """Everything measured about one subject on one corpus under one set of settings."""
+    """Everything measured about one subject on one corpus under one set of settings.
+
+    Attributes:
+        measure: makes captures, each by `capture`; by default one after the other, here.
+        explain, held_out, calibrate: the contexts drawn from each split.
+        sample_rows, uniform_rows: which contexts of `explain` are the sample, and which of
+            `held_out` are the `uniform` set.
+    """
 
     def __init__(
         self,
@@ -65,43 +82,15 @@ class EvidenceStore:
         self.corpus = corpus
         self.settings = settings
         self.cache = cache
-        seed = settings.seed
-
-        def drawn(split: str, wanted: int | None) -> Contexts:
-            contexts = corpus.splits[split]
-            return contexts.select(draw_rows(len(contexts), wanted, seed, split))
-
-        self.explain = drawn("explain", settings.explain)
-        self.held_out = drawn("held_out", settings.held_out)
-        self.calibrate = drawn("calibrate", settings.calibrate)
-        self.sample_rows = draw_rows(len(self.explain), settings.sample, seed, "sample")
-        self.uniform_rows = draw_rows(len(self.held_out), settings.uniform, seed, "uniform")
-        self._common: dict[str, Any] = {
-            "subject": subject.fingerprint,
-            "site": subject.site,
-            "dtype": str(subject.dtype),
-            "corpus": corpus.fingerprint,
-            "context_length": corpus.context_length,
-            "seed": seed,
-        }
+        self.tables = tables = Tables(subject, corpus, settings)
+        self.explain, self.held_out = tables.explain, tables.held_out
+        self.calibrate = tables.calibrate
+        self.sample_rows, self.uniform_rows = tables.sample_rows, tables.uniform_rows
+        self.measure: Callable[[Sequence[Capture]], None] = self._measure_here
+        self._columns = Columns(cache)
+        self._measuring = Measuring(subject, tables, cache, self._columns)
         self._profiles: dict[int, LayerProfile] = {}
-
-    def _key(self, kind: str, of: Block | int) -> dict[str, Any]:
-        """Return what determines a file of a block, or of a layer."""
-        place = (
-            {"layer": of.layer, "neurons": of.neurons.tolist()}
-            if isinstance(of, Block)
-            else {"layer": of}
-        )
-        settings = {name: getattr(self.settings, name) for name in DETERMINED_BY[kind]}
-        return {**self._common, **place, **settings}
-
-    def _is_stored(self, kind: str, of: Block | int) -> bool:
-        return self.cache.has(kind, self._key(kind, of))
-
-    def _store(self, kind: str, of: Block | int, tensors: Mapping[str, Tensor]) -> None:
-        self.cache.write(kind, self._key(kind, of), tensors)
-        self.cache.misses += 1
+        self._measured: set[tuple[str, int]] = set()  # tables of layers that are counted already
 
     @functools.cached_property
     def novel(self) -> Bool[Tensor, "m ctx"]:
@@ -114,35 +103,157 @@ class EvidenceStore:
         complete, seen = seen_windows(uniform, self.corpus.splits["explain"], NOVEL_LENGTH)
         return complete & ~seen
 
-    # The pass over the explain split.
+    # What is measured.
 
     def profile_is_cached(self, layer: int) -> bool:
         """Return whether the profile of a layer is on disk."""
-        return self._is_stored("profile", layer)
+        return self.cache.has(PROFILE, self.tables.key(PROFILE, layer))
 
-    def profiles(self, layers: Sequence[int]) -> Mapping[int, LayerProfile]:
-        """Return profiles of all neurons of the layers, missing ones made in one pass."""
+    def profiles(
+        self, layers: Sequence[int], keep: Mapping[int, Int[Tensor, " n"]] | None = None
+    ) -> Mapping[int, LayerProfile]:
+        """Return profiles of all neurons of the layers, missing ones made in one pass.
+
+        Args:
+            layers: the layers.
+            keep: of each layer neurons whose activations on the sample that pass keeps as well,
+                because they are likely to be asked for.
+        """
+        for layer in layers:
+            if layer not in self._profiles:
+                key = self.tables.key(PROFILE, layer)
+                stored = self.cache.read(PROFILE, key, self._expected_profile(layer))
+                if stored is not None:
+                    self._profiles[layer] = _profile_from(stored)
+                    self._count(PROFILE, layer)
         missing = [layer for layer in layers if layer not in self._profiles]
-        for layer in list(missing):
-            key = self._key("profile", layer)
-            stored = self.cache.read("profile", key, self._expected_profile(layer))
-            if stored is not None:
-                self._profiles[layer] = _profile_from(stored)
-                self.cache.hits += 1
-                missing.remove(layer)
         if missing:
-            self.cache.check_writable()
-            made = profile_layers(
-                self.subject,
-                self.explain,
-                missing,
-                min(self.settings.exemplars, len(self.explain)),
-                description="explain split: exemplars and moments",
-            )
-            for layer, profile in made.items():
-                self._store("profile", layer, _profile_to(profile))
-                self._profiles[layer] = profile
+            none = torch.empty(0, dtype=torch.long)
+            kept = {layer: (keep or {}).get(layer, none) for layer in missing}
+            units = {layer: self._missing(SAMPLE, layer, kept[layer]) for layer in missing}
+            self._make(self._measuring.captures(EXPLAIN, units, profile=True))
         return {layer: self._profiles[layer] for layer in layers}
+
+    def prepare(
+        self,
+        blocks: Sequence[Block],
+        *,
+        sample: bool = True,
+        truth: bool = True,
+        calibrate: bool = False,
+    ) -> None:
+        """Measure and store what is not on disk of some blocks, in one pass over each split.
+
+        Args:
+            blocks: whose.
+            sample: also activations on the sample, for explainers that ask for it.
+            truth: also the truth on held-out text.
+            calibrate: also the truth on the `calibrate` split.
+
+        Raises:
+            BenchmarkError: the disk does not hold it, or the `calibrate` split is wanted and empty.
+        """
+        if calibrate and not len(self.calibrate):
+            raise BenchmarkError(
+                "calibration needs text, and the calibrate split has no context; give it a share "
+                "of the documents (dataset.fractions.calibrate), or leave calibration=none."
+            )
+        wanted = _units_by_layer(blocks)
+        self.profiles(sorted(wanted), keep=wanted if sample else None)
+        self._make(self._needed(wanted, sample=sample, truth=truth, calibrate=calibrate))
+
+    def prepare_truth(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
+        """Measure and store the truth alone, as `prepare` does: what scoring needs."""
+        wanted = _units_by_layer(blocks)
+        self._make(self._needed(wanted, sample=False, truth=True, calibrate=calibrate))
+
+    def is_cached(
+        self, block: Block, *, sample: bool = True, truth: bool = True, calibrate: bool = False
+    ) -> bool:
+        """Return whether all that `prepare` would measure of a block is on disk."""
+        wanted = {block.layer: block.neurons}
+        needed = self._needed(wanted, sample=sample, truth=truth, calibrate=calibrate)
+        return self.profile_is_cached(block.layer) and not needed
+
+    def bytes_to_measure(
+        self,
+        units: Mapping[int, Int[Tensor, " n"]],
+        *,
+        sample: bool = True,
+        calibrate: bool = False,
+    ) -> int:
+        """Return how many bytes `prepare` would write for some units of each layer."""
+        missing = [layer for layer in units if not self.profile_is_cached(layer)]
+        profiled = {layer: units[layer][:0] for layer in missing}
+        captures = self._measuring.captures(EXPLAIN, profiled, profile=True)
+        captures += self._needed(units, sample=sample, truth=True, calibrate=calibrate)
+        return self.tables.bytes_of(captures)
+
+    def drop(self, blocks: Sequence[Block]) -> None:
+        """Remove what was measured of the neurons of some blocks together, and of no others."""
+        for layer, units in _units_by_layer(blocks).items():
+            for kind in (SAMPLE, UNIFORM, TOP, TOP_ACTIVATIONS, CALIBRATION):
+                self._columns.remove(self.tables.table(kind, layer), units)
+
+    def capture(self, capture: Capture, advance: Callable[[int], object] = lambda _: None) -> None:
+        """Make one capture, whoever it is wanted by; see `Measuring.make`."""
+        self._measuring.make(capture, advance)
+
+    def _needed(
+        self, wanted: Mapping[int, Tensor], *, sample: bool, truth: bool, calibrate: bool
+    ) -> list[Capture]:
+        """Return the captures without which something asked for is not on disk."""
+        asked = {EXPLAIN: sample, HELD_OUT: truth, CALIBRATE: calibrate}
+        kinds = {EXPLAIN: SAMPLE, HELD_OUT: UNIFORM, CALIBRATE: CALIBRATION}
+        captures: list[Capture] = []
+        for split, kind in kinds.items():
+            if asked[split]:
+                units = {at: self._missing(kind, at, some) for at, some in wanted.items()}
+                captures += self._measuring.captures(split, units)
+        return captures
+
+    def _missing(self, kind: str, layer: int, units: Tensor) -> Tensor:
+        """Return the units of a layer that are not on disk with all that belongs together."""
+        kinds = [kind, *(one for one, first in BELONGS_TO.items() if first == kind)]
+        left = [self._columns.missing(self.tables.table(one, layer), units) for one in kinds]
+        missing: Tensor = torch.cat(left).unique()
+        return missing
+
+    def _make(self, captures: Sequence[Capture]) -> None:
+        """Make captures that are not made yet, and merge what belongs to a layer as a whole."""
+        if not captures:
+            return
+        self.cache.check_writable()
+        todo = [capture for capture in captures if not self._measuring.is_made(capture)]
+        check_room(self.cache.folder, self.tables.bytes_of(todo))
+        if todo:
+            self.measure(todo)
+            self._columns.forget()
+        for split in dict.fromkeys(capture.split for capture in captures):
+            of_split = [capture for capture in captures if capture.split == split]
+            self._profiles.update(self._measuring.merge(of_split))
+            for layer, units in of_split[0].units.items():
+                stored = {EXPLAIN: SAMPLE, HELD_OUT: UNIFORM, CALIBRATE: CALIBRATION}[split]
+                made = [PROFILE] if of_split[0].profile else []
+                made += [stored] if units is None or len(units) else []
+                self._measured.update((kind, layer) for kind in made)
+                self.cache.misses += len(made)
+
+    def _measure_here(self, captures: Sequence[Capture]) -> None:
+        for split in dict.fromkeys(capture.split for capture in captures):
+            of_split = [capture for capture in captures if capture.split == split]
+            contexts = sum(capture.stop - capture.start for capture in of_split)
+            n_tokens = contexts * self.corpus.context_length
+            with progress(n_tokens, DESCRIPTIONS[split], "tokens") as bar:
+                for capture in of_split:
+                    self.capture(capture, bar.update)
+
+    def _count(self, kind: str, layer: int) -> None:
+        """Count a table of a layer that was read and not measured here, once."""
+        place = (BELONGS_TO.get(kind, kind), layer)
+        if place not in self._measured:
+            self._measured.add(place)
+            self.cache.hits += 1
 
     def dead_neurons(self, layer: int) -> Bool[Tensor, " n_units"]:
         """Return which neurons of a layer are dead; see `benchmark.evidence.selection`."""
@@ -171,24 +282,6 @@ class EvidenceStore:
             "n_tokens": Expected(torch.int64, (), 0),
         }
 
-    def _expected(self, kind: str, block: Block) -> dict[str, Expected]:
-        """Return the tensors that a file of a block holds."""
-        n, length = len(block.neurons), self.corpus.context_length
-        if kind == "evidence":
-            k = self.exemplar_rows(block).shape[1]
-            return {
-                "sample": Expected(torch.float32, (len(self.sample_rows), length, n)),
-                "exemplars": Expected(torch.float32, (n, k, length)),
-            }
-        if kind == "truth":
-            top = min(self.settings.top, len(self.held_out))
-            return {
-                "top": Expected(torch.int64, (n, top), 0, len(self.held_out)),
-                "top_activations": Expected(torch.float32, (n, top, length)),
-                "uniform_activations": Expected(torch.float32, (n, len(self.uniform_rows), length)),
-            }
-        return {"activations": Expected(torch.float32, (n, len(self.calibrate), length))}
-
     def exemplar_rows(self, block: Block) -> Int[Tensor, "n k"]:
         """Return rows of the explain contexts that are the exemplars of each neuron of a block."""
         profile = self.profiles([block.layer])[block.layer]
@@ -199,156 +292,16 @@ class EvidenceStore:
             )
         return profile.top_contexts[block.neurons, :k]
 
-    # Passes for chosen neurons.
-
-    def is_cached(self, block: Block, *, calibrate: bool = False) -> bool:
-        """Return whether evidence and truth of a block are on disk, as `prepare` leaves them."""
-        kinds = ("evidence", "truth", *(["calibration"] if calibrate else []))
-        return all(self._is_stored(kind, block) for kind in kinds)
-
-    def prepare(self, blocks: Sequence[Block], *, calibrate: bool = False) -> None:
-        """Make and store the evidence and truth that is not on disk, many blocks in one pass.
-
-        Args:
-            blocks: whose.
-            calibrate: also the truth on the `calibrate` split.
-
-        Raises:
-            BenchmarkError: the `calibrate` split is wanted, and is empty.
-        """
-        if calibrate and not len(self.calibrate):
-            raise BenchmarkError(
-                "calibration needs text, and the calibrate split has no context; give it a share "
-                "of the documents (dataset.fractions.calibrate), or leave calibration=none."
-            )
-        missing = [block for block in blocks if not self._is_stored("evidence", block)]
-        self.profiles(sorted({block.layer for block in missing}))
-        for group in self._to_measure(missing, len(self.sample_rows)):
-            self._make_evidence(group)
-        self.prepare_truth(blocks, calibrate=calibrate)
-
-    def prepare_truth(
-        self, blocks: Sequence[Block], *, calibrate: bool = False, within: Sequence[Block] = ()
-    ) -> None:
-        """Make and store the truth alone, as `prepare` does: what scoring needs.
-
-        Args:
-            blocks: whose.
-            calibrate: also the truth on the `calibrate` split.
-            within: larger blocks; a block that is a part of one on disk is cut from it, which
-                gives the numbers that measuring it would give.
-        """
-        missing = self._not_stored("truth", blocks, within)
-        for group in self._to_measure(missing, len(self.held_out)):
-            self._make_truth(group)
-        if calibrate:
-            missing = self._not_stored("calibration", blocks, within)
-            for group in self._to_measure(missing, len(self.calibrate)):
-                self._make_calibration_truth(group)
-
-    def _not_stored(
-        self, kind: str, blocks: Sequence[Block], within: Sequence[Block]
-    ) -> list[Block]:
-        """Return the blocks neither on disk nor parts of ones that are; store such parts."""
-        return [
-            block
-            for block in blocks
-            if not self._is_stored(kind, block)
-            and not any(self._cut(kind, block, whole) for whole in within)
-        ]
-
-    def _cut(self, kind: str, block: Block, whole: Block) -> bool:
-        """Store what a whole block on disk holds of a part of it; False where that cannot be."""
-        places = {neuron: place for place, neuron in enumerate(whole.neurons.tolist())}
-        wanted = block.neurons.tolist()
-        if whole.layer != block.layer or not places.keys() >= set(wanted):
-            return False
-        stored = self.cache.read(kind, self._key(kind, whole), self._expected(kind, whole))
-        if stored is None:
-            return False
-        self.cache.hits += 1
-        rows = torch.tensor([places[neuron] for neuron in wanted], dtype=torch.long)
-        # Every tensor of these kinds has one row for each neuron.
-        part = {name: found[rows] for name, found in stored.items()}
-        self.cache.write(kind, self._key(kind, block), part)
-        return True
-
-    def _to_measure(self, blocks: Sequence[Block], n_contexts: int) -> Iterator[list[Block]]:
-        """Yield the blocks in groups that one pass measures; first whether that could be kept."""
-        if blocks:
-            self.cache.check_writable()
-        neuron_bytes = 4 * n_contexts * self.explain.tokens.shape[1]
-        limit = max(1, PASS_BYTES // neuron_bytes)
-        group: list[Block] = []
-        size = 0
-        for block in blocks:
-            if group and size + len(block.neurons) > limit:
-                yield group
-                group, size = [], 0
-            group.append(block)
-            size += len(block.neurons)
-        if group:
-            yield group
-
-    def _make_evidence(self, blocks: Sequence[Block]) -> None:
-        requests = {
-            block.index: Request(
-                block.layer, block.neurons, self.sample_rows, self.exemplar_rows(block)
-            )
-            for block in blocks
-        }
-        gathered = gather(
-            self.subject, self.explain.tokens, requests, description="explain split: evidence"
-        )
-        for block in blocks:
-            found = gathered.pop(block.index)
-            self._store("evidence", block, {"sample": found.shared, "exemplars": found.own})
-
-    def _make_truth(self, blocks: Sequence[Block]) -> None:
-        tokens = self.held_out.tokens
-        for block, activations in self._everywhere(blocks, tokens, "held-out split: truth"):
-            top = strongest_contexts(activations, tokens, self.held_out.bos, self.settings.top)
-            neuron = torch.arange(len(block.neurons))[:, None]
-            tensors = {
-                "top": top,
-                "top_activations": activations[top, :, neuron],
-                "uniform_activations": activations[self.uniform_rows].permute(2, 0, 1),
-            }
-            self._store("truth", block, tensors)
-
-    def _make_calibration_truth(self, blocks: Sequence[Block]) -> None:
-        tokens = self.calibrate.tokens
-        for block, activations in self._everywhere(blocks, tokens, "calibrate split: truth"):
-            self._store("calibration", block, {"activations": activations.permute(2, 0, 1)})
-
-    def _everywhere(
-        self, blocks: Sequence[Block], tokens: Int[Tensor, "m ctx"], description: str
-    ) -> Iterator[tuple[Block, Float[Tensor, "m ctx n"]]]:
-        """Yield what the neurons of each block do on all of some contexts, from one pass."""
-        everything = torch.arange(len(tokens))
-        requests = {
-            block.index: Request(
-                block.layer,
-                block.neurons,
-                everything,
-                torch.empty(len(block.neurons), 0, dtype=torch.long),
-            )
-            for block in blocks
-        }
-        gathered = gather(self.subject, tokens, requests, description=description)
-        for block in blocks:
-            yield block, gathered.pop(block.index).shared
-
     # What a run reads.
 
-    def evidence(self, block: Block) -> Evidence:
-        """Return the evidence of a block."""
-        stored = self._read("evidence", block)
-        profile = self.profiles([block.layer])[block.layer]
+    def evidence(self, block: Block, *, sample: bool = True) -> Evidence:
+        """Return the evidence of a block, with the sample or without; measure what is missing."""
+        self.profiles([block.layer], keep={block.layer: block.neurons} if sample else None)
+        activations = self._exemplars(block)
+        profile = self._profiles[block.layer]
         rows = self.exemplar_rows(block)
         tokens = self.explain.tokens[rows]
         text = tokens != self.explain.bos
-        activations = stored["exemplars"]
         return Evidence(
             layer=block.layer,
             neurons=block.neurons.clone(),  # nothing of it is shared with the runner
@@ -362,52 +315,77 @@ class EvidenceStore:
                 activations.masked_fill(~text, -torch.inf).argmax(-1),
                 self.explain.documents[rows],
             ),
-            sample=Sample(
-                self.explain.tokens[self.sample_rows],
-                stored["sample"],
-                self.explain.documents[self.sample_rows],
-            ),
+            sample=self._sample(block) if sample else None,
         )
 
+    def _sample(self, block: Block) -> Sample:
+        return Sample(
+            self.explain.tokens[self.sample_rows],
+            by_position(self._read(SAMPLE, block)),
+            self.explain.documents[self.sample_rows],
+        )
+
+    def _exemplars(self, block: Block) -> Float[Tensor, "n k ctx"]:
+        """Return what neurons do on exemplars; profile the layer anew if the file is damaged."""
+        table = self.tables.table(EXEMPLARS, block.layer)
+        stored = self._columns.read(table, block.neurons)
+        if stored is None:
+            self._profiles.pop(block.layer, None)
+            self.cache.remove(PROFILE, self.tables.key(PROFILE, block.layer))
+            self.profiles([block.layer])
+            stored = self._columns.read(table, block.neurons)
+        if stored is None:
+            raise self._not_read_back(EXEMPLARS, block.layer)
+        return stored[:, : self.exemplar_rows(block).shape[1]]
+
     def truth(self, block: Block) -> Truth:
-        """Return the truth of a block on the scoring sets."""
-        stored = self._read("truth", block)
-        rows = torch.cat([self.uniform_rows, stored["top"].reshape(-1)]).unique(sorted=True)
+        """Return the truth of a block on the scoring sets; measure what is missing."""
+        uniform = self._read(UNIFORM, block)
+        top, activations = self._read(TOP, block), self._read(TOP_ACTIVATIONS, block)
+        rows = torch.cat([self.uniform_rows, top.reshape(-1)]).unique(sorted=True)
         return Truth(
             bos=self.held_out.bos,
             tokens=self.held_out.tokens[rows],
             uniform=torch.searchsorted(rows, self.uniform_rows),
-            top=torch.searchsorted(rows, stored["top"]),
-            uniform_activations=stored["uniform_activations"],
-            top_activations=stored["top_activations"],
+            top=torch.searchsorted(rows, top),
+            uniform_activations=uniform,
+            top_activations=activations,
             novel=self.novel,
             documents=self.held_out.documents[self.uniform_rows],
         )
 
     def calibration_truth(self, block: Block) -> CalibrationTruth:
-        """Return the truth of a block on the `calibrate` split."""
-        stored = self._read("calibration", block)
-        return CalibrationTruth(self.calibrate.bos, self.calibrate.tokens, stored["activations"])
+        """Return the truth of a block on the `calibrate` split; measure what is missing."""
+        activations = self._read(CALIBRATION, block)
+        return CalibrationTruth(self.calibrate.bos, self.calibrate.tokens, activations)
 
-    def _read(self, kind: str, block: Block) -> dict[str, Tensor]:
-        key, expected = self._key(kind, block), self._expected(kind, block)
-        stored = self.cache.read(kind, key, expected)
+    def _read(self, kind: str, block: Block) -> Tensor:
+        """Return what is stored of the neurons of a block, `[n, rows, ...]`."""
+        table = self.tables.table(kind, block.layer)
+        stored = self._columns.read(table, block.neurons)
         if stored is None:
-            self.prepare([block], calibrate=kind == "calibration")
-            stored = self.cache.read(kind, key, expected)
-        elif not self.cache.was_written(kind, key):
-            self.cache.hits += 1
+            if kind == SAMPLE:
+                self.prepare([block], truth=False)
+            else:
+                self.prepare_truth([block], calibrate=kind == CALIBRATION)
+            stored = self._columns.read(table, block.neurons)
         if stored is None:
-            raise BenchmarkError(
-                f"cache file {self.cache.path(kind, key)} cannot be read back after writing it; "
-                "check the disk, or choose another folder with cache_dir=..."
-            )
+            raise self._not_read_back(kind, block.layer)
+        self._count(kind, block.layer)
         return stored
 
+    def _not_read_back(self, kind: str, layer: int) -> BenchmarkError:
+        return BenchmarkError(
+            f"what was measured of layer {layer} ({kind}) cannot be read back from "
+            f"'{self.cache.folder}'; check the disk, or choose another folder with cache_dir=..."
+        )
 
-def _profile_to(profile: LayerProfile) -> dict[str, Tensor]:
-    tensors = dict(vars(profile))
-    return {**tensors, "n_tokens": torch.tensor(profile.n_tokens)}
+
+def _units_by_layer(blocks: Sequence[Block]) -> dict[int, Int[Tensor, " n"]]:
+    layers: dict[int, list[Tensor]] = {}
+    for block in blocks:
+        layers.setdefault(block.layer, []).append(block.neurons)
+    return {layer: torch.cat(some).unique() for layer, some in layers.items()}
 
 
 def _profile_from(tensors: Mapping[str, Tensor]) -> LayerProfile:

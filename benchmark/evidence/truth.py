@@ -13,8 +13,6 @@ from benchmark.results.columns import NOVEL, SHARED_SETS, TOP
 NOVEL_LENGTH = 8
 """A token is novel if the last eight tokens, itself among them, are nowhere in `explain`."""
 
-CONTEXTS_AT_ONCE = 64
-
 
 @dataclass(frozen=True)
 class Truth:
@@ -102,14 +100,3 @@ class CalibrationTruth:
     bos: int
     tokens: Int[Tensor, "m ctx"]
     activations: Float[Tensor, "n m ctx"]
-
-
-def strongest_contexts(
-    activations: Float[Tensor, "m ctx n"], tokens: Int[Tensor, "m ctx"], bos: int, k: int
-) -> Int[Tensor, "n k"]:
-    """Return rows of each neuron's strongest contexts, BOS left out, strongest first."""
-    maxima = torch.empty(len(tokens), activations.shape[2])
-    for rows in torch.arange(len(tokens)).split(CONTEXTS_AT_ONCE):
-        text = (tokens[rows] != bos)[:, :, None]
-        maxima[rows] = activations[rows].masked_fill(~text, -torch.inf).amax(1)
-    return maxima.T.topk(min(k, len(tokens)), dim=1).indices

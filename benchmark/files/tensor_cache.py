@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from benchmark.files.atomic import (
 )
 from benchmark.files.cache_folder import LEFTOVER
 from benchmark.files.reading import read_json, read_tensors, sha256_of
+from benchmark.files.tensor_stream import Layout, TensorStream, digest_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class TensorCache:
         self.hits = 0
         self.misses = 0
         self._written: set[Path] = set()
+        self._checked: set[Path] = set()  # streamed files that were found whole
 
     def check_writable(self) -> None:
         """Find out before hours of work whether what it gives could be kept.
@@ -124,19 +126,14 @@ class TensorCache:
             return None
         try:
             said = read_json(note, what="the description beside it")
-            if not isinstance(said, dict) or {**said, "sha256": ""} != _note(
-                kind, determinants, ""
-            ):
+            if not isinstance(said, dict) or _without_digest(said) != _note(kind, determinants):
                 raise ValueError("the description beside it is of something else")
             if sha256_of(path) != said["sha256"]:
                 raise ValueError("its content is not what was written")
             tensors = read_tensors(path)
             _check(tensors, expected)
         except (OSError, ValueError, KeyError, BenchmarkError) as error:
-            logger.warning("cache file %s is damaged (%s); it is made again", path, error)
-            if self.writes:
-                with contextlib.suppress(OSError):  # in a folder that cannot be written
-                    note.unlink(missing_ok=True)
+            self._forget(path, error)
             return None
         return tensors
 
@@ -149,26 +146,99 @@ class TensorCache:
 
         if not self.writes:
             return
+        with self._new_file(kind, determinants) as (partial, note):
+            try:
+                # Straight to the file: these tensors are large, and a copy of them as bytes is too.
+                save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
+                note["sha256"] = sha256_of(partial)
+            except SafetensorError as error:
+                raise _as_os_error(error, self.folder) from error
+
+    @contextlib.contextmanager
+    def streaming(
+        self, kind: str, determinants: Mapping[str, Any], layout: Layout
+    ) -> Iterator[TensorStream]:
+        """Open a new file that takes the tensors of a layout one after the other.
+
+        It is there as a whole when the block is left, and not at all after an exception.
+
+        Raises:
+            BenchmarkError: the folder cannot be written.
+            ValueError: not all tensors of the layout were written.
+        """
+        with self._new_file(kind, determinants) as (partial, note):
+            with open(partial, "xb") as file:
+                stream = TensorStream(file, layout)
+                yield stream
+            note["xxh3"] = stream.digest()
+
+    @contextlib.contextmanager
+    def _new_file(
+        self, kind: str, determinants: Mapping[str, Any]
+    ) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Hand out a path to write to and the note that is put beside it at the end."""
         if not self._written:
             remove_leftovers(self.folder)
         path = self.path(kind, determinants)
         partial = path.with_name(
             f"{path.stem}-{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
         )
+        note = _note(kind, determinants)
         with storage_errors(self.folder):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                # Straight to the file: these tensors are large, and a copy of them as bytes is too.
-                save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
-                digest = sha256_of(partial)
+                yield partial, note
                 partial.replace(path)
-            except SafetensorError as error:
-                raise _as_os_error(error, self.folder) from error
             finally:
                 partial.unlink(missing_ok=True)
-            note = _note(kind, determinants, digest)
             write_text(path.with_suffix(".json"), json.dumps(note, indent=1, sort_keys=True))
         self._written.add(path)
+
+    def notes(self, kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield every streamed file of a kind with its description; damaged ones are forgotten."""
+        for note in sorted((self.folder / kind).glob("??/*.json")):
+            path = note.with_suffix(".safetensors")
+            try:
+                said = read_json(note, what="the description beside it")
+                if not isinstance(said, dict) or said.get("kind") != kind:
+                    raise ValueError("the description beside it is of something else")
+                if not path.exists():
+                    raise ValueError("it is missing")
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            except (OSError, ValueError, BenchmarkError) as error:
+                self._forget(path, error)
+                continue
+            yield path, said
+
+    def is_whole(self, path: Path, digest: str) -> bool:
+        """Return whether a streamed file is what was written; a damaged one is forgotten.
+
+        Each file is read through once by a process.
+        """
+        if path in self._checked:
+            return True
+        try:
+            if digest_of(path) != digest:
+                raise ValueError("its content is not what was written")
+        except (OSError, ValueError, BenchmarkError) as error:
+            self._forget(path, error)
+            return False
+        self._checked.add(path)
+        return True
+
+    def _forget(self, path: Path, reason: Exception) -> None:
+        logger.warning("cache file %s is damaged (%s); it is made again", path, reason)
+        if self.writes:
+            with contextlib.suppress(OSError):  # in a folder that cannot be written
+                path.with_suffix(".json").unlink(missing_ok=True)
+
+    def remove(self, kind: str, determinants: Mapping[str, Any]) -> None:
+        """Remove a file, its description first; nothing happens where it is not there."""
+        path = self.path(kind, determinants)
+        for one in (path.with_suffix(".json"), path):
+            with contextlib.suppress(OSError):
+                one.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -186,10 +256,14 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
-def _note(kind: str, determinants: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """Return the description beside a file, as JSON gives it back."""
+def _note(kind: str, determinants: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description beside a file, as JSON gives it back, but for its digest."""
     note: dict[str, Any] = json.loads(json.dumps({"kind": kind, **determinants}))
-    return {**note, "sha256": digest}
+    return note
+
+
+def _without_digest(note: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in note.items() if name != "sha256"}
 
 
 def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, Expected] | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from benchmark.corpus import Corpus
 from benchmark.errors import BenchmarkError
@@ -18,7 +19,6 @@ from benchmark.evidence import (
     EvidenceStore,
     draw_neurons,
 )
-from benchmark.evidence import store as store_module
 from benchmark.files.tensor_cache import TensorCache
 from tests.evidence.subjects import TableSubject, random_contexts
 
@@ -99,21 +99,169 @@ def test_explain_and_held_out_text_never_meet(tmp_path):
 def test_blocks_of_many_layers_share_the_passes(tmp_path):
     subject = TableSubject(n_layers=3)
     store = make_store(tmp_path, subject=subject)
-    store.prepare(blocks_of(0, 1, 2))
-    assert subject.runs == 3  # the profile, the evidence, the truth
+    store.prepare(blocks_of(0, 1, 2), calibrate=True)
+    contexts = [store.explain, store.held_out, store.calibrate]
+    assert subject.runs == 3
+    assert subject.tokens_run == sum(split.tokens.numel() for split in contexts)
+    for block in blocks_of(0, 1, 2):
+        store.evidence(block), store.truth(block), store.calibration_truth(block)
+    assert subject.runs == 3
 
 
-def test_a_small_budget_takes_more_passes_and_gives_the_same(tmp_path, monkeypatch):
-    expected = make_store(tmp_path / "a").evidence(blocks_of(1)[0])
+def test_all_neurons_take_as_many_passes_as_one(tmp_path):
+    everything = [Block(layer, layer, torch.arange(7)) for layer in (0, 1)]
     subject = TableSubject()
-    store = make_store(tmp_path / "b", subject=subject)
-    monkeypatch.setattr(store_module, "PASS_BYTES", 1)
-    blocks = blocks_of(0, 1)
-    store.prepare(blocks)
-    assert subject.runs == 5
-    torch.testing.assert_close(
-        store.evidence(blocks[1]).sample.activations, expected.sample.activations
-    )
+    store = make_store(tmp_path, subject=subject)
+    store.prepare(everything)
+    expected = store.explain.tokens.numel() + store.held_out.tokens.numel()
+    assert subject.tokens_run == expected
+
+
+def test_shards_give_the_same_as_one_piece(tmp_path):
+    block = blocks_of(1)[0]
+    whole = make_store(tmp_path / "a")
+    small = make_store(tmp_path / "b", settings=replace(SETTINGS, shard=3))
+    evidence, expected = small.evidence(block), whole.evidence(block)
+    for name in ("max_activation", "mean_activation", "firing_threshold"):
+        torch.testing.assert_close(getattr(evidence, name), getattr(expected, name))
+    assert torch.equal(evidence.exemplars.tokens, expected.exemplars.tokens)
+    assert torch.equal(evidence.exemplars.activations, expected.exemplars.activations)
+    assert torch.equal(evidence.sample.activations, expected.sample.activations)
+    truth, whole_truth = small.truth(block), whole.truth(block)
+    assert torch.equal(truth.top, whole_truth.top)
+    assert torch.equal(truth.top_activations, whole_truth.top_activations)
+    assert torch.equal(truth.uniform_activations, whole_truth.uniform_activations)
+
+
+def test_a_capture_that_was_lost_is_made_again_alone(tmp_path, monkeypatch):
+    settings = replace(SETTINGS, shard=4)
+    block = blocks_of(1)[0]
+    expected = make_store(tmp_path / "a", settings=settings).evidence(block)
+
+    class Killed(BaseException):
+        pass
+
+    subject = TableSubject()
+    store = make_store(tmp_path / "b", subject=subject, settings=settings)
+    capture, made = store.capture, []
+
+    def dies(one, advance):
+        if len(made) == 3:
+            raise Killed
+        made.append(one)
+        capture(one, advance)
+
+    monkeypatch.setattr(store, "capture", dies)
+    with pytest.raises(Killed):
+        store.prepare([block])
+    subject.tokens_run = 0
+    store = make_store(tmp_path / "b", subject=subject, settings=settings)
+    evidence = store.evidence(block)
+    assert subject.tokens_run == store.explain.tokens[12:].numel()  # of five, three were made
+    assert torch.equal(evidence.exemplars.activations, expected.exemplars.activations)
+    assert torch.equal(evidence.mean_activation, expected.mean_activation)
+    assert torch.equal(evidence.sample.activations, expected.sample.activations)
+
+
+def test_without_a_sample_none_is_captured(tmp_path):
+    store = make_store(tmp_path)
+    store.prepare(blocks_of(0, 1), sample=False)
+    evidence = store.evidence(blocks_of(0)[0], sample=False)
+    assert evidence.sample is None
+    assert not (tmp_path / "sample").exists()
+    assert store.is_cached(blocks_of(0)[0], sample=False)
+    assert not store.is_cached(blocks_of(0)[0])
+
+
+def test_neurons_are_read_whatever_the_blocks_they_were_measured_in(tmp_path):
+    make_store(tmp_path / "a").prepare(blocks_of(1, neurons=(0, 2, 5)), calibrate=True)
+    make_store(tmp_path / "a").prepare(blocks_of(1, neurons=(1, 2, 6)), calibrate=True)
+    subject = TableSubject()
+    store = make_store(tmp_path / "a", subject=subject)
+    mixed = Block(0, 1, torch.tensor([6, 0, 2, 1]))
+    assert store.is_cached(mixed, calibrate=True)
+    expected = make_store(tmp_path / "b")
+    found, wanted = store.evidence(mixed), expected.evidence(mixed)
+    assert torch.equal(found.sample.activations, wanted.sample.activations)
+    assert torch.equal(found.exemplars.activations, wanted.exemplars.activations)
+    truth, true = store.truth(mixed), expected.truth(mixed)
+    for name in ("tokens", "uniform", "top", "uniform_activations", "top_activations"):
+        assert torch.equal(getattr(truth, name), getattr(true, name)), name
+    calibration = expected.calibration_truth(mixed).activations
+    assert torch.equal(store.calibration_truth(mixed).activations, calibration)
+    assert subject.tokens_run == 0
+
+
+def test_only_neurons_that_are_missing_are_measured(tmp_path):
+    make_store(tmp_path).prepare(blocks_of(1, neurons=(0, 2)))
+    size = sum(path.stat().st_size for path in (tmp_path / "uniform").rglob("*.safetensors"))
+    make_store(tmp_path).prepare(blocks_of(1, neurons=(0, 2, 5)))
+    files = sorted((tmp_path / "uniform").rglob("*.safetensors"))
+    assert len(files) == 2
+    assert sum(path.stat().st_size for path in files) < 2 * size
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_activations_are_kept_in_the_precision_that_is_asked_for(tmp_path, dtype):
+    block = blocks_of(1)[0]
+    exact = make_store(tmp_path)
+    store = make_store(tmp_path, settings=replace(SETTINGS, storage=dtype))
+    evidence, truth = store.evidence(block), store.truth(block)
+    for found, true in (
+        (evidence.sample.activations, exact.evidence(block).sample.activations),
+        (evidence.exemplars.activations, exact.evidence(block).exemplars.activations),
+        (truth.uniform_activations, exact.truth(block).uniform_activations),
+        (truth.top_activations, exact.truth(block).top_activations),
+    ):
+        assert found.dtype == torch.float32
+        assert torch.equal(found, true.to(getattr(torch, dtype)).float())
+    assert torch.equal(evidence.max_activation, exact.evidence(block).max_activation)
+
+
+def test_the_size_is_known_before(tmp_path):
+    settings = replace(SETTINGS, shard=4)
+    units = {0: torch.tensor([0, 2]), 1: torch.arange(7)}
+    blocks = [Block(layer, layer, some) for layer, some in units.items()]
+    store = make_store(tmp_path, settings=settings)
+    predicted = store.bytes_to_measure(units, calibrate=True)
+    store.prepare(blocks, calibrate=True)
+    assert store.bytes_to_measure(units, calibrate=True) == 0
+    tables = ("sample", "exemplars", "uniform", "top_activations", "calibration")
+    left = {
+        kind: sum(
+            tensor.numel() * tensor.element_size()
+            for path in (tmp_path / kind).rglob("*.safetensors")
+            for name, tensor in load_file(path).items()
+            if name != "units"
+        )
+        for kind in tables
+    }
+    stored = 9 * 4 * (6 * 9 + 5 * 9 + 3 * 9)  # tokens, bytes: sample, uniform, calibrate
+    ranked = 9 * 4 * (3 * 14 + 4 * 9)  # exemplars of every neuron, top of those asked for
+    assert sum(left.values()) == stored + ranked
+    assert sum(left.values()) <= predicted <= 4 * sum(left.values())
+
+
+def test_a_disk_that_does_not_hold_it_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    subject = TableSubject()
+    store = make_store(tmp_path, subject=subject)
+    monkeypatch.setattr("benchmark.evidence.room.free_bytes", lambda folder: 70_000_000)
+    monkeypatch.setattr("benchmark.evidence.room.SPARE", 70_000_000)
+    with pytest.raises(BenchmarkError, match=r"neurons.*half precision.*storage.neurons"):
+        store.prepare(blocks_of(0))
+    assert subject.tokens_run == 0
+
+
+def test_what_is_dropped_is_measured_again(tmp_path):
+    store = make_store(tmp_path)
+    first, second = blocks_of(1, neurons=(0, 2))[0], blocks_of(1, neurons=(5, 6))[0]
+    store.prepare([first])
+    store.prepare([second])
+    store.drop([first])
+    assert not store.is_cached(first)
+    assert store.is_cached(second)
+    expected = make_store(tmp_path / "b").truth(first).uniform_activations
+    assert torch.equal(store.truth(first).uniform_activations, expected)
 
 
 def test_a_second_store_reads_everything_from_the_cache(tmp_path):
@@ -168,44 +316,8 @@ def test_other_neurons_and_layers_have_their_own_files(tmp_path):
     make_store(tmp_path).prepare(blocks_of(1))
     store = make_store(tmp_path)
     assert not store.is_cached(blocks_of(0)[0])
-    assert not store.is_cached(blocks_of(1, neurons=(0, 2))[0])
-
-
-def test_truth_of_some_neurons_is_cut_from_a_block_that_has_them(tmp_path):
-    whole, part = blocks_of(1, neurons=(0, 2, 5))[0], blocks_of(1, neurons=(2, 5))[0]
-    make_store(tmp_path / "a").prepare([whole], calibrate=True)
-    subject = TableSubject()
-    store = make_store(tmp_path / "a", subject=subject)
-    elsewhere = blocks_of(0, neurons=(0, 2, 5))[0]
-    store.prepare_truth([part], calibrate=True, within=[elsewhere, whole])
-    assert (subject.tokens_run, store.cache.hits, store.cache.misses) == (0, 2, 0)
-    measured = make_store(tmp_path / "b")
-    measured.prepare([part], calibrate=True)
-    assert measured.cache.misses > 0
-    cut, expected = store.truth(part), measured.truth(part)
-    for name, value in vars(expected).items():
-        if value is None:
-            assert getattr(cut, name) is None, name
-        else:
-            assert torch.equal(torch.as_tensor(getattr(cut, name)), torch.as_tensor(value)), name
-    calibration = store.calibration_truth(part).activations
-    assert torch.equal(calibration, measured.calibration_truth(part).activations)
-
-
-@pytest.mark.parametrize("kind", ["not there", "of other neurons", "of another layer", "damaged"])
-def test_truth_that_cannot_be_cut_is_measured(tmp_path, kind, caplog):
-    whole = blocks_of(0 if kind == "of another layer" else 1, neurons=(0, 2, 5))[0]
-    part = blocks_of(1, neurons=(2, 3) if kind == "of other neurons" else (2, 5))[0]
-    if kind != "not there":
-        make_store(tmp_path / "a").prepare([whole])
-    if kind == "damaged":
-        (path,) = (tmp_path / "a" / "truth").rglob("*.safetensors")
-        flip_a_byte(path)
-    store = make_store(tmp_path / "a")
-    store.prepare_truth([part], within=[whole])
-    assert (store.cache.hits, store.cache.misses) == (0, 1)
-    expected = make_store(tmp_path / "b").truth(part)
-    assert torch.equal(store.truth(part).uniform_activations, expected.uniform_activations)
+    assert not store.is_cached(blocks_of(1, neurons=(0, 3))[0])
+    assert store.is_cached(blocks_of(1, neurons=(0, 2))[0])
 
 
 def flip_a_byte(path):
@@ -224,23 +336,27 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_cache_file_is_named_and_made_again(tmp_path, caplog, damage):
+@pytest.mark.parametrize(
+    "kind", ["profile", "exemplars", "sample", "uniform", "top", "top_activations"]
+)
+def test_a_damaged_cache_file_is_named_and_made_again(tmp_path, caplog, damage, kind):
     block = blocks_of(1)[0]
-    first = make_store(tmp_path)
+    settings = replace(SETTINGS, shard=4)
+    first = make_store(tmp_path, settings=settings)
     evidence, truth = first.evidence(block), first.truth(block)
-    paths = sorted(tmp_path.rglob("*.safetensors"))
-    assert len(paths) == 3
-    for path in paths:
-        DAMAGE[damage](path)
-    store = make_store(tmp_path)
+    path = sorted((tmp_path / kind).rglob("*.safetensors"))[-1]
+    DAMAGE[damage](path)
+    store = make_store(tmp_path, settings=settings)
     again, truth_again = store.evidence(block), store.truth(block)
     assert torch.equal(again.exemplars.activations, evidence.exemplars.activations)
     assert torch.equal(again.sample.activations, evidence.sample.activations)
     assert torch.equal(truth_again.uniform_activations, truth.uniform_activations)
-    for path in paths:
-        assert any(str(path) in message for message in caplog.messages)
+    assert torch.equal(truth_again.top, truth.top)
+    assert torch.equal(truth_again.top_activations, truth.top_activations)
+    assert any(str(path) in message for message in caplog.messages)
     caplog.clear()
-    make_store(tmp_path).evidence(block)
+    make_store(tmp_path, settings=settings).evidence(block)
+    make_store(tmp_path, settings=settings).truth(block)
     assert not caplog.messages
 
 
@@ -296,6 +412,16 @@ class FullDisk:
 )
 def test_a_full_disk_is_one_clear_message_and_leaves_nothing(tmp_path, monkeypatch, error):
     monkeypatch.setattr("safetensors.torch.save_file", FullDisk(error))
+    with pytest.raises(BenchmarkError, match="disk is full"):
+        make_store(tmp_path).prepare(blocks_of(0), sample=False)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_disk_that_fills_up_while_activations_are_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(self, tensor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("benchmark.files.tensor_stream.TensorStream.write", full)
     with pytest.raises(BenchmarkError, match="disk is full"):
         make_store(tmp_path).prepare(blocks_of(0))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

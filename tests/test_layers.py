@@ -25,7 +25,7 @@ STOREYS = [
     {"evaluation", "builtin"},
     {"scorers"},
     {"plugins", "tracking", "evidence"},
-    {"subject", "results", "corpus", "config"},
+    {"subject", "results", "corpus", "config", "engine"},
     {"files", "terminal"},
     {"interface", "column", "errors", "token_text", "vocabulary"},
 ]

@@ -22,7 +22,7 @@ CUT_OFF = 141
 
 VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
-    "list": "list explainers, models, datasets or metrics",
+    "list": "list explainers, models, datasets, engines or metrics",
     "show": "show a finished run, or what it says about one neuron",
     "search": "search the graphs of a run for tokens, repeats and unconnected parts",
     "similar": "find neurons of a run whose graphs are near-equal or nested",

@@ -30,6 +30,7 @@ everything under results/. The same command continues an interrupted run.
 what is chosen by name (`python -m benchmark list ...` shows the names):
   explainer=n2g                   model=solu-tiny        dataset=stdlib
   metrics=standard|[pearson,f1]   tracking=none|wandb
+  engine=local|processes|submitit|ray
 
 often used keys:
   neurons.per_layer=64            neurons drawn from each layer (null: all)

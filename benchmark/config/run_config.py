@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from benchmark.config.literal import literal
 from benchmark.config.scorers import resolved
+from benchmark.engine.options import LOCAL, engine_options
 from benchmark.errors import BenchmarkError, unknown
 
 OWN_SIMULATOR = "own"  # explanations simulate themselves
@@ -146,6 +147,7 @@ class RunConfig:
     scorer: Any = None
     scorers: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, Any] = MISSING
+    engine: dict[str, Any] = field(default_factory=lambda: {"name": LOCAL})
     unit: dict[str, Any] = field(default_factory=lambda: {"name": MLP_NEURONS, "kind": MLP_NEURONS})
     neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
     context_length: int = 128
@@ -213,6 +215,7 @@ def check_config(composed: DictConfig) -> RunConfig:
         group = getattr(config, name)
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
     config.scorers, config.scorer = resolved(config.scorer, config.scorers), None
+    engine_options(config.engine)
     _check_names(config)
     _check_ranges(config)
     _check_neurons(config.neurons)

@@ -38,7 +38,9 @@ METHODS = (
     *("max_examples", "local_search", "n2g", "fasttext"),
 )
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
-BUDGETS = (1024, 4096, 16384, 65536)
+# Of `context_tree`, besides the one that it has by default.
+BUDGETS = ("1024", "4096", "65536", "null")
+UNLIMITED = "explainer.max_bytes=null"
 # Displayed characters of complete texts; `rules` has 1000 of them by default. Texts of more than a
 # screen take minutes to find, so they are of one subject alone.
 CHARACTERS = {"solu-tiny": (300, 600, 1000, 1200, 4000), "gelu-tiny": (300, 600, 1000, 1200)}
@@ -47,9 +49,10 @@ OF_A_CHECKPOINT = (300, 1000, 4000)
 SHOWN_RANKS = {"good": (0.95, 0.85), "middling": (0.55, 0.45), "bad": (0.15, 0.05)}
 # What the methods may see instead of what they see by default.
 OTHER_EVIDENCE = {
-    "exemplars": ("context_tree", "rules", "token_lookup", "n2g_plus", "fasttext"),
+    "exemplars": ("rules", "token_lookup", "n2g_plus", "fasttext"),
     "exemplars+sample": ("max_examples", "local_search", "fasttext"),
 }
+TREE_ON_EXEMPLARS = ("explainer=context_tree", "explainer.evidence=exemplars", UNLIMITED)
 CAUSAL = (*METHODS, "oracle", "mean")
 # Options of the runs that measure the effects of N2G's options.
 N2G_EFFECTS = ("neurons.per_layer=16",)
@@ -58,15 +61,15 @@ N2G_EFFECTS = ("neurons.per_layer=16",)
 def runs_of(subject: str, results: str) -> list[list[str]]:
     """Return the commands that evaluate all explainers on a subject."""
     here = [f"model={subject}", f"results_dir={results}"]
-    budgets = ",".join(map(str, BUDGETS))
+    budgets = ",".join(BUDGETS)
     characters = ",".join(map(str, CHARACTERS.get(subject, OF_A_CHECKPOINT)))
+    of_characters = f"explainer.max_characters={characters}"
     return [
         ["run", "-m", f"explainer={','.join((*METHODS, *CONTROLS))}", *here],
         ["run", "-m", "explainer=context_tree", f"explainer.max_bytes={budgets}", *here],
-        [
-            *("run", "-m", "explainer=rules,context_tree"),
-            *(f"explainer.max_characters={characters}", *here),
-        ],
+        ["run", "-m", "explainer=rules", of_characters, *here],
+        ["run", "-m", "explainer=context_tree", of_characters, UNLIMITED, *here],
+        ["run", *TREE_ON_EXEMPLARS, *here],
         *(
             ["run", "-m", f"explainer={','.join(names)}", f"explainer.evidence={evidence}", *here]
             for evidence, names in OTHER_EVIDENCE.items()
@@ -351,7 +354,7 @@ def third_party(results: str, checkpoint: str, texts: str) -> None:
     """Evaluate the explainers on a checkpoint that others trained."""
     options = ["model=local", f"model.source={checkpoint}", "dataset=text"]
     options += [f"dataset.path={texts}", "neurons.per_layer=32"]
-    for words in runs_of("local", results)[:3]:
+    for words in runs_of("local", results)[:4]:
         call([*(word for word in words if not word.startswith("model=")), *options])
     name = Path(checkpoint).name
     words = ["show", f"{results}/{name}/text"]

@@ -101,11 +101,7 @@ def resimulate(
     check_described(run, experiment)
     keys = run.scores.neurons()
     drawn = sorted(random.Random(seed).sample(keys, min(n_neurons, len(keys))))
-    saved = {
-        (line.layer, line.neuron): line
-        for line in run.explanations()
-        if (line.layer, line.neuron) in set(drawn)
-    }
+    saved = {(line.layer, line.neuron): line for line in run.explanations(drawn)}
     blocks = _parts(blocks_of(run, experiment), drawn)
     experiment.store.prepare_truth(blocks, calibrate=config.calibrated)
     _check_draw(run, experiment)
@@ -119,7 +115,7 @@ def resimulate(
             check_text(run, line.name, one, reopened.explainer, vocabulary, tokens)
         rows, _ = score_explanations(experiment, reopened.explainer, block, explanations, {})
         again.update({(row["layer"], row["neuron"]): row for row in rows})
-    before = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    before = {(row["layer"], row["neuron"]): row for row in run.scores.rows(drawn)}
     pairs = [(key, before[key], again[key]) for key in drawn]
     columns, largest = _compare(run, pairs, SMOOTH[config.dtype])
     rescored = Scores.from_rows(again.values(), run.record.columns)

@@ -18,7 +18,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import TEMPORARY_SUFFIX, storage_errors, sync_folder, write_bytes
 from benchmark.results import Run, RunRecord, benchmark_version
 from benchmark.results.encoding import plain
-from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
+from benchmark.results.layout import RECORD, SCORES, SUBMISSION
 from benchmark.results.submission import SubmissionRecord, why_unverified
 from leaderboards.resimulation import Resimulation
 
@@ -208,4 +208,4 @@ def _json(data: object) -> bytes:
 
 def all_files(run: Run, files: dict[str, bytes]) -> dict[str, bytes | Path]:
     """Return the files that are kept of a run, with its explanations."""
-    return {**files, EXPLANATIONS: run.folder / EXPLANATIONS}
+    return {**files, **{name: run.folder / name for name in run.explanation_files.names}}

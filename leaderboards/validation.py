@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.record import summarise
 from benchmark.evaluation.reopen import config_of
-from benchmark.files.reading import lines, parse_json_line, read_json
+from benchmark.files.reading import parse_json_line, read_json
 from benchmark.results import OK, MetricSummary, Run, explanation_bytes, load_run
 from benchmark.results.columns import (
     SCORING_SETS,
@@ -24,13 +24,14 @@ from benchmark.results.columns import (
     group_of,
     metric_of,
 )
-from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, UNFINISHED
+from benchmark.results.explanation_files import listed_names
+from benchmark.results.layout import RECORD, SCORES, UNFINISHED
 from benchmark.results.lines import parse_line
+from benchmark.results.reader import read_record_of
 from leaderboards import schema
 from leaderboards.agreement import check_agreement
 from metrics import METRICS
 
-FILES = (RECORD, SCORES, EXPLANATIONS)
 SIZE = cost_column("bytes")
 # Two machines add in another order; the bootstrap's quantiles are interpolated.
 MEAN_TOLERANCE, INTERVAL_TOLERANCE = 1e-9, 1e-6
@@ -53,21 +54,28 @@ def validated(folder: Path, *, published: bool = False) -> Run:
     if not isinstance(version, int) or isinstance(version, bool):
         raise BenchmarkError(f"'{folder / RECORD}' has no schema_version: it is no run's record.")
     schema.validate(data, schema.RUN, version, f"'{folder / RECORD}'")
-    for name in (RECORD, SCORES) if published else FILES:
-        if not (folder / name).is_file():
-            raise BenchmarkError(
-                f"'{folder}' has no {name}: a submission is the whole folder of a run."
-            )
+    _check_there(folder, [RECORD, SCORES])
+    record = read_record_of(folder)
+    if not published:
+        _check_there(folder, listed_names(record))
     run = load_run(folder)
     _check_digests(run)
     config = config_of(run)
     _check_neurons(run)
     _check_values(run)
-    if not published or (folder / EXPLANATIONS).is_file():
+    if not published or run.explanation_files.exist():
         _check_lines(run, version)
     check_agreement(run, config)
     _check_summary(run, config)
     return run
+
+
+def _check_there(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise BenchmarkError(
+                f"'{folder}' has no {name}: a submission is the whole folder of a run."
+            )
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -90,7 +98,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 def _check_digests(run: Run) -> None:
     """Check that the record has digests of all files; `load_run` holds the files against them."""
-    for name in (SCORES, EXPLANATIONS):
+    for name in (SCORES, *run.explanation_files.names):
         if name not in run.record.files:
             raise BenchmarkError(f"'{run.folder / RECORD}' has no digest of {name} in 'files'.")
 
@@ -164,10 +172,12 @@ def _check_text(run: Run) -> None:
 
 def _check_lines(run: Run, version: int) -> None:
     """Check that each neuron has one explanation of the size in the table, or its failure."""
-    rows = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    rows = {
+        (row["layer"], row["neuron"]): (row["status"], row.get(SIZE)) for row in run.scores.rows()
+    }
     seen: set[tuple[int, int]] = set()
-    for number, data in _lines(run):
-        where = f"'{run.folder / EXPLANATIONS}' line {number}"
+    for where, line in run.explanation_lines():
+        data = parse_json_line(line, where)
         schema.validate(data, schema.EXPLANATION, version, where)
         try:
             saved = parse_line(data)
@@ -180,23 +190,18 @@ def _check_lines(run: Run, version: int) -> None:
             raise BenchmarkError(f"{where} is about neuron {key[0]}.{key[1]} {what}.")
         seen.add(key)
         size = 0 if saved.explanation is None else explanation_bytes(saved.explanation)
-        if (row["status"], row.get(SIZE, size)) != (saved.status, size):
+        status, stated = row
+        if (status, size if SIZE not in run.scores.columns else stated) != (saved.status, size):
             raise BenchmarkError(
                 f"{where}: neuron {key[0]}.{key[1]} is '{saved.status}' with {size} bytes here, "
-                f"'{row['status']}' with {row.get(SIZE)} in scores.parquet."
+                f"'{status}' with {stated} in scores.parquet."
             )
     missing = sorted(set(rows) - seen)
     if missing:
         raise BenchmarkError(
-            f"'{run.folder / EXPLANATIONS}' has no line for {len(missing)} neurons, first "
-            f"{missing[0][0]}.{missing[0][1]}."
+            f"'{run.explanation_file(*missing[0])}' has no line for {len(missing)} neurons, "
+            f"first {missing[0][0]}.{missing[0][1]}."
         )
-
-
-def _lines(run: Run) -> Iterator[tuple[int, Any]]:
-    path = run.folder / EXPLANATIONS
-    for number, line in lines(path):
-        yield number, parse_json_line(line, f"'{path}' line {number}")
 
 
 def _check_summary(run: Run, config: RunConfig) -> None:

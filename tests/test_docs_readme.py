@@ -65,9 +65,13 @@ def test_the_tables_of_all_runs_are_those_of_the_published_ones(
     subject: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = [load_run(folder) for folder in find_runs([PUBLISHED / subject])]
-    assert len(runs) == len((*METHODS, *CONTROLS, *BUDGETS)) + sum(
-        map(len, OTHER_EVIDENCE.values())
-    ) + (2 * len(CHARACTERS[subject]) - 1)  # that of `rules` by default is one of them
+    assert (
+        len(runs)
+        == len((*METHODS, *CONTROLS, *BUDGETS))
+        + sum(map(len, OTHER_EVIDENCE.values()))
+        + (2 * len(CHARACTERS[subject]) - 1)
+        + 1
+    )  # the tree on exemplars; `rules` by default is one
     shown = textwrap.indent(printed(runs, capsys), "    ", lambda line: bool(line.strip()))
     assert f"\n{shown}\n" in RESULTS
 
@@ -164,10 +168,20 @@ def test_the_findings_are_those_of_the_published_runs() -> None:
     )
     trees = [load_run(folder) for folder in find_runs([PUBLISHED / "solu-tiny"])]
     small = [run for run in trees if run.record.explainer.options.get("max_bytes") == 1024]
-    whole = mean(solu["context_tree"], "uniform/pearson")
+    (whole,) = (
+        run
+        for run in trees
+        if run.record.explainer.name == "context_tree"
+        and run.record.explainer.evidence == "exemplars+sample"
+        and run.record.explainer.options["max_bytes"] is None
+        and run.record.explainer.options["max_characters"] is None
+    )
     assert len(small) == 1
-    assert f"1 KB reaches r = {mean(small[0], 'uniform/pearson')}, without a budget" in README
-    assert re.search(rf"without a budget \(\d+ KB\) {whole}\.", README)
+    assert f"1 KB reaches r = {mean(small[0], 'uniform/pearson')}, one of 16 KB" in README
+    chosen, every = (mean(run, "uniform/pearson") for run in (solu["context_tree"], whole))
+    assert re.search(
+        rf"16 KB, the default, {chosen}, without a budget \(\d+ KB\) {every}\.", README
+    )
     # The score, subject tokens, seconds, bytes, and characters and lines or '-' for neither.
     row = r"^     (\w+) .* (-?\d\.\d{3}) +[\d,]+  \d\.\d{4} +[\d,]+(?: +[\d,.-]+){2}$"
     causal = dict(re.findall(row, CAUSAL, re.M))

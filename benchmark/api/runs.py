@@ -94,13 +94,18 @@ class Run(results.Run):
         layer, index = (name, neuron) if neuron is not None else neuron_of(name)
         return self._with_methods(super().explanation(layer, index))
 
-    def explanations(self) -> Iterator[NeuronExplanation]:
+    def explanations(
+        self, only: Collection[tuple[int, int]] | None = None
+    ) -> Iterator[NeuronExplanation]:
         """Yield what the run says about each neuron, by layer and neuron.
 
+        Args:
+            only: (layer, neuron) of those to yield; all by default.
+
         Raises:
-            BenchmarkError: the file is missing or a line of it is damaged.
+            BenchmarkError: a file is missing or a line of it is damaged.
         """
-        return map(self._with_methods, super().explanations())
+        return map(self._with_methods, super().explanations(only))
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -92,9 +92,9 @@ def headline_of(record: RunRecord) -> str:
 
 
 def _say_failures(run: Run) -> None:
-    failed = [row for row in run.scores.rows() if row["status"] == FAILED]
-    if failed:
-        first = failed[0]
+    failed = (run.scores.column("status") == FAILED).nonzero()[0]
+    if len(failed):
+        (first,) = run.scores.rows([run.scores.neurons()[failed[0]]])
         _say(
             f"  {len(failed)} of {len(run.scores)} neurons failed and score as zero; the first, "
             f"{first['layer']}.{first['neuron']}: "
@@ -199,7 +199,7 @@ def in_reading_order(runs: Sequence[Run], neuron: tuple[int, int]) -> list[Run]:
 
 
 def _row(run: Run, neuron: tuple[int, int]) -> Mapping[str, Any]:
-    return run.scores.rows()[run.scores.neurons().index(neuron)]
+    return run.scores.rows([neuron])[0]
 
 
 def characters_of(run: Run, neuron: tuple[int, int]) -> float | None:

@@ -286,7 +286,7 @@ def show_neuron(
         changes = subject_changes(given)
         subject = print_contexts(run, saved, given.contexts, changes, given.trust)
         sys.stdout.write("\n")
-    row = next(row for row in run.scores.rows() if (row["layer"], row["neuron"]) == (layer, neuron))
+    (row,) = run.scores.rows([(layer, neuron)])
     sets = run.scores.scoring_sets
     of_sets = [name for name in run.scores.metric_columns if group_of(name) in sets]
     metrics = list(dict.fromkeys(map(metric_of, of_sets)))

@@ -68,17 +68,18 @@ def command(words: Sequence[str]) -> int:
     from benchmark.terminal.table import say
 
     reopened = opened_with_graphs(find_run(options.run), options.trust)
-    names, items, n_failed, n_empty = [], [], 0, 0
+    keys, items, n_failed, n_empty = [], [], 0, 0
     for saved in run_graphs(reopened):
         if saved.graph is None:
             n_failed += 1
             continue
         graph = saved.graph.above(options.above)
-        names.append(saved.name)
+        keys.append((saved.layer, saved.neuron))
         items.append(features(graph))
         n_empty += not graph.patterns
     found = similar_pairs(items, options.threshold, options.top)
-    listed = {names[at] for pair in found.near + found.nested for at in (pair.first, pair.second)}
+    names = [f"{layer}.{neuron}" for layer, neuron in keys]
+    listed = {keys[at] for pair in found.near + found.nested for at in (pair.first, pair.second)}
     # Only those listed are read again: the graphs of a whole model need not fit into memory.
     graphs = {
         saved.name: saved.graph.above(options.above)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from benchmark.evaluation.reopen import ReopenedRun, blocks_of
 from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.files.atomic import storage_errors
 from benchmark.files.explanation_size import SIZE_MEASURE
-from benchmark.results import Run, RunWriter, Scores, load_run
+from benchmark.results import Run, RunWriter, SavedExplanation, Scores, load_run
+from benchmark.results.blocks import Key
 from benchmark.results.columns import costs_of_explaining
 from benchmark.results.digests import digest_of
-from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES
+from benchmark.results.explanation_files import listed_names, names_on_disk
+from benchmark.results.layout import RECORD, RESCORED, SCORES
 from benchmark.results.reader import read_record_of
 from benchmark.scorers.chosen import added_columns, check_trusted
 from benchmark.terminal.progress import progress
@@ -64,23 +66,17 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
     experiment = reopened.open(config)
     blocks = blocks_of(run, experiment)
     experiment.store.prepare(blocks, calibrate=config.calibrated)
-    saved = {(line.layer, line.neuron): line for line in run.explanations()}
-    old = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
-    for layer, neuron in old:
-        if (layer, neuron) not in saved:
-            raise BenchmarkError(
-                f"'{run.folder}' has scores but no saved explanation of neuron {layer}.{neuron}: "
-                "its explanations.jsonl is damaged; run the explainer again."
-            )
     folder = run.folder / RESCORED
     shutil.rmtree(folder, ignore_errors=True)
     columns = added_columns(experiment.scorers)
     opened = RunWriter.open(folder, {"rescored": run.record.run_id}, columns)
     with _removed_on_failure(folder), opened as writer:
-        with progress(len(saved), "score", "neurons") as bar:
+        with progress(len(run.scores), "score", "neurons") as bar:
             for block in blocks:
                 keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
+                saved = _saved(run, keys)
                 explanations = [reopened.restored(saved[key], experiment.subject) for key in keys]
+                old = {(row["layer"], row["neuron"]): row for row in run.scores.rows(keys)}
                 costs = [
                     {name: old[key][name] for name in costs_of_explaining(old[key])} for key in keys
                 ]
@@ -103,6 +99,22 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
     return Rescored(load_run(run.folder), compared, difference)
 
 
+def _saved(run: Run, keys: Sequence[Key]) -> dict[Key, SavedExplanation]:
+    """Return what is saved of some neurons.
+
+    Raises:
+        BenchmarkError: a file is damaged, or has no line of one of them.
+    """
+    saved = {(line.layer, line.neuron): line for line in run.explanations(keys)}
+    for layer, neuron in keys:
+        if (layer, neuron) not in saved:
+            raise BenchmarkError(
+                f"'{run.folder}' has scores but no saved explanation of neuron {layer}.{neuron}: "
+                f"{run.explanation_file(layer, neuron).name} is damaged; run the explainer again."
+            )
+    return saved
+
+
 def run_to_score(path: Path) -> Run:
     """Return the finished run in a folder; a replacement that a killed `score` began is completed.
 
@@ -114,7 +126,7 @@ def run_to_score(path: Path) -> Run:
     if (folder / RESCORED / RECORD).is_file() and _is_whole(folder):
         _put(folder)
     run = load_run(folder)
-    for name in (SCORES, EXPLANATIONS):
+    for name in (SCORES, *listed_names(run.record)):
         if name not in run.record.files:
             raise BenchmarkError(
                 f"'{folder / RECORD}' has no digest of {name}, so nobody can tell whether it is "
@@ -132,7 +144,7 @@ def _is_whole(folder: Path) -> bool:
         return False
     if record.run_id != expected:
         return False
-    for name in (SCORES, EXPLANATIONS):
+    for name in (SCORES, *listed_names(record)):
         new = folder / RESCORED / name
         path = new if new.exists() else folder / name
         written = record.files.get(name)
@@ -181,7 +193,15 @@ def _put(folder: Path) -> None:
     the new one tells that all new files are complete.
     """
     with storage_errors(folder):
-        for name in (SCORES, EXPLANATIONS, RECORD):
+        record = folder / RESCORED / RECORD
+        names = listed_names(read_record_of(folder / RESCORED)) if record.exists() else []
+        for name in (SCORES, *names):
             if (folder / RESCORED / name).exists():
+                (folder / name).parent.mkdir(exist_ok=True)
                 os.replace(folder / RESCORED / name, folder / name)
+        if record.exists():
+            # An earlier version kept one file, however large the run.
+            for name in set(names_on_disk(folder)) - set(names):
+                (folder / name).unlink()
+            os.replace(record, folder / RECORD)
         shutil.rmtree(folder / RESCORED, ignore_errors=True)

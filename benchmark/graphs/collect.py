@@ -76,23 +76,23 @@ class NoGraphsError(BenchmarkError):
     """The explainer offers no graphs; others may."""
 
 
-def run_graphs(reopened: ReopenedRun, only: Collection[str] | None = None) -> Iterator[SavedGraph]:
+def run_graphs(
+    reopened: ReopenedRun, only: Collection[tuple[int, int]] | None = None
+) -> Iterator[SavedGraph]:
     """Yield every neuron's graph by layer and neuron, one at a time, with a progress bar.
 
     Args:
         reopened: what `reopen_with_graphs` gave for a run.
-        only: names of neurons, such as `3.400`; all by default.
+        only: (layer, neuron) of some; all by default.
 
     Raises:
         BenchmarkError: a line of the run is damaged.
     """
     run = reopened.run
-    with progress(len(run.scores), "graphs", "neurons") as bar:
-        for saved in run.explanations():
+    with progress(len(run.scores if only is None else only), "graphs", "neurons") as bar:
+        for saved in run.explanations(only):
             bar.update()
             name = saved.name
-            if only is not None and name not in only:
-                continue
             explanation = reopened.explanation(saved)
             if explanation is None:
                 yield SavedGraph(saved.layer, saved.neuron, error=saved.error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,24 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True)
 class StoredBlock:
-    """A whole block: its rows, and where in `path` the line of each neuron's explanation is."""
+    """A whole block, on the disk: where in `path` the line of each neuron's explanation is."""
 
     path: Path
     number: int
-    rows: list[dict[str, Any]]
     offsets: dict[Key, int]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Read its rows back, by layer and neuron.
+
+        Raises:
+            BenchmarkError: they are damaged.
+            OSError: the file cannot be read.
+        """
+        with opened(self.path) as file:
+            file.readline()
+            contents = parse_json_line(file.readline(), f"'{self.path}'")
+        rows: list[dict[str, Any]] = contents["rows"]
+        return sorted(rows, key=lambda row: (row["layer"], row["neuron"]))
 
 
 def block_path(folder: Path, number: int) -> Path:
@@ -57,7 +69,7 @@ def store_block(
     for (key, _), line in zip(lines, body[1:], strict=True):
         offsets[key] = position
         position += len(line)
-    return StoredBlock(path, number, list(rows), offsets)
+    return StoredBlock(path, number, offsets)
 
 
 def load_block(path: Path, identity: str) -> StoredBlock | None:
@@ -77,13 +89,22 @@ def load_block(path: Path, identity: str) -> StoredBlock | None:
         if contents["identity"] != identity or path.name != block_path(path.parent, number).name:
             return None
         keys = [(layer, neuron) for layer, neuron in contents["keys"]]
-        return StoredBlock(path, number, contents["rows"], dict(zip(keys, starts, strict=True)))
+        if not isinstance(contents["rows"], list):
+            return None
+        return StoredBlock(path, number, dict(zip(keys, starts, strict=True)))
     except (BenchmarkError, KeyError, TypeError, ValueError):  # sealed, but not as we write it
         return None
 
 
 def _sealed(digest: str) -> bytes:
     return f"{compact({'sha256': digest})}\n".encode()
+
+
+def block_rows(blocks: Iterable[StoredBlock], layer: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of all blocks, or of those of a layer, one block at a time from the disk."""
+    for block in sorted((one for one in blocks if one.offsets), key=lambda one: min(one.offsets)):
+        if layer is None or any(key[0] == layer for key in block.offsets):
+            yield from (row for row in block.rows() if layer in (None, row["layer"]))
 
 
 def explanation_lines(blocks: Sequence[StoredBlock]) -> Iterator[bytes]:

@@ -30,26 +30,26 @@ def digest_of(path: Path) -> str:
     return _known[key]
 
 
-def check_digest(path: Path, record: RunRecord) -> None:
-    """Check that a file is the one that the run wrote; one that run.json does not list passes.
+def check_digest(folder: Path, name: str, record: RunRecord) -> None:
+    """Check that a file of a run is the one that it wrote; one that run.json does not list passes.
 
     Raises:
         BenchmarkError: the file cannot be read, or its SHA-256 is another.
     """
-    written = record.files.get(path.name)
-    if written is not None and digest_of(path) != written.sha256:
-        raise differs(path)
+    written = record.files.get(name)
+    if written is not None and digest_of(folder / name) != written.sha256:
+        raise differs(folder, name)
 
 
-def differs(path: Path) -> BenchmarkError:
-    """Make the error for a file that is not the one that the run wrote."""
+def differs(folder: Path, name: str) -> BenchmarkError:
+    """Make the error for a file of a run that is not the one that the run wrote."""
     hint = ""
-    if (path.parent / RESCORED / RECORD).is_file():
+    if (folder / RESCORED / RECORD).is_file():
         hint = (
             " If `score` was stopped here, it completes its work: "
-            f"python -m benchmark score {path.parent}"
+            f"python -m benchmark score {folder}"
         )
     return BenchmarkError(
-        f"'{path}' is not the file that the run wrote (its SHA-256 differs from run.json): "
-        f"it is damaged or of another run.{hint}"
+        f"'{folder / name}' is not the file that the run wrote (its SHA-256 differs from "
+        f"run.json): it is damaged or of another run.{hint}"
     )

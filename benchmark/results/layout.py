@@ -10,6 +10,8 @@ from benchmark.files.reading import read_json
 
 RECORD = "run.json"
 EXPLANATIONS = "explanations.jsonl"
+# The folder of the parts that take the place of EXPLANATIONS in a large run.
+EXPLANATION_PARTS = "explanations"
 SCORES = "scores.parquet"
 SUBMISSION = "submission.json"
 UNFINISHED = "unfinished"

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
 from benchmark.files.atomic import TEMPORARY_SUFFIX
 from benchmark.files.explanation_size import SIZE_MEASURE
-from benchmark.files.reading import LARGEST_TABLE, lines, parse_json_line, read_bytes, read_json
-from benchmark.results.digests import check_digest, differs
-from benchmark.results.layout import EXPLANATIONS, RECORD, RESCORED, SCORES, UNFINISHED
+from benchmark.files.reading import LARGEST_TABLE, parse_json_line, read_bytes, read_json
+from benchmark.results.blocks import Key
+from benchmark.results.digests import differs
+from benchmark.results.explanation_files import ExplanationFiles
+from benchmark.results.layout import RECORD, RESCORED, SCORES, UNFINISHED
 from benchmark.results.lines import SavedExplanation, parse_line
 from benchmark.results.records import SIZE_COLUMN, RunRecord
 from benchmark.results.scores import Scores
 from benchmark.results.submission import why_unverified
+
+# How a line of ours begins; one written by another hand may have other spaces.
+_START = re.compile(rb'\{"layer":(\d{1,10}),"neuron":(\d{1,10}),')
 
 
 @dataclass(frozen=True)
@@ -37,25 +44,29 @@ class Run:
     scores: Scores
     unverified: str = ""
 
-    def explanations(self) -> Iterator[SavedExplanation]:
+    def explanations(self, only: Collection[Key] | None = None) -> Iterator[SavedExplanation]:
         """Yield every neuron's explanation or failure by layer and neuron, one at a time.
 
+        Args:
+            only: (layer, neuron) of those to yield; all by default. Files without any of them are
+                not read.
+
         Raises:
-            BenchmarkError: the file is missing or a line of it is damaged.
+            BenchmarkError: a file is missing or a line of it is damaged.
         """
-        seen: set[tuple[int, int]] = set()
-        for number, line in self._lines():
-            saved = self._parsed(number, line)
-            if (saved.layer, saved.neuron) in seen:
-                raise BenchmarkError(
-                    f"'{self.folder / EXPLANATIONS}' line {number} is damaged: neuron {saved.name} "
-                    "is there twice."
-                )
-            seen.add((saved.layer, saved.neuron))
-            yield saved
+        return self._saved(only)
+
+    def explanation_lines(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every line of explanations, each after its place as messages name it.
+
+        Raises:
+            BenchmarkError: a file is missing or is not the one that the run wrote.
+        """
+        for name in self.explanation_files.names:
+            yield from self.explanation_files.lines(name)
 
     def explanation(self, layer: int, neuron: int) -> SavedExplanation:
-        """Return the explanation or failure of one neuron.
+        """Return the explanation or failure of one neuron, from its own file alone.
 
         Raises:
             BenchmarkError: the neuron is not in the run, or as `explanations`.
@@ -63,23 +74,52 @@ class Run:
         known = self.scores.neurons()
         if (layer, neuron) not in known:
             raise self._unknown_neuron(layer, neuron, known)
-        start = f'{{"layer":{layer},"neuron":{neuron},'.encode()
-        for number, line in self._lines():
-            if line.startswith(start):
-                return self._parsed(number, line)
-        for saved in self.explanations():  # written by another hand, with other spaces
-            if (saved.layer, saved.neuron) == (layer, neuron):
-                return saved
-        path = self.folder / EXPLANATIONS
+        for saved in self._saved({(layer, neuron)}):
+            return saved
+        path = self.explanation_file(layer, neuron)
         raise BenchmarkError(f"'{path}' is damaged: layer {layer}, neuron {neuron} has no line.")
 
-    def _parsed(self, number: int, line: bytes) -> SavedExplanation:
-        where = f"'{self.folder / EXPLANATIONS}' line {number}"
-        data = parse_json_line(line, where)
-        try:
-            return parse_line(data)
-        except ValueError as error:
-            raise BenchmarkError(f"{where} is damaged: {error}.") from error
+    def explanation_file(self, layer: int, neuron: int) -> Path:
+        """Return the file that holds the explanation of a neuron of the run."""
+        rank = self.scores.neurons().index((layer, neuron))
+        return self.folder / self.explanation_files.name_of(rank)
+
+    @cached_property
+    def explanation_files(self) -> ExplanationFiles:
+        """Return the files of the explanations.
+
+        Raises:
+            BenchmarkError: `run.json` lists others than the run can have.
+        """
+        return ExplanationFiles(self.folder, self.record, len(self.scores))
+
+    def _saved(self, only: Collection[Key] | None) -> Iterator[SavedExplanation]:
+        seen: set[Key] = set()
+        for name, keys in self._keys_by_file(only).items():
+            for where, line in self.explanation_files.lines(name):
+                start = _START.match(line)
+                if start and only is not None and (int(start[1]), int(start[2])) not in keys:
+                    continue
+                saved = _parsed(where, line)
+                key = (saved.layer, saved.neuron)
+                if key in seen:
+                    raise BenchmarkError(f"{where} is damaged: neuron {saved.name} is there twice.")
+                seen.add(key)
+                if key in keys or (only is None and not self.explanation_files.in_parts):
+                    yield saved
+                elif only is None:
+                    raise BenchmarkError(
+                        f"{where} is damaged: neuron {saved.name} is none of this part's."
+                    )
+
+    def _keys_by_file(self, only: Collection[Key] | None) -> dict[str, set[Key]]:
+        """Return the neurons, or those of `only`, of each file that holds some, in order."""
+        found: dict[str, set[Key]] = {}
+        wanted = None if only is None else set(only)
+        for rank, key in enumerate(self.scores.neurons()):
+            if wanted is None or key in wanted:
+                found.setdefault(self.explanation_files.name_of(rank), set()).add(key)
+        return found
 
     def _unknown_neuron(
         self, layer: int, neuron: int, known: list[tuple[int, int]]
@@ -92,16 +132,20 @@ class Run:
             f"the run in '{self.folder}' has no layer {layer}, neuron {neuron}; it has {there}."
         )
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        path = self.folder / EXPLANATIONS
-        check_digest(path, self.record)
-        return lines(path)
+
+def _parsed(where: str, line: bytes) -> SavedExplanation:
+    data = parse_json_line(line, where)
+    try:
+        return parse_line(data)
+    except ValueError as error:
+        raise BenchmarkError(f"{where} is damaged: {error}.") from error
 
 
 def load_run(path: Path | str) -> Run:
     """Read a finished run, whose files must be those that it wrote.
 
-    The explanations may be missing, as they are in a folder of submissions.
+    The explanations may be missing, as they are in a folder of submissions. Those of a large run,
+    which are in parts, are held against their digests when they are read.
 
     Args:
         path: the run's folder, or the `run.json` in it.
@@ -114,9 +158,10 @@ def load_run(path: Path | str) -> Run:
     folder = path.parent if path.name == RECORD and not path.is_dir() else path
     record = read_record_of(folder)
     scores = _read_scores(folder, record)
-    if (folder / EXPLANATIONS).exists():
-        check_digest(folder / EXPLANATIONS, record)
-    return Run(folder, record, scores, why_unverified(folder))
+    run = Run(folder, record, scores, why_unverified(folder))
+    if run.explanation_files.exist():
+        run.explanation_files.check()
+    return run
 
 
 def find_runs(folders: Iterable[Path | str]) -> list[Path]:
@@ -177,7 +222,7 @@ def _read_scores(folder: Path, record: RunRecord) -> Scores:
         raise BenchmarkError(f"'{path}' cannot be read: {error.strerror}.") from error
     written = record.files.get(SCORES)
     if written is not None and hashlib.sha256(data).hexdigest() != written.sha256:
-        raise differs(path)
+        raise differs(folder, SCORES)
     try:
         scores = Scores.from_parquet(data, record.columns)
         if not len(scores):

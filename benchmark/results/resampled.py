@@ -80,9 +80,8 @@ class Resampled:
     draw: str
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> Resampled | None:
+    def from_entries(cls, entries: Sequence[Any]) -> Resampled | None:
         """Gather the entries of rows; None where one has none or they are of different draws."""
-        entries = [row.get(RESAMPLED) for row in rows]
         kinds = {
             (entry[_DRAW], entry[_DOCUMENTS], tuple(sorted(entry)))
             for entry in entries

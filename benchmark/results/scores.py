@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,23 +70,32 @@ class Scores:
         """
         import pyarrow as pa
 
-        entries = sorted(map(plain, rows), key=lambda row: (row["layer"], row["neuron"]))
-        resampled = Resampled.from_rows(entries)
-        entries = [
-            {name: value for name, value in entry.items() if name != RESAMPLED} for entry in entries
-        ]
+        # A row at a time: as dicts, the rows of a large run would take gigabytes.
+        keys: list[tuple[int, int]] = []
+        values: dict[str, list[Any]] = {}
+        first: dict[str, tuple[tuple[int, int], int]] = {}
+        entries: list[Any] = []
+        for number, row in enumerate(map(plain, rows)):
+            key = (row["layer"], row["neuron"])
+            keys.append(key)
+            entries.append(row.pop(RESAMPLED, None))
+            for place, (name, value) in enumerate(row.items()):
+                column = values.setdefault(name, [])
+                column += [None] * (number - len(column))
+                column.append(value)
+                first[name] = min(first.get(name, (key, place)), (key, place))
+        order = sorted(range(len(keys)), key=keys.__getitem__)
         known = declared_columns(declared)
-        names = in_order(name for entry in entries for name in entry)
-        types = {name: _column_type(name, known) for name in names}
-        columns = []
-        for name, kind in types.items():
-            values = [entry.get(name) for entry in entries]
+        columns = {}
+        for name in in_order(sorted(values, key=first.__getitem__)):
+            column = values.pop(name, [])
+            column += [None] * (len(keys) - len(column))
             try:
-                columns.append(pa.array(values, type=kind))
+                columns[name] = pa.array([column[i] for i in order], _column_type(name, known))
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise TypeError(f"column '{name}' of the scores: {error}") from error
-        schema = pa.schema(list(types.items()))
-        return cls(pa.table(columns, schema=schema), resampled, known.values())
+        resampled = Resampled.from_entries([entries[i] for i in order])
+        return cls(pa.table(columns), resampled, known.values())
 
     @classmethod
     def from_parquet(cls, data: bytes, declared: Iterable[Column] = ()) -> Scores:
@@ -193,9 +202,13 @@ class Scores:
         """Return every column by name, as `column` gives it."""
         return {name: self.column(name) for name in self.columns}
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one dict per neuron, None for null."""
-        return list(self.table.to_pylist())
+    def rows(self, only: Collection[tuple[int, int]] | None = None) -> list[dict[str, Any]]:
+        """Return one dict per neuron, None for null; `only` are the (layer, neuron) of some."""
+        if only is None:
+            return list(self.table.to_pylist())
+        wanted = set(only)
+        places = [place for place, key in enumerate(self.neurons()) if key in wanted]
+        return list(self.table.take(places).to_pylist())
 
     def neurons(self) -> list[tuple[int, int]]:
         """Return the (layer, neuron) of every row, in order."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from benchmark.errors import BenchmarkError
 from benchmark.files.reading import read_json
 from benchmark.results.digests import digest_of
+from benchmark.results.explanation_files import names_on_disk
 from benchmark.results.fields import read_record
-from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES, SUBMISSION
+from benchmark.results.layout import RECORD, SCORES, SUBMISSION
 
 # What `leaderboard --rebuild` writes into a folder of submissions.
 TABLES = ("README.md", "leaderboard.csv", "leaderboard.json")
@@ -84,6 +85,6 @@ def is_among_submissions(folder: Path) -> bool:
     above = folder.resolve().parents
     if any(all((place / name).is_file() for name in TABLES) for place in above):
         return True
-    if (folder / EXPLANATIONS).exists() or len(above) < DEPTH:
+    if names_on_disk(folder) or len(above) < DEPTH:
         return False
     return any(above[DEPTH - 1].glob(f"{'*/' * DEPTH}{SUBMISSION}"))

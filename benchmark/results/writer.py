@@ -28,14 +28,17 @@ from benchmark.files.reading import parse_json_line
 from benchmark.results.blocks import (
     Key,
     StoredBlock,
+    block_rows,
     explanation_lines,
     load_block,
     store_block,
 )
 from benchmark.results.encoding import compact, plain
+from benchmark.results.explanation_files import cut
 from benchmark.results.journal import JOURNALS, Journal, journal_path
 from benchmark.results.layout import (
     DISCARDED,
+    EXPLANATION_PARTS,
     EXPLANATIONS,
     IDENTITY,
     RECORD,
@@ -64,6 +67,7 @@ class RunWriter:
         self._identity = identity
         self._lock = lock
         self._blocks: dict[int, StoredBlock] = {}
+        self._neurons: set[Key] = set()
 
     @classmethod
     def open(
@@ -121,10 +125,14 @@ class RunWriter:
         """Return the numbers of the blocks that are safely on the disk."""
         return set(self._blocks)
 
-    def scores(self) -> Scores:
-        """Return the rows of all blocks so far, also those of earlier processes."""
-        rows = (row for block in self._blocks.values() for row in block.rows)
-        return Scores.from_rows(rows, self.columns)
+    def scores(self, layer: int | None = None) -> Scores:
+        """Return the rows of all blocks so far, also those of earlier processes.
+
+        Args:
+            layer: the rows of this layer alone; nothing of other layers is read.
+        """
+        with storage_errors(self.folder):
+            return Scores.from_rows(block_rows(self._blocks.values(), layer), self.columns)
 
     def explanations(self) -> Iterator[SavedExplanation]:
         """Yield what is saved of every neuron so far, by layer and neuron, one at a time."""
@@ -154,14 +162,14 @@ class RunWriter:
         if block in self._blocks:
             raise ValueError(f"block {block} is already saved in '{self.folder}'")
         checked_rows, lines = checked_block(rows, explanations)
-        taken = {key for stored in self._blocks.values() for key in stored.offsets}
-        twice = taken.intersection(key for key, _ in lines)
+        twice = self._neurons.intersection(key for key, _ in lines)
         if twice:
             raise ValueError(f"(layer, neuron) {min(twice)} is already saved in another block")
         with storage_errors(self.folder):
             self._blocks[block] = store_block(
                 self._unfinished, block, self._identity, checked_rows, lines
             )
+            self._neurons.update(self._blocks[block].offsets)
             journal_path(self._unfinished, block).unlink(missing_ok=True)
 
     def journal(self, block: int) -> Journal:
@@ -190,6 +198,7 @@ class RunWriter:
             for part in _parts(self._unfinished):
                 part.unlink()
         self._blocks.clear()
+        self._neurons.clear()
         return path
 
     def finish(self, record: RunRecord) -> RunRecord:
@@ -209,7 +218,7 @@ class RunWriter:
             write_bytes(self.folder / SCORES, table)
             files = {
                 SCORES: FileRecord(bytes=len(table), sha256=hashlib.sha256(table).hexdigest()),
-                EXPLANATIONS: self._write_explanations(),
+                **self._write_explanations(),
             }
             record = dataclasses.replace(record, files=files)
             text = json.dumps(record.to_dict(), ensure_ascii=False, allow_nan=False, indent=2)
@@ -218,14 +227,20 @@ class RunWriter:
         shutil.rmtree(self._unfinished, ignore_errors=True)
         return record
 
-    def _write_explanations(self) -> FileRecord:
-        digest, size = hashlib.sha256(), 0
-        with replacing(self.folder / EXPLANATIONS) as file:
-            for line in explanation_lines(list(self._blocks.values())):
-                file.write(line)
-                digest.update(line)
-                size += len(line)
-        return FileRecord(bytes=size, sha256=digest.hexdigest())
+    def _write_explanations(self) -> dict[str, FileRecord]:
+        """Write the one file or all parts, a line at a time; returns what each holds, by name."""
+        lines = explanation_lines(list(self._blocks.values()))
+        found = {}
+        for name, of_file in cut(lines, len(self._neurons)):
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            digest, size = hashlib.sha256(), 0
+            with replacing(self.folder / name) as file:
+                for line in of_file:
+                    file.write(line)
+                    digest.update(line)
+                    size += len(line)
+            found[name] = FileRecord(bytes=size, sha256=digest.hexdigest())
+        return found
 
     def _load_blocks(self) -> None:
         for path in sorted(self._unfinished.glob("block-*.jsonl")):
@@ -234,6 +249,7 @@ class RunWriter:
                 path.unlink()
             else:
                 self._blocks[block.number] = block
+                self._neurons.update(block.offsets)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -258,10 +274,10 @@ def _refuse_finished(folder: Path) -> None:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    for name in (SCORES, EXPLANATIONS):
+    for name in (SCORES, EXPLANATIONS, EXPLANATION_PARTS):
         if (folder / name).exists():
             raise BenchmarkError(
-                f"'{folder}' holds a {name} but neither a finished nor an unfinished run; "
+                f"'{folder}' holds {name} but neither a finished nor an unfinished run; "
                 "nothing there is overwritten: move it away or choose another folder."
             )
 
@@ -281,6 +297,7 @@ def _acquire(folder: Path) -> FileLock:
 def _claim(folder: Path, identity: dict[str, Any]) -> None:
     """Check the identity of the run in a folder that we hold, or write it if there is none."""
     remove_temporary_files(folder)
+    remove_temporary_files(folder / EXPLANATION_PARTS)
     remove_temporary_files(folder / UNFINISHED)
     begun = read_identity(folder)
     if begun is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.results import Run
-from benchmark.results.layout import EXPLANATIONS, RECORD, SCORES
+from benchmark.results.layout import RECORD, SCORES
 from benchmark.tracking.tracker import Extras, MakeExtras, layer_metrics, overall_metrics
 from benchmark.tracking.wandb_session import WandbOptions, neuron_link, start_wandb
 
@@ -156,7 +156,7 @@ def _artifact(run: Run) -> Any:
             "schema_version": record.schema_version,
         },
     )
-    for name in (RECORD, SCORES, EXPLANATIONS):
+    for name in (RECORD, SCORES, *run.explanation_files.names):
         if (run.folder / name).exists():
             artifact.add_file(str(run.folder / name), name=name)
     return artifact

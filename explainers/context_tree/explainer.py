@@ -75,7 +75,7 @@ class ContextTree:
         exemplar_weight: float = 0.3,
         least_gain: float = 1e-7,
         step: float = 0.1,
-        max_bytes: int | None = None,
+        max_bytes: int | None = 16_384,
         max_characters: int | None = None,
         evidence: str = EXEMPLARS_AND_SAMPLE,
     ) -> None:
@@ -94,8 +94,8 @@ class ContextTree:
                 `max_characters` of three times as much.
             max_bytes: bytes that an explanation may take, as `explanation_bytes` counts them (its
                 compressed size, without what is for people); None for any number.
-            max_characters: characters that the complete text of an explanation may take, instead
-                of `max_bytes`: `describe` then shows the whole tree, of the n-grams that remove
+            max_characters: characters that the complete text of an explanation may take, besides
+                `max_bytes`: `describe` then shows the whole tree, of the n-grams that remove
                 most squared error per character. None: the tree is not shown as a whole.
             evidence: `exemplars+sample` or `exemplars`.
 
@@ -123,8 +123,6 @@ class ContextTree:
             whole = isinstance(budget, int) and not isinstance(budget, bool)
             if budget is not None and (not whole or budget < least):
                 raise _wrong(name, budget, f"null or a whole number from {least} on")
-        if max_bytes is not None and max_characters is not None:
-            raise _wrong("max_bytes", max_bytes, "null where max_characters is set")
         self.evidence = checked_evidence(evidence, "context_tree")
         if not includes(self.evidence, SAMPLE) and not exemplar_weight:
             raise _wrong("exemplar_weight", exemplar_weight, "above 0 with evidence=exemplars")
@@ -181,16 +179,9 @@ class ContextTree:
             tree = fit_tree(candidates, candidates.best(most), self.options)
             return tree, ContextTreeExplanation(tree.root, tree.step, tree.levels)
 
-        most = len(candidates.nodes)
-        if self.max_bytes is not None:
-            most = nodes_within(
-                lambda n: explanation_bytes(fitted(n)[1].to_dict()),
-                most,
-                self.max_bytes,
-                BYTES_PER_NODE,
-                FULL_OF_BYTES,
-            )
-        tree, explanation = fitted(most)
+        tree, explanation = fitted(
+            self._within_bytes(lambda n: fitted(n)[1], len(candidates.nodes))
+        )
         return replace(explanation, shown=summarise(candidates, tree, text_of))
 
     def _readable(self, candidates: Candidates, writer: TextWriter) -> ContextTreeExplanation:
@@ -210,7 +201,19 @@ class ContextTree:
             CHARACTERS_PER_NODE,
             FULL_OF_CHARACTERS,
         )
-        return fitted(most)
+        return fitted(self._within_bytes(fitted, most))
+
+    def _within_bytes(self, fitted: Callable[[int], ContextTreeExplanation], most: int) -> int:
+        """Return how many of at most `most` nodes there is room for in `max_bytes`."""
+        if self.max_bytes is None:
+            return most
+        return nodes_within(
+            lambda n: explanation_bytes(fitted(n).to_dict()),
+            most,
+            self.max_bytes,
+            BYTES_PER_NODE,
+            FULL_OF_BYTES,
+        )
 
 
 def _is_number(value: object) -> bool:

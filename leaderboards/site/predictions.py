@@ -17,8 +17,6 @@ from benchmark.interface import Explanation, Failure, SubjectModel
 from benchmark.results import SavedExplanation
 from leaderboards.site.groups import Method
 
-Key = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Predictions:
@@ -42,15 +40,14 @@ class Predictor:
         self.method = method
         self._subject = subject
         self._reopened = ReopenedRun(method.run, trust)
-        self._saved: dict[Key, SavedExplanation] = {
-            (line.layer, line.neuron): line for line in method.run.explanations()
-        }
 
     def predict(
         self, block: Block, shared: Int[Tensor, "m ctx"], own: Int[Tensor, "n k ctx"]
     ) -> Predictions:
         """Simulate a block; a neuron without explanation is predicted to be zero everywhere."""
-        found = [self._restored((block.layer, neuron)) for neuron in block.neurons.tolist()]
+        keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
+        saved = {(line.layer, line.neuron): line for line in self.method.run.explanations(keys)}
+        found = [self._restored(saved.get(key)) for key in keys]
         asked = [one if one is not None else Failure("not in this run") for one in found]
         jointly = simulate(self._reopened.explainer, asked, shared)
         if jointly.predicted is not None:
@@ -74,8 +71,7 @@ class Predictor:
                 predicted[row] = simulate(self._reopened.explainer, [one], own[row]).predictions[0]
         return predicted
 
-    def _restored(self, key: Key) -> Explanation | Failure | None:
-        line = self._saved.get(key)
+    def _restored(self, line: SavedExplanation | None) -> Explanation | Failure | None:
         if line is None:
             return None
         return self._reopened.restored(line, self._subject)

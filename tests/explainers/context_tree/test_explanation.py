@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.config.catalogue import find
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Failure, Sample
 from benchmark.results import explanation_bytes
@@ -109,6 +110,10 @@ def test_a_budget_is_kept_and_more_bytes_say_more():
     assert (errors[-1] < 0.7 * errors[0]).all()
 
 
+def test_by_default_an_explanation_takes_16_kilobytes():
+    assert ContextTree().max_bytes == find("explainer", "context_tree").config["max_bytes"] == 16384
+
+
 def test_the_budget_is_used():
     explanations = ContextTree(max_bytes=600).explain(big_evidence(), PlantedSubject())
     assert min(explanation_bytes(one.to_dict()) for one in explanations) > 0.9 * 600
@@ -116,7 +121,7 @@ def test_the_budget_is_used():
 
 def test_a_large_budget_is_no_budget():
     subject, evidence = PlantedSubject(), big_evidence(12, 10)
-    free = ContextTree().explain(evidence, subject)
+    free = ContextTree(max_bytes=None).explain(evidence, subject)
     bounded = ContextTree(max_bytes=10**6).explain(evidence, subject)
     assert [one.to_dict() for one in free] == [one.to_dict() for one in bounded]
 

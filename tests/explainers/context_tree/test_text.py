@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import BenchmarkError
+from benchmark.results import explanation_bytes
 from benchmark.vocabulary import Vocabulary
 from explainers.context_tree import ContextTree, ContextTreeExplanation
 from explainers.context_tree.budget import nodes_within
@@ -102,7 +103,7 @@ def test_one_n_gram_more_makes_the_text_too_long(monkeypatch):
         return n
 
     monkeypatch.setattr("explainers.context_tree.explainer.nodes_within", watched)
-    found = ContextTree(max_characters=300).explain(big_evidence(), PlantedSubject())
+    found = ContextTree(max_characters=300, max_bytes=None).explain(big_evidence(), PlantedSubject())
     assert [len(one.describe()) for one in found] == [size for size, _ in measured]
     assert all(size <= 300 < larger for size, larger in measured)
 
@@ -113,6 +114,14 @@ def test_it_is_explained_alone_as_in_its_block():
     for row, one in enumerate(explainer.explain(evidence, subject)):
         (alone,) = explainer.explain(evidence.select(torch.tensor([row])), subject)
         assert alone.to_dict() == one.to_dict()
+
+
+def test_both_budgets_are_kept():
+    explainer = ContextTree(max_characters=1000, max_bytes=300)
+    found = explainer.explain(big_evidence(), PlantedSubject())
+    sizes = [explanation_bytes(one.to_dict()) for one in found]
+    assert 0.8 * 300 < min(sizes) <= max(sizes) <= 300
+    assert all(len(one.describe()) < 1000 and one.text_is_complete for one in found)
 
 
 def test_without_a_budget_of_characters_the_text_is_not_complete():
@@ -130,10 +139,6 @@ def test_without_a_budget_of_characters_the_text_is_not_complete():
         ({"max_characters": 63}, "max_characters of context_tree must be null or a whole number"),
         ({"max_characters": 1e3}, "max_characters of context_tree"),
         ({"max_characters": True}, "max_characters of context_tree"),
-        (
-            {"max_characters": 300, "max_bytes": 300},
-            "max_bytes of context_tree must be null where max_characters is set, not 300",
-        ),
     ],
 )
 def test_budgets_that_cannot_be_are_refused(options, message):

@@ -54,7 +54,7 @@ def check_metrics(
     """
     experiment = ReopenedRun(run).open(config)
     blocks = blocks_of(run, experiment)
-    experiment.store.prepare(blocks)
+    experiment.store.prepare(blocks, sample=False)
     on_uniform: list[metrics.SanityScores] = []
     on_top: list[metrics.SanityScores] = []
     with progress(sum(len(block.neurons) for block in blocks), "sanity", "neurons") as bar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmark.engine.work import Answer, Died, Done, Engine, Refused, Shard, Work
@@ -33,7 +33,12 @@ class Report:
 
 
 def run_shards(
-    engine: Engine, work: Work, shards: Sequence[Shard], description: str, unit: str
+    engine: Engine,
+    work: Work,
+    shards: Sequence[Shard],
+    description: str,
+    unit: str,
+    taken: Callable[[Shard], object] = lambda _: None,
 ) -> Report:
     """Have an engine run shards, those that die once more, under one progress bar.
 
@@ -43,6 +48,7 @@ def run_shards(
         shards: each with a name of its own.
         description: what the bar says, such as `explaining`.
         unit: what the sizes of shards count, such as `neurons`.
+        taken: called with each shard that is done, as soon as it is.
 
     Returns:
         The report; a shard is finished or in `failed`.
@@ -62,6 +68,7 @@ def run_shards(
                     raise answer.error
                 if isinstance(answer, Done):
                     report.seconds[shard.name] = answer.seconds
+                    taken(shard)
                 elif attempt < TRIES:
                     died.append(shard)
                     bar.write(f"{_said(shard, answer)}; it is run once more", file=sys.stderr)

@@ -38,6 +38,10 @@ class OutageError(BenchmarkError):
         self.reason = reason
         super().__init__(f"{reason}. {left}{TRIES_AGAIN}")
 
+    def __reduce__(self) -> tuple[type[OutageError], tuple[str]]:
+        """Return how another process makes it again."""
+        return OutageError, (self.reason,)
+
 
 def build_explainer(config: Mapping[str, Any]) -> Explainer:
     """Make the explainer that a config names by `_target_`, its other keys being its options.

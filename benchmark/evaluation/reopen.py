@@ -135,6 +135,7 @@ class ReopenedRun:
         from benchmark.evaluation.experiment import open_experiment
 
         experiment = open_experiment(config_of(self.run) if config is None else config)
+        experiment.sampled = False  # what reads a run needs the truth
         check_same(self.run, experiment)
         return experiment
 

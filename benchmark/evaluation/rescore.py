@@ -65,7 +65,7 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
     explainer = reopened.explainer
     experiment = reopened.open(config)
     blocks = blocks_of(run, experiment)
-    experiment.store.prepare(blocks, calibrate=config.calibrated)
+    experiment.store.prepare(blocks, sample=False, calibrate=config.calibrated)
     folder = run.folder / RESCORED
     shutil.rmtree(folder, ignore_errors=True)
     columns = added_columns(experiment.scorers)

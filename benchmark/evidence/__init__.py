@@ -1,5 +1,6 @@
 """Measurements of neurons: profiles, evidence of the explain split, held-out truth."""
 
+from benchmark.evidence.capture import Capture
 from benchmark.evidence.firing import NEVER_FIRES, firing_thresholds
 from benchmark.evidence.profile import LayerProfile, profile_layers
 from benchmark.evidence.selection import (
@@ -21,6 +22,7 @@ __all__ = [
     "NEVER_FIRES",
     "Block",
     "CalibrationTruth",
+    "Capture",
     "EvidenceSettings",
     "EvidenceStore",
     "LayerProfile",

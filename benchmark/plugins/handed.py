@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from benchmark.subject import Subject
 
 # Kinds of the cache that runs measure: what they hold is nobody's to write but the benchmark's.
-MEASURED = ("calibration", "clusters", "copied", "evidence", "profile", "tokens", "truth")
+MEASURED = (
+    "calibration",
+    "clusters",
+    "copied",
+    "exemplars",
+    "part",
+    "profile",
+    "sample",
+    "tokens",
+    "top",
+    "top_activations",
+    "uniform",
+)
 
 # Not an attribute of the object, so that no attribute of it leads to the weights.
 _subjects: weakref.WeakKeyDictionary[HandedSubject, Subject] = weakref.WeakKeyDictionary()

@@ -25,17 +25,17 @@ from benchmark.files.atomic import (
     write_text,
 )
 from benchmark.files.reading import parse_json_line
+from benchmark.results.block_files import BlockFiles
 from benchmark.results.blocks import (
     Key,
     StoredBlock,
     block_rows,
     explanation_lines,
     load_block,
-    store_block,
 )
 from benchmark.results.encoding import compact, plain
 from benchmark.results.explanation_files import cut
-from benchmark.results.journal import JOURNALS, Journal, journal_path
+from benchmark.results.journal import JOURNALS, Journal
 from benchmark.results.layout import (
     DISCARDED,
     EXPLANATION_PARTS,
@@ -46,7 +46,7 @@ from benchmark.results.layout import (
     UNFINISHED,
     read_identity,
 )
-from benchmark.results.lines import SavedExplanation, checked_block, parse_line
+from benchmark.results.lines import SavedExplanation, parse_line
 from benchmark.results.records import FileRecord, RunRecord
 from benchmark.results.scores import Scores
 
@@ -64,7 +64,8 @@ class RunWriter:
         self.folder = folder
         self.columns = columns
         self._unfinished = folder / UNFINISHED
-        self._identity = identity
+        self.identity = identity
+        self.files = BlockFiles(folder, identity)
         self._lock = lock
         self._blocks: dict[int, StoredBlock] = {}
         self._neurons: set[Key] = set()
@@ -161,16 +162,28 @@ class RunWriter:
         """
         if block in self._blocks:
             raise ValueError(f"block {block} is already saved in '{self.folder}'")
-        checked_rows, lines = checked_block(rows, explanations)
-        twice = self._neurons.intersection(key for key, _ in lines)
+        twice = self._neurons.intersection((row.get("layer"), row.get("neuron")) for row in rows)
         if twice:
             raise ValueError(f"(layer, neuron) {min(twice)} is already saved in another block")
-        with storage_errors(self.folder):
-            self._blocks[block] = store_block(
-                self._unfinished, block, self._identity, checked_rows, lines
+        self._take(self.files.save(block, rows, explanations))
+
+    def take(self, block: int) -> None:
+        """Take in a block that another process, or a shard of this one, has saved.
+
+        Raises:
+            BenchmarkError: it is not there.
+        """
+        stored = self.files.load(block)
+        if stored is None:
+            raise BenchmarkError(
+                f"block {block} of the run in '{self.folder}' cannot be read back after it was "
+                "written; check the disk, and repeat the same command."
             )
-            self._neurons.update(self._blocks[block].offsets)
-            journal_path(self._unfinished, block).unlink(missing_ok=True)
+        self._take(stored)
+
+    def _take(self, stored: StoredBlock) -> None:
+        self._blocks[stored.number] = stored
+        self._neurons.update(stored.offsets)
 
     def journal(self, block: int) -> Journal:
         """Open the journal of a block that is not saved yet; `write_block` removes it.
@@ -178,8 +191,7 @@ class RunWriter:
         Raises:
             BenchmarkError: the folder cannot be read.
         """
-        head = {"block": block, "identity": self._identity}
-        return Journal(journal_path(self._unfinished, block), head)
+        return self.files.journal(block)
 
     def discard(self) -> Path:
         """Forget every block, so that the run begins again the next time.
@@ -244,12 +256,11 @@ class RunWriter:
 
     def _load_blocks(self) -> None:
         for path in sorted(self._unfinished.glob("block-*.jsonl")):
-            block = load_block(path, self._identity)
+            block = load_block(path, self.identity)
             if block is None:
                 path.unlink()
             else:
-                self._blocks[block.number] = block
-                self._neurons.update(block.offsets)
+                self._take(block)
 
 
 def remove_unfinished(folder: Path) -> None:

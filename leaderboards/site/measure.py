@@ -141,7 +141,7 @@ class Measured:
             check_same(method.run, self.experiment)
         self.subject = self.experiment.subject
         self.blocks = cut_blocks(self.group.neurons.items(), config.neurons.block_size)
-        self.experiment.store.prepare(self.blocks)
+        self.experiment.store.prepare(self.blocks, sample=False)
         self._predictors = [Predictor(method, self.subject, trust) for method in group.shown]
         self._rows = {
             method.slug: {(row["layer"], row["neuron"]): row for row in method.run.scores.rows()}
@@ -162,7 +162,7 @@ class Measured:
     def neurons(self, block: Block) -> Iterator[NeuronData]:
         """Yield what the pages of a block's neurons show, in the order of the block."""
         store = self.experiment.store
-        evidence, truth = store.evidence(block), store.truth(block)
+        evidence, truth = store.evidence(block, sample=False), store.truth(block)
         for rows in torch.arange(len(block.neurons)).split(NEURONS_AT_ONCE):
             part = Block(block.index, block.layer, block.neurons[rows])
             of_part = replace(

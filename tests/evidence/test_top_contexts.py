@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -63,7 +64,7 @@ def test_parts_give_the_same_as_the_whole_and_as_the_slow_way(seed, n, documents
     bounds = sorted({0, n, *(cut for cut in cuts if cut < n)})
     parts = [
         found_in(contexts, activations, start, stop, k)
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        for start, stop in itertools.pairwise(bounds)
     ]
     shuffled = random.Random(seed).sample(parts, len(parts))
     for merged in (merge(parts), merge(shuffled), merge([merge(parts[:2]), *parts[2:]])):

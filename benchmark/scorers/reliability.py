@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -20,6 +23,17 @@ from benchmark.results.columns import (
 
 # How often the documents are drawn for one neuron's interval: its ends are percentiles.
 RESAMPLES = 1000
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: long sums have other last digits for other numbers of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def count_positives(truth: HeldOut, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
@@ -89,10 +103,11 @@ def _support(
         units = metrics.Units.of_documents(true, predicted, torch.zeros(len(true)), documents)
         weights = metrics.draw_weights(n_documents, RESAMPLES, seed)
         # One by one: a product of matrices has other last digits for other numbers of neurons.
-        scores = [
-            metrics.resampled_scores(["pearson"], units.rows(slice(row, row + 1)), weights)
-            for row in range(len(true))
-        ]
+        with one_thread():
+            scores = [
+                metrics.resampled_scores(["pearson"], units.rows(slice(row, row + 1)), weights)
+                for row in range(len(true))
+            ]
         low, high = metrics.percentiles(torch.cat([one["pearson"] for one in scores]), level)
     return {
         score_column(UNIFORM, EFFECTIVE_TOKENS): metrics.effective_tokens(true),

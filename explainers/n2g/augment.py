@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from explainers.float32 import shortest
 from explainers.n2g.examples import Example, Examples, values_of
 from explainers.n2g.prompts import Prompt, measure_prompts
 from explainers.n2g.saliency import measure_saliency
@@ -93,7 +92,8 @@ def augment(
             variants.append(_variant(prompt, proposal, tokens, activation, number, room))
         original = tuple(prompt.tokens[proposal.start : proposal.stop].tolist())
         distance = prompt.pivot + 1 - proposal.stop
-        part = shortest(activation / float(maxima[prompt.owner]))
+        # Last digits depend on the machine, and two are shown.
+        part = round(activation / float(maxima[prompt.owner]), 4)
         # One entry for each replacement, the strongest context speaking for the others.
         key = (distance, original, proposal.replacement)
         known = tried[prompt.owner].get(key)

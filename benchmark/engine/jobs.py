@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import threading
 import time
@@ -18,6 +19,7 @@ from benchmark.engine.queue_folder import CLOSED, QueueFolder
 from benchmark.engine.work import Answer, Died, Shard, Work
 from benchmark.engine.worker import Tickets
 from benchmark.errors import BenchmarkError, described
+from benchmark.token_text import one_line
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_END = 5.0
@@ -135,10 +137,9 @@ class JobsEngine:
             self._barren += 1
             if self._barren >= MOST_BARREN:
                 self._keep = True
-                said = described(error).rpartition("  ")[2][-300:]
                 raise BenchmarkError(
-                    f"jobs of engine=submitit end before they do anything ({job.state.lower()}); "
-                    f"the last one said: {said}; logs are in '{self.logs}'."
+                    f"jobs of engine=submitit end before they do anything ({job.state.lower()}): "
+                    f"{_last_error(str(error))}; their logs are in '{self.logs}'."
                 )
 
     def _submit(self, count: int) -> None:
@@ -162,6 +163,13 @@ class JobsEngine:
             count += 1
             with contextlib.suppress(OSError):
                 self._queue.show(str(count))
+
+
+def _last_error(text: str) -> str:
+    """Return the last line that names an error in what submitit says of a job, else the first."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return one_line((errors or lines[:1])[-1])[:300]
 
 
 def _check(options: SubmititOptions) -> None:

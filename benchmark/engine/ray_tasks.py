@@ -151,6 +151,7 @@ class RayEngine:
                 **({} if options.address else here),
             )
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+            self._silenced.close()
             raise BenchmarkError(
                 f"engine.address={options.address or 'null'}: Ray cannot be reached: "
                 f"{described(error)[:300]}"

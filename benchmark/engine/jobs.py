@@ -101,7 +101,8 @@ class JobsEngine:
                 self._queue.put(name, ticket, shard.task)
             while left:
                 self._note_ended()
-                for name, answer in self._queue.answers():
+                for name, job, answer in self._queue.answers():
+                    self._fruitful.add(job)
                     if name in left:
                         self._barren = 0
                         yield left.pop(name), answer
@@ -131,7 +132,7 @@ class JobsEngine:
                 continue
             self._ended[job.job_id] = str(job.state).lower()
             self._fruitful |= {name for _, name in self._queue.taken()}
-            error = None if job.job_id in self._fruitful else job.exception()
+            error = None if job.job_id in self._fruitful else _error(job)
             if error is None:
                 continue
             self._barren += 1
@@ -139,7 +140,7 @@ class JobsEngine:
                 self._keep = True
                 raise BenchmarkError(
                     f"jobs of engine=submitit end before they do anything ({job.state.lower()}): "
-                    f"{_last_error(str(error))}; their logs are in '{self.logs}'."
+                    f"{_last_error(error)}; their logs are in '{self.logs}'."
                 )
 
     def _submit(self, count: int) -> None:
@@ -163,6 +164,14 @@ class JobsEngine:
             count += 1
             with contextlib.suppress(OSError):
                 self._queue.show(str(count))
+
+
+def _error(job: Any) -> str | None:
+    """Return what submitit or the job itself says went wrong; None where nothing did."""
+    if not job.paths.result_pickle.exists():
+        return job.stderr() or "it left no word"
+    error = job.exception()
+    return None if error is None else str(error)
 
 
 def _last_error(text: str) -> str:

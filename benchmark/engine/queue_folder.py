@@ -4,7 +4,7 @@
     tickets/<key>      the works
     waiting/<shard>    the key of its work and its task
     taken/<shard>@<job>   the same file while a job has it
-    answers/<shard>    what came of it
+    answers/<shard>@<job> what came of it
 
 A file system renames a file for one process alone, so no shard is taken twice.
 """
@@ -103,19 +103,20 @@ class QueueFolder:
 
     def answer(self, shard: str, job: str, answer: Answer) -> None:
         """Leave what came of a shard, whole and on the disk."""
-        write_bytes(self._answers / shard, pickle.dumps(answer))
+        write_bytes(self._answers / f"{shard}@{job}", pickle.dumps(answer))
         (self._taken / f"{shard}@{job}").unlink(missing_ok=True)
 
-    def answers(self) -> Iterator[tuple[str, Answer]]:
-        """Yield shards with what came of them, each once."""
-        for shard in _names(self._answers):
-            path = self._answers / shard
-            yield shard, pickle.loads(path.read_bytes())
+    def answers(self) -> Iterator[tuple[str, str, Answer]]:
+        """Yield shards with their job and what came of them, each once."""
+        for name in _names(self._answers):
+            path = self._answers / name
+            answer: Answer = pickle.loads(path.read_bytes())
             path.unlink(missing_ok=True)
+            yield *_split(name), answer
 
     def taken(self) -> list[tuple[str, str]]:
         """Return the shards that jobs have, each with its job."""
-        return [(name.partition("@")[0], name.partition("@")[2]) for name in _names(self._taken)]
+        return [_split(name) for name in _names(self._taken)]
 
     def release(self, job: str) -> None:
         """Have the shards that a job has wait again."""
@@ -144,6 +145,11 @@ def _names(folder: Path) -> list[str]:
     except FileNotFoundError:  # the driver removed the queue
         return []
     return [name for name in names if not name.endswith(TEMPORARY_SUFFIX)]
+
+
+def _split(name: str) -> tuple[str, str]:
+    shard, _, job = name.partition("@")
+    return shard, job
 
 
 def _write(path: Path, data: bytes) -> None:

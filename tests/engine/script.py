@@ -9,7 +9,6 @@ from benchmark.engine import Engine, make_engine, run_shards
 from benchmark.engine.jobs import JobsEngine
 from benchmark.engine.options import SubmititOptions
 from tests.engine import toys
-from tests.engine.conftest import PATIENCE
 
 
 def main() -> None:
@@ -17,7 +16,7 @@ def main() -> None:
     engine: Engine
     if name == "submitit":
         options = SubmititOptions(workers=2, cluster="local", timeout_min=5)
-        engine = JobsEngine(options, folder / "queues", patience=PATIENCE)
+        engine = JobsEngine(options, folder / "queues", patience=1.5)
     else:
         engine = make_engine({"name": name, "workers": 2}, folder / "queues", device="cpu")
     with engine:

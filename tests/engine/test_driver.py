@@ -15,7 +15,7 @@ from benchmark.engine.shared_folders import TOKEN
 from tests.engine import toys
 from tests.engine.conftest import WITH_WORKERS
 
-SECONDS = 0.6  # that a shard takes
+SECONDS = 0.4  # that a shard takes
 
 
 def start(name: str, folder: Path, seconds: float = SECONDS) -> subprocess.Popen[str]:
@@ -52,7 +52,7 @@ def test_a_driver_that_is_killed_and_started_again(name: str, tmp_path: Path) ->
     assert began == {f"began {i}" for i in range(12) if f"{i}.txt" not in finished}
 
 
-@pytest.mark.parametrize("name", ["processes", "submitit"])
+@pytest.mark.parametrize("name", WITH_WORKERS)
 def test_ctrl_c_ends_workers_and_leaves_finished_shards(name: str, tmp_path: Path) -> None:
     driver = start(name, tmp_path)
     until_begun(tmp_path, 5)

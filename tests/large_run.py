@@ -76,7 +76,7 @@ def write_large_run(
         )
         neurons_record = NeuronsRecord(
             rule="list",
-            per_layer={layer: every for layer in range(layers)},
+            per_layer=dict.fromkeys(range(layers), every),
             dead=dict.fromkeys(range(layers), 0),
             asked=n_neurons,
             explained=n_neurons,

@@ -8,6 +8,7 @@ from explainers.context_tree import ContextTree
 from explainers.rules import Rules
 from tests.perf.item import Item, Target
 from tests.perf.items import (
+    capture,
     engine,
     evidence,
     graphs,
@@ -33,6 +34,25 @@ ITEMS = (
         evidence.first_layer,
         Target(1.25, ratio=True),
         rounds=9,
+    ),
+    Item(
+        "capture",
+        "capture evidence and truth, all neurons of all layers",
+        partial(capture.of_every_layer, None),
+        Target(1.35, ratio=True),
+        rounds=3,
+    ),
+    Item(
+        "capture-256",
+        "capture evidence and truth, 256 neurons a layer",
+        partial(capture.of_every_layer, 256),
+        rounds=3,
+    ),
+    Item(
+        "capture-64",
+        "capture evidence and truth, 64 neurons a layer",
+        partial(capture.of_every_layer, 64),
+        rounds=3,
     ),
     Item(
         "metrics",

@@ -12,6 +12,7 @@ from tests.perf.items import (
     engine,
     evidence,
     graphs,
+    large_runs,
     memory,
     metrics,
     n2g,
@@ -131,6 +132,13 @@ ITEMS = (
         "similar pairs among 32,768 graphs",
         graphs.similar,
         Target(10),
+        rounds=3,
+    ),
+    Item(
+        "large-run",
+        "open a run of 32,768 neurons and read one, against a run of 256",
+        large_runs.one_neuron,
+        Target(1),
         rounds=3,
     ),
     Item(

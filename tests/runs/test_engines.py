@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+import benchmark
+from benchmark.errors import BenchmarkError
 from benchmark.results import Run, load_run
 from tests.command import Command, child_environment, table
 from tests.runs.dying import TEST_PROCESS
+from tests.runs.methods import Method
 
 SHARDS = ("contexts.shard=16", "neurons.block_size=2")
 PROCESSES = ("engine=processes", "engine.workers=2")
@@ -107,7 +110,7 @@ def test_a_block_that_kills_its_worker_twice_is_failed_rows(command: Command, lo
     assert run.record.neurons.explained == run.record.neurons.asked - 2
     assert {row["uniform/pearson"] for row in failed} == {0.0}
     rest = [row for row in table(run) if row["status"] == "ok"]
-    assert rest == [row for row in table(locally)][2:]
+    assert rest == list(table(locally))[2:]
 
 
 @pytest.mark.slow
@@ -157,17 +160,8 @@ def test_a_run_that_another_driver_holds_is_refused(command: Command, locally: R
 def test_a_class_that_workers_cannot_import_is_refused_before_anything_runs(
     command: Command,
 ) -> None:
-    import benchmark
-    from benchmark.errors import BenchmarkError
-
-    class OnlyHere:
+    class OnlyHere(Method):
         """An explainer of a notebook."""
-
-        evidence = "exemplars"
-        explanation_class = object
-
-        def explain(self, evidence: Any, subject: Any) -> list[Any]:
-            return []
 
     with pytest.raises(BenchmarkError, match="put the class into a module, or leave engine=local"):
         benchmark.run(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 from benchmark.cli.finished import named_dead
 from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
+from benchmark.engine.options import engine_options
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import build_explainer
 from benchmark.evaluation.record import run_folder, run_identity
@@ -44,6 +46,7 @@ def print_plan(config: RunConfig) -> None:
         ["metrics", ", ".join(map(marked, config.metrics.metrics))],
         *([["causal", _causal(experiment)]] if config.metrics.causal is not None else []),
         *([["scorers", ", ".join(config.scorers)]] if config.scorers else []),
+        ["engine", _engine(config)],
         ["results", _results(experiment)],
     ]
     sys.stdout.write("plan (nothing is computed or written):\n")
@@ -137,6 +140,13 @@ def _causal(experiment: Experiment) -> str:
         f"neurons replaced on {causal.contexts} uniform and {causal.contexts} firing contexts, "
         f"at most {passes:,} passes from their layer on; together: {together} of a layer"
     )
+
+
+def _engine(config: RunConfig) -> str:
+    """Return who runs the shards, with the options that are not left to the engine."""
+    options = dataclasses.asdict(engine_options(config.engine))
+    given = [f"{key}={value}" for key, value in options.items() if value not in (None, {})]
+    return ", ".join([str(config.engine["name"]), *given])
 
 
 def _results(experiment: Experiment) -> str:

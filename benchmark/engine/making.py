@@ -16,7 +16,6 @@ from benchmark.engine.options import (
 )
 from benchmark.engine.processes import ProcessesEngine
 from benchmark.engine.work import Engine
-from benchmark.errors import BenchmarkError
 
 
 def make_engine(config: Mapping[str, Any], folder: Path, *, device: str | None = None) -> Engine:
@@ -36,14 +35,12 @@ def make_engine(config: Mapping[str, Any], folder: Path, *, device: str | None =
     if isinstance(options, ProcessesOptions):
         devices = [] if device == "cpu" else cuda_devices()
         return ProcessesEngine(options.workers or len(devices) or cores(), devices)
-    if isinstance(options, SubmititOptions | RayOptions):
-        raise BenchmarkError(extra_missing(options.name))
+    if isinstance(options, SubmititOptions):
+        from benchmark.engine.jobs import JobsEngine
+
+        return JobsEngine(options, folder)
+    if isinstance(options, RayOptions):
+        from benchmark.engine.ray_tasks import RayEngine
+
+        return RayEngine(options, gpus=device != "cpu")
     return LocalEngine()
-
-
-def extra_missing(extra: str) -> str:
-    """Return the sentence for an engine whose extra is not installed."""
-    return (
-        f"engine={extra} needs the extra '{extra}': "
-        f"pip install 'neuron-simulator-benchmark[{extra}]'"
-    )

@@ -62,7 +62,7 @@ def test_a_command_line_is_refused_in_words(words: list[str], part: str) -> None
         ({"name": "slurm"}, "engine 'slurm' is not known"),
         (
             {"name": "processes", "workers": 2.5},
-            "engine.workers=2.5 must be a whole number or null.",
+            "engine.workers=2.5 must be a whole number or",
         ),
         ({"name": "processes", "workers": True}, "engine.workers=True must be a whole number"),
         ({"name": "processes", "workers": 10**7}, "engine.workers=10000000 is too large"),

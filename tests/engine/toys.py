@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +59,27 @@ def open_toy(setting: dict[str, Any]) -> Any:
         if path.exists():
             return
         log(folder, f"began {number}")
-        go_wrong(task["fault"], folder, number)
-        time.sleep(setting.get("seconds", 0.0))
-        write_text(path, f"{number * number}")
+        with killed(task["fault"], folder, number):
+            go_wrong(task["fault"], folder, number)
+            time.sleep(setting.get("seconds", 0.0))
+            write_text(path, f"{number * number}")
 
     return do
+
+
+@contextlib.contextmanager
+def killed(fault: str | None, folder: Path, number: int) -> Iterator[None]:
+    """Kill this process so many seconds from now as `kill 0.01` says, the first time."""
+    what, _, seconds = (fault or "").partition(" ")
+    if what != "kill" or (folder / f"{number}.mark").exists():
+        yield
+        return
+    timer = threading.Timer(float(seconds), os.kill, (os.getpid(), signal.SIGKILL))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def log(folder: Path, line: str) -> None:
@@ -75,6 +94,20 @@ def lines(folder: Path) -> list[tuple[int, str]]:
     return [(int(line.split()[0]), line.split(maxsplit=1)[1]) for line in text.splitlines()]
 
 
+def gone(process: int, seconds: float = 5.0) -> bool:
+    """Whether a process ends before long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def go_wrong(fault: str | None, folder: Path, number: int) -> None:
     if fault is None:
         return
@@ -83,6 +116,8 @@ def go_wrong(fault: str | None, folder: Path, number: int) -> None:
     mark.touch()
     what, _, when = fault.partition(" ")
     if when == "once" and not first:
+        return
+    if what == "kill":
         return
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)

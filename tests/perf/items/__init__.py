@@ -8,6 +8,7 @@ from explainers.context_tree import ContextTree
 from explainers.rules import Rules
 from tests.perf.item import Item, Target
 from tests.perf.items import (
+    engine,
     evidence,
     graphs,
     memory,
@@ -152,6 +153,43 @@ ITEMS = (
         "peak memory of a run on all layers",
         memory.whole_run,
         Target(2),
+        rounds=1,
+        warm_up=False,
+    ),
+    Item(
+        "driver-processes",
+        "a driver, a shard of engine=processes",
+        engine.driver({"name": "processes", "workers": 1}),
+        Target(5),
+        rounds=3,
+    ),
+    Item(
+        "driver-submitit",
+        "a driver, a shard of engine=submitit",
+        engine.driver({"name": "submitit", "cluster": "local", "workers": 1}),
+        Target(5),
+        rounds=3,
+    ),
+    Item(
+        "driver-ray",
+        "a driver, a shard of engine=ray",
+        engine.driver({"name": "ray", "workers": 1}),
+        Target(5),
+        rounds=3,
+    ),
+    Item(
+        "schedule-64",
+        "simulated schedule of 64 workers, idle before the last 5 %",
+        engine.idle(64),
+        Target(10),
+        rounds=1,
+        warm_up=False,
+    ),
+    Item(
+        "schedule-512",
+        "simulated schedule of 512 workers, idle before the last 5 %",
+        engine.idle(512),
+        Target(10),
         rounds=1,
         warm_up=False,
     ),

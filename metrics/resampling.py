@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# 4M draws: 64 MB of indices and values, whatever the numbers of neurons and resamples.
-_DRAWS_IN_FLIGHT = 2**22
+# Draws at once: indices and values stay in the processor's cache, whatever the numbers of neurons
+# and resamples. The draws are the same for any number.
+_DRAWS_IN_FLIGHT = 2**18
+# Signs at once: 64 MB. The draws are others for another number.
+_SIGNS_IN_FLIGHT = 2**22
 
 
 def bootstrap_interval(
@@ -65,7 +68,7 @@ def sign_flip_p_value(differences: NDArray[np.float64], *, resamples: int, seed:
         sums = (1.0 - 2.0 * patterns) @ moving
         return float((np.abs(sums) >= limit).mean())
     generator = np.random.default_rng(seed)
-    at_once = max(1, _DRAWS_IN_FLIGHT // n)
+    at_once = max(1, _SIGNS_IN_FLIGHT // n)
     as_large = 0
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)
@@ -90,15 +93,17 @@ def two_way_means(
     generator = np.random.default_rng(seed)
     known = ~np.isnan(replicates)
     whole = bool(known.all())
-    filled = replicates if whole else np.where(known, replicates, 0.0)
+    # A resample of the documents after another: what one mean takes lies close together.
+    filled = np.where(known, replicates, 0.0).T.ravel()
+    there = known.T.ravel()
     at_once = max(1, _DRAWS_IN_FLIGHT // n)
     means = np.empty(resamples)
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)
         drawn = generator.integers(n, size=(count, n))
-        of_documents = (np.arange(start, start + count) % n_draws)[:, None]
-        sums = filled[drawn, of_documents].sum(axis=1)
-        counts = n if whole else known[drawn, of_documents].sum(axis=1)
+        drawn += (np.arange(start, start + count) % n_draws)[:, None] * n
+        sums = filled.take(drawn).sum(axis=1)
+        counts = n if whole else there.take(drawn).sum(axis=1)
         with np.errstate(invalid="ignore"):
             means[start : start + count] = sums / counts
     return means

@@ -12,6 +12,7 @@ from benchmark.cli.arguments import (
     add_subject,
     add_trust,
     subject_changes,
+    whole,
 )
 from benchmark.cli.imports import import_whole
 from benchmark.token_text import one_line
@@ -23,6 +24,7 @@ already is replaced when the new one is whole.
 """
 EXAMPLES = """\
 python -m benchmark report results
+python -m benchmark report <run> --neurons 64      # of a large run, 64 neurons of each layer
 python -m benchmark report <run> <run> -o pages --device cpu
 """
 OLD = {
@@ -41,6 +43,13 @@ def parser() -> Parser:
     )
     add_run(made, several=True)
     add_output(made, "site", "the folder that the pages go to")
+    made.add_argument(
+        "--neurons",
+        metavar="N",
+        type=whole("--neurons", 1),
+        help="pages for at most N neurons of each layer, spread evenly from the best to the worst "
+        "predicted, and for those that an explainer's page names; all by default",
+    )
     add_subject(made)
     add_trust(made)
     return made
@@ -73,7 +82,9 @@ def command(words: Sequence[str]) -> int:
         sys.stderr.write(f"left out: {error}\n")
     kept = {id(run) for run in accepted}
     shown = [run for run in found.runs if run.record.explainer.control or id(run) in kept]
-    report = build_report(shown, given.output, lambda run: config_of(run, changes), trust)
+    report = build_report(
+        shown, given.output, lambda run: config_of(run, changes), trust, given.neurons
+    )
     runs = "1 run" if len(shown) == 1 else f"{len(shown)} runs"
     sys.stdout.write(
         f"{report.n_pages:,} pages about {report.n_neurons:,} neurons and {runs}, "

@@ -58,6 +58,8 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     if origin is list:
         if not isinstance(value, list):
             raise _wrong(where, "a list", value)
+        if arguments == (int,) and _are_numbers(value):
+            return list(value)
         return [_read(arguments[0], entry, f"{where}[{row}]") for row, entry in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
@@ -67,6 +69,11 @@ def _read(hint: Any, value: Any, where: str) -> Any:
             for key, entry in value.items()
         }
     return _read_scalar(hint, value, where)
+
+
+def _are_numbers(value: list[Any]) -> bool:
+    """Return whether all entries can be read as whole numbers: tens of thousands of neurons are."""
+    return {type(entry) for entry in value} == {int} and max(map(abs, value)) <= LARGEST_NUMBER
 
 
 def _read_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -208,7 +208,7 @@ class Scores:
             return list(self.table.to_pylist())
         wanted = set(only)
         places = [place for place, key in enumerate(self.neurons()) if key in wanted]
-        return list(self.table.take(places).to_pylist())
+        return list(self.table.take(np.array(places, dtype=np.int64)).to_pylist())
 
     def neurons(self) -> list[tuple[int, int]]:
         """Return the (layer, neuron) of every row, in order."""

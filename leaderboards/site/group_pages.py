@@ -13,10 +13,11 @@ from benchmark.results.columns import COSTS, HEADLINE, UNIFORM, cost_column, of_
 from leaderboards.cells import is_readable
 from leaderboards.rows import mean_of
 from leaderboards.site.encoding import rounded
-from leaderboards.site.groups import Group, Method
+from leaderboards.site.groups import EXTREMES, Group, Method
 from leaderboards.site.renderer import Renderer, all_columns, percent, score_sets, short
 
-EXTREMES = 10
+# Failures of one run that its page lists.
+FAILURES = 200
 
 
 def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
@@ -51,7 +52,8 @@ def layer_page(renderer: Renderer, group: Group, layer: int) -> str:
         layer=layer,
         before=layers[place - 1] if place else None,
         after=layers[place + 1] if place + 1 < len(layers) else None,
-        n_neurons=len(group.neurons[layer]),
+        n_neurons=len(group.every_neuron[layer]),
+        n_pages=len(group.neurons[layer]),
         n_units=record.subject.n_units(layer),
         dead=record.neurons.dead.get(layer),
         dead_means=DEAD_MEANS,
@@ -100,12 +102,23 @@ def explainer_page(renderer: Renderer, group: Group, method: Method) -> str:
         layers=list(group.neurons),
         extremes=_extremes(run, uniform),
         extreme_metrics=shown[0].metrics[:4] if shown else [],
-        failures=[
-            {"name": f"{row['layer']}.{row['neuron']}", "error": row["error"]}
-            for row in scores.rows()
-            if row["status"] == FAILED
-        ],
+        n_failures=int((scores.column("status") == FAILED).sum()),
+        failures=_failures(group, run),
     )
+
+
+def _failures(group: Group, run: Run) -> list[dict[str, Any]]:
+    """Return the first neurons that failed, why, and whether they have a page."""
+    failed, names = run.scores.column("status") == FAILED, run.scores.neurons()
+    keys = [names[place] for place in np.flatnonzero(failed)[:FAILURES]]
+    return [
+        {
+            "name": f"{row['layer']}.{row['neuron']}",
+            "error": row["error"],
+            "has_page": row["neuron"] in group.neurons.get(row["layer"], ()),
+        }
+        for row in run.scores.rows(keys)
+    ]
 
 
 def _mean(run: Run, column: str, layer: int | None = None) -> MetricSummary | None:

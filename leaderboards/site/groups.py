@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from benchmark.analysis.compare import TRUTH_KEYS
 from benchmark.analysis.labels import run_labels
 from benchmark.config.run_config import setting
 from benchmark.errors import BenchmarkError
 from benchmark.results import Run
 from benchmark.results.columns import FIRING_KEYS, HEADLINE
+
+# Neurons of the largest and of the smallest correlation that an explainer's page names.
+EXTREMES = 10
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,14 @@ class Group:
         slug: its folder in the report.
         title: subject and corpus for a person.
         methods: its runs, best mean correlation on the `uniform` set first, controls last.
+        pages: how many neurons of a layer have a page, besides the best and worst ones of each
+            run; None for all.
     """
 
     slug: str
     title: str
     methods: tuple[Method, ...]
+    pages: int | None = None
 
     @property
     def first(self) -> Run:
@@ -63,6 +71,29 @@ class Group:
 
     @cached_property
     def neurons(self) -> dict[int, list[int]]:
+        """Return the neurons that have a page, by layer, both ascending.
+
+        Those are all that any run is about; or of each layer so many, spread evenly from the best
+        to the worst correlation of the first run, with the best and worst ones of each run.
+        """
+        if self.pages is None:
+            return self.every_neuron
+        listed = {key for method in self.methods for key in best_and_worst(method.run)}
+        run = self.first
+        known = HEADLINE in run.scores.columns
+        values = run.scores.column(HEADLINE) if known else np.zeros(len(run.scores))
+        scores = dict(zip(run.scores.neurons(), np.nan_to_num(values).tolist(), strict=True))
+        chosen: dict[int, list[int]] = {}
+        for layer, neurons in self.every_neuron.items():
+            order = sorted(neurons, key=lambda one: (-scores.get((layer, one), -2.0), one))
+            places = np.linspace(0, len(order) - 1, min(self.pages, len(order)))
+            some = {order[place] for place in np.rint(places).astype(int).tolist()}
+            some.update(neuron for of_layer, neuron in listed if of_layer == layer)
+            chosen[layer] = sorted(some)
+        return chosen
+
+    @cached_property
+    def every_neuron(self) -> dict[int, list[int]]:
         """Return the neurons that any run is about, by layer, both ascending."""
         found: dict[int, set[int]] = {}
         for method in self.methods:
@@ -72,12 +103,25 @@ class Group:
 
     @property
     def n_neurons(self) -> int:
-        """Number of neurons of all layers."""
+        """Number of neurons of all layers that have a page."""
         return sum(map(len, self.neurons.values()))
 
 
-def group_runs(runs: Sequence[Run]) -> list[Group]:
+def best_and_worst(run: Run) -> list[tuple[int, int]]:
+    """Return the neurons of the largest correlations on the `uniform` set and of the smallest."""
+    if HEADLINE not in run.scores.columns:
+        return []
+    values, names = run.scores.column(HEADLINE), run.scores.neurons()
+    order = [place for place in np.argsort(-values, kind="stable") if not np.isnan(values[place])]
+    return [names[place] for place in {*order[:EXTREMES], *order[-EXTREMES:]}]
+
+
+def group_runs(runs: Sequence[Run], pages: int | None = None) -> list[Group]:
     """Return groups in the order in which their first run is given.
+
+    Args:
+        runs: finished runs.
+        pages: how many neurons of a layer have a page; None for all.
 
     Raises:
         BenchmarkError: there is no run, or one is named twice.
@@ -100,7 +144,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
         title = f"{record.subject.name} on {record.corpus.name}"
         if any(group.title == title for group in groups):
             title = f"{title} ({record.corpus.fingerprint[:8]}, {slug.rpartition('-')[2]})"
-        groups.append(Group(slug, title, tuple(_methods(members))))
+        groups.append(Group(slug, title, tuple(_methods(members)), pages))
     return groups
 
 

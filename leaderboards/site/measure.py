@@ -143,10 +143,6 @@ class Measured:
         self.blocks = cut_blocks(self.group.neurons.items(), config.neurons.block_size)
         self.experiment.store.prepare(self.blocks, sample=False)
         self._predictors = [Predictor(method, self.subject, trust) for method in group.shown]
-        self._rows = {
-            method.slug: {(row["layer"], row["neuron"]): row for row in method.run.scores.rows()}
-            for method in group.shown
-        }
 
     def neighbours(self) -> dict[Key, list[Neighbour]]:
         """Return the neurons that resemble each neuron most."""
@@ -186,7 +182,10 @@ class Measured:
         for predictor in self._predictors:
             slug = predictor.method.slug
             found = predictor.predict(block, shared, own.tokens)
-            rows = [self._rows[slug].get((block.layer, n), {}) for n in block.neurons.tolist()]
+            keys = [(block.layer, neuron) for neuron in block.neurons.tolist()]
+            scores = predictor.method.run.scores
+            known = {(row["layer"], row["neuron"]): row for row in scores.rows(keys)}
+            rows = [known.get(key, {}) for key in keys]
             predicted[slug] = found.own
             shown[slug] = _shown(predictor.method, found, rows, threshold, truth, own)
         flat = truth.uniform_activations[:, text]

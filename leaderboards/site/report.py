@@ -31,6 +31,8 @@ from leaderboards.site.tokens import KEPT
 # Neurons whose contexts share a file: a page loads one such file.
 CHUNK = 8
 TOKENS_IN_LAYER_TABLE = 4
+# Tokens of all neurons that the search knows, some 20 bytes each; and the fewest of one neuron.
+SEARCHED, LEAST_SEARCHED = 400_000, 8
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,11 @@ class Report:
 
 
 def build_report(
-    runs: Sequence[Run], folder: Path, configure: Configure, trust: Collection[str] = ()
+    runs: Sequence[Run],
+    folder: Path,
+    configure: Configure,
+    trust: Collection[str] = (),
+    pages: int | None = None,
 ) -> Report:
     """Write a report of finished runs as pages that open from the disk.
 
@@ -63,12 +69,14 @@ def build_report(
         configure: the configuration to measure a run with: its own, but for what changes no
             number.
         trust: classes that may be imported besides built-in explainers and installed plug-ins.
+        pages: how many neurons of a layer have a page, from the best to the worst predicted; None
+            for all.
 
     Raises:
         BenchmarkError: no runs, another folder in the way, or a subject or corpus that is not
             that of its run.
     """
-    groups = group_runs(runs)
+    groups = group_runs(runs, pages)
     check_output(folder)
     renderer = Renderer()
     about = {
@@ -174,7 +182,7 @@ class _Pages:
 
     def _add_tokens(self, data: NeuronData) -> None:
         maximum = max(data.statistics.maximum, 1e-30)
-        for one in data.fired:
+        for one in data.fired[: searched_tokens(self.group)]:
             self.tokens.setdefault(self.text_of(one.token), []).append(
                 [*data.key, rounded(one.mean / maximum, 2), one.count, one.seen]
             )
@@ -202,6 +210,11 @@ def _write_group(
     _write(folder / "data" / "tokens.js", data_script(f"tokens-{group.slug}", tokens))
 
 
+def searched_tokens(group: Group) -> int:
+    """Return how many tokens of each neuron the search knows: fewer of many neurons."""
+    return max(LEAST_SEARCHED, min(KEPT, SEARCHED // max(1, group.n_neurons)))
+
+
 def _drawn(explanation: Explanation | None) -> str | None:
     """Return the graph of an explanation as SVG, None where it has none or cannot draw it."""
     if not isinstance(explanation, OffersGraph):
@@ -220,8 +233,9 @@ def _search_page(renderer: Renderer, groups: Sequence[Group]) -> str:
         ]
     }
     layer, neurons = next(iter(groups[0].neurons.items()))
+    kept = min(map(searched_tokens, groups))
     return renderer.page(
-        "search.html", 0, page, groups=groups, example=f"{layer}.{neurons[0]}", kept=KEPT
+        "search.html", 0, page, groups=groups, example=f"{layer}.{neurons[0]}", kept=kept
     )
 
 

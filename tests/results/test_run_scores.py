@@ -37,6 +37,14 @@ def test_columns_types_and_nulls(sample_run):
     assert set(scores.to_numpy()) == set(schema)
 
 
+def test_rows_of_some_neurons(sample_run):
+    scores = Scores.from_rows(row for rows, _ in sample_run.make_blocks() for row in rows)
+    every = scores.rows()
+    assert scores.rows([(1, 9), (0, 7)]) == [every[1], every[3]]
+    assert scores.rows([]) == []
+    assert scores.rows([(8, 8)]) == []
+
+
 @given(
     st.dictionaries(
         st.tuples(st.integers(0, 5), st.integers(0, 50)),

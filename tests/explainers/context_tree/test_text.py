@@ -103,9 +103,8 @@ def test_one_n_gram_more_makes_the_text_too_long(monkeypatch):
         return n
 
     monkeypatch.setattr("explainers.context_tree.explainer.nodes_within", watched)
-    found = ContextTree(max_characters=300, max_bytes=None).explain(
-        big_evidence(), PlantedSubject()
-    )
+    explainer = ContextTree(max_characters=300, max_bytes=None)
+    found = explainer.explain(big_evidence(), PlantedSubject())
     assert [len(one.describe()) for one in found] == [size for size, _ in measured]
     assert all(size <= 300 < larger for size, larger in measured)
 

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 import torch
 
+from leaderboards.site import similar
 from leaderboards.site.reductions import (
     moments,
     scatter_points,
@@ -146,6 +147,27 @@ def test_similar_neurons_are_the_most_correlated_whatever_the_blocks() -> None:
             assert [one.correlation for one in found[keys[i]]] == pytest.approx(
                 [table[i, j] for j in expected], abs=1e-5
             )
+
+
+def test_of_many_neurons_correlations_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    shared = generator.random((40, 20_000)) ** 8  # heavy-tailed, as activations are
+    noise = generator.random((120, 20_000)) ** 8
+    values = torch.tensor(np.repeat(shared, 3, 0) + 0.5 * noise, dtype=torch.float32)
+    values[7] = 1.0  # flat: like nothing
+    parts = values.split(50)
+    keys = [[(0, neuron) for neuron in some.tolist()] for some in torch.arange(120).split(50)]
+    exact = similar_neurons(keys, parts.__getitem__, k=2)
+    monkeypatch.setattr(similar, "MOST_COMPARED_EXACTLY", 119)
+    monkeypatch.setattr(similar, "ROWS_AT_ONCE", 32)
+    estimated = similar_neurons(keys, parts.__getitem__, k=2)
+    assert list(estimated) == list(exact)
+    assert estimated[0, 7] == exact[0, 7] == []
+    for key, found in exact.items():
+        true = {one.neuron: one.correlation for one in found}
+        near = {one.neuron: one.correlation for one in estimated[key]}
+        assert set(near) == set(true)
+        assert near == pytest.approx(true, abs=0.08)
 
 
 def test_fired_tokens_are_counted_one_by_one() -> None:

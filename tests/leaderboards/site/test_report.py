@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from benchmark.results import find_runs
+from benchmark.results import find_runs, load_run
 from explainers.n2g import N2GExplanation
+from leaderboards.site.groups import best_and_worst
 from tests.command import DEAD, Command, call
 from tests.leaderboards.site.conftest import TRUST, Site
 from tests.leaderboards.site.hostile import WORDS
@@ -63,6 +64,10 @@ def test_there_is_a_page_for_every_explainer_layer_and_neuron(site: Site) -> Non
 
 
 def test_every_link_leads_to_a_file_of_the_report(site: Site, pages: dict[Path, Parsed]) -> None:
+    _check_links(site.folder, pages)
+
+
+def _check_links(folder: Path, pages: dict[Path, Parsed]) -> None:
     for path, page in pages.items():
         for _, attributes in page.elements:
             for name in ("href", "src", "action"):
@@ -73,7 +78,7 @@ def test_every_link_leads_to_a_file_of_the_report(site: Site, pages: dict[Path, 
                 assert (parts.scheme, parts.netloc) == ("", ""), link
                 target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
                 assert target.is_file(), f"{path}: {link}"
-                assert target.is_relative_to(site.folder.resolve())
+                assert target.is_relative_to(folder.resolve())
                 if parts.fragment and target in pages:
                     assert parts.fragment in pages[target].ids, f"{path}: {link}"
 
@@ -167,6 +172,37 @@ def test_a_report_of_one_control_alone(site: Site, tmp_path: Path) -> None:
     layer, neuron = site.neurons()[0]
     page = Parsed(tmp_path / "one" / site.group / "neurons" / f"{layer}.{neuron}.html")
     assert "No explainer but controls" in "".join(page.text)
+
+
+def test_of_many_neurons_some_have_pages(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboards.site.groups.EXTREMES", 1)
+    monkeypatch.setattr("leaderboards.site.group_pages.EXTREMES", 1)
+    monkeypatch.setattr("leaderboards.site.group_pages.FAILURES", 1)
+    some = tmp_path / "some"
+    words = ("report", str(site.results), "-o", str(some), f"--cache-dir={site.cache}", *TRUST)
+    answer = call(*words, "--neurons", "1")
+    assert answer.status == 0, answer.err
+    neurons = {path.stem for path in (some / site.group / "neurons").iterdir()}
+    every = {f"{layer}.{neuron}" for layer, neuron in site.neurons()}
+    assert neurons < every
+    extremes = {
+        f"{layer}.{neuron}"
+        for run in map(load_run, find_runs([site.results]))
+        for layer, neuron in best_and_worst(run)
+    }
+    assert extremes <= neurons
+    assert f"about {len(neurons)} neurons and 5 runs" in answer.out
+    pages = {path: Parsed(path) for path in some.rglob("*.html")}
+    _check_links(some, pages)
+    for layer in {layer for layer, _ in site.neurons()}:
+        text = "".join(pages[some / site.group / "layers" / f"{layer}.html"].text)
+        n_all, n_some = (
+            sum(name.startswith(f"{layer}.") for name in names) for names in (every, neurons)
+        )
+        assert f"{n_all} of the layer's" in text
+        assert (f" {n_some} of them have a page" in text) == (n_some < n_all)
 
 
 def test_another_folder_is_never_replaced(site: Site, tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from benchmark.config.keys import check_keys
 from benchmark.config.values import quoted
 from benchmark.errors import BenchmarkError
 
+# Options of scorers that were added, and of sbatch, which Hydra does not know beforehand.
+FREE = ("scorers.", "engine.parameters.", "engine.parameters=")
+
 
 def prepare_overrides(words: Sequence[str]) -> list[str]:
     """Return the overrides of one run that Hydra composes, from those that the user wrote.
@@ -22,8 +25,7 @@ def prepare_overrides(words: Sequence[str]) -> list[str]:
         BenchmarkError: a word is no override, or names something that is not there.
     """
     check_form(words)
-    # Options of a scorer that was added, which Hydra does not know beforehand.
-    words = [f"++{word}" if word.startswith("scorers.") else word for word in words]
+    words = [f"++{word}" if word.startswith(FREE) else word for word in words]
     words = [word for given in words for word in _with_metrics(quoted(given, sweep=False))]
     chosen = {group: _choice(words, group) for group in groups()}
     for group, name in chosen.items():

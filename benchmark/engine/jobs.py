@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ class JobsEngine:
             return
         job = Job(self._queue.folder, self._patience, self._options.cpus_per_task)
         try:
-            with self._executor.batch():
+            with self._spared_from_ctrl_c(), self._executor.batch():
                 submitted = [self._executor.submit(job) for _ in range(count)]
             self._jobs |= {job.job_id: job for job in submitted}
         except Exception as error:  # what sbatch refuses, and what submitit does
@@ -157,6 +158,19 @@ class JobsEngine:
                 f"the jobs cannot be submitted: {described(error)[-300:]}; see the options "
                 "engine.partition, engine.account and engine.parameters."
             ) from error
+
+    @contextlib.contextmanager
+    def _spared_from_ctrl_c(self) -> Iterator[None]:
+        """Have processes that stand for jobs ignore Ctrl-C in a terminal; the driver ends them."""
+        main = threading.current_thread() is threading.main_thread()
+        if not main or self._options.cluster != "local":
+            yield
+            return
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _show_life(self) -> None:
         count = 0

@@ -56,8 +56,10 @@ def test_a_driver_that_is_killed_and_started_again(name: str, tmp_path: Path) ->
 def test_ctrl_c_ends_workers_and_leaves_finished_shards(name: str, tmp_path: Path) -> None:
     driver = start(name, tmp_path)
     until_begun(tmp_path, 5)
-    driver.send_signal(signal.SIGINT)
-    assert driver.wait(10) != 0
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
+    assert driver.wait(10) == 130
+    assert driver.stderr is not None
+    assert "Traceback" not in driver.stderr.read()
     for worker in {process for process, _ in toys.lines(tmp_path)}:
         assert toys.gone(worker)
     assert toys.written(tmp_path)
@@ -74,3 +76,11 @@ def test_a_worker_that_is_terminated_removes_what_it_was_writing(tmp_path: Path)
     assert driver.stderr is not None
     assert "died (its process ended with status 143); it is run once more" in driver.stderr.read()
     assert toys.written(tmp_path) == toys.expected(12)
+
+
+@pytest.mark.parametrize("name", ["processes", "submitit"])
+def test_two_drivers_in_one_folder_do_the_same(name: str, tmp_path: Path) -> None:
+    drivers = [start(name, tmp_path, 0.05) for _ in range(2)]
+    assert [driver.wait(60) for driver in drivers] == [0, 0]
+    assert toys.written(tmp_path) == toys.expected(12)
+    assert not list(tmp_path.glob(f"{TOKEN}*"))

@@ -47,6 +47,7 @@ def test_a_run_is_local_unless_it_says_otherwise() -> None:
         (["engine=processes", "engine.worker=2"], "did you mean 'engine.workers'?"),
         (["engine=processes", "engine.workers=0"], "engine.workers=0 is too small"),
         (["engine=processes", "+engine.nodes=2"], "option of engine=processes 'nodes' is not"),
+        (["engine.parameters.a=1"], "option of engine=local 'parameters' is not known"),
         (["engine=ray", "engine.num_gpus=-1"], "engine.num_gpus=-1 is too small"),
     ],
 )
@@ -90,3 +91,15 @@ def test_a_missing_extra_is_named_with_its_command(
     with pytest.raises(BenchmarkError) as caught:
         make_engine({"name": extra}, tmp_path)
     assert f"pip install 'neuron-simulator-benchmark[{extra}]'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["engine.parameters={constraint: a100, exclude: node3}"],
+        ["engine.parameters.constraint=a100", "engine.parameters.exclude=node3"],
+    ],
+)
+def test_other_options_of_sbatch_are_typed_as_the_docs_say(words: list[str]) -> None:
+    options = engine_options(check_config(compose(["engine=submitit", *words])).engine)
+    assert options == SubmititOptions(parameters={"constraint": "a100", "exclude": "node3"})

@@ -15,7 +15,6 @@ from tests.perf.workload import Workload
 
 MILLISECONDS = Meter("ms", lambda call: float(call()))
 IDLE = Meter("% idle", lambda call: float(call()))
-SHARDS = 400
 PASSES = 24
 SHARDS_A_WORKER = 40
 SECONDS_A_SHARD = 20.0
@@ -35,7 +34,7 @@ def driver(config: dict[str, Any]) -> Callable[[Workload], Comparison]:
             work = Work("tests.perf.items.engine:open_nothing", {}, [str(workload.folder)])
             with make_engine(config, workload.folder, device="cpu") as engine:
                 _cost(engine, work, 8)  # starts the workers
-                return _cost(engine, work, SHARDS)
+                return _cost(engine, work, 2 * workload.sizes.contexts)
 
         return Comparison(
             measured=lambda: measured(config),

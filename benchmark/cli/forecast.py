@@ -1,4 +1,4 @@
-"""`forecast`: time, memory and disk of runs of any model, from what shards were measured to cost."""
+"""`forecast`: time, memory and disk of runs of any model, from measured costs of shards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from benchmark.errors import BenchmarkError
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
     from benchmark.evaluation.forecast import Amounts, Forecast, Machine, Memory
-    from benchmark.evaluation.shapes import Shape
     from benchmark.evaluation.shard_costs import ShardCosts
 
 ABOUT = """\
@@ -33,7 +32,7 @@ ALL_NEURONS = "neurons.per_layer=null"
 WORKERS = "1,8,64"
 HEADINGS = (
     *("model", "neurons", "GPUs", "shards", "capture", "explain", "in all"),
-    *("busy", "GPU memory", "memory", "disk"),
+    *("busy", "GPU memory", "memory", "disk", "kept"),
 )
 
 
@@ -129,6 +128,7 @@ def cells(name: str, amounts: Amounts, found: Forecast, memory: Memory) -> list[
         gigabytes(memory.subject),
         gigabytes(memory.block),
         gigabytes(amounts.disk_bytes),
+        gigabytes(amounts.kept_bytes),
     ]
 
 
@@ -165,7 +165,8 @@ def _assumptions(given: Namespace, config: RunConfig, machine: Machine) -> str:
             f"- Weights in {config.dtype}, stored activations in "
             f"{config.storage.dtype or config.dtype}, {machine.batch_tokens:,} tokens in a batch.",
             "- GPU memory: weights, a batch in flight with the neurons of all layers, and the top",
-            "  contexts so far. memory: of a worker beside it. disk: of the cache, at most.",
+            "  contexts so far. memory: of a worker beside it. disk: of the cache, at most;",
+            "  kept: when the run has ended.",
         )
     )
 

@@ -14,6 +14,7 @@ from benchmark.evaluation.shapes import Shape
 from benchmark.evaluation.shard_costs import ShardCosts
 
 RANKED_BYTES = 20  # of a top context beside its activations: value, row and document
+MERGED_BYTES = 12  # the same of one that is merged: value and row
 CHUNK_BYTES = 1 << 23  # of a file that is being written, in memory
 NUMBER = 4  # bytes of float32, in which activations come from a subject
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -59,14 +60,17 @@ class Amounts:
     def groups(self) -> list[int]:
         """Return the neurons of each group that is measured, explained and scored together."""
         size = max(self.at_once or self.neurons, min(self.block_size, self.neurons), 1)
-        return [min(size, self.neurons - start) for start in range(0, self.neurons, size)]
+        return _cut(self.neurons, size)
 
     def captures(self, contexts: int) -> list[int]:
         """Return the contexts of each shard of capture of a split."""
-        return [
-            min(self.shard, contexts - start)
-            for start in range(0, contexts, max(1, min(self.shard, contexts)))
-        ]
+        return _cut(contexts, self.shard)
+
+    def blocks(self, neurons: int) -> list[int]:
+        """Return the neurons of each shard of explaining; each is of one layer."""
+        of_layer = -(-self.neurons // len(self.layers))
+        layers, rest = divmod(neurons, of_layer)
+        return layers * _cut(of_layer, self.block_size) + _cut(rest, self.block_size)
 
     @property
     def profile_bytes(self) -> int:
@@ -94,6 +98,16 @@ class Amounts:
     def disk_bytes(self) -> int:
         """Return what a run takes on disk at most: as `Tables.bytes_of` counts."""
         return self.profile_bytes + self.group_bytes(self.groups[0])
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return what is left on disk when a run has ended: without parts that were merged."""
+        top = len(self.layers) * self.n_units * self.exemplars
+        top += self.neurons * self.top * (self.at_once is None)
+        each = self.length * self.stored + MERGED_BYTES
+        if self.at_once is not None:
+            return top * each
+        return top * each + self.sample_bytes(self.neurons) + self.truth_bytes(self.neurons)
 
     def _ranked(self, units: int, k: int, captures: int) -> int:
         return units * k * (captures + 1) * (self.length * self.stored + RANKED_BYTES)
@@ -219,33 +233,49 @@ class Forecast:
 
 
 def forecast(
-    shape: Shape, amounts: Amounts, costs: ShardCosts, machine: Machine, workers: int
+    shape: Shape,
+    amounts: Amounts,
+    costs: ShardCosts,
+    machine: Machine,
+    workers: int,
+    *,
+    captured: bool = False,
 ) -> Forecast:
     """Return what a run would take if its shards cost what those of another run cost.
 
     Forward passes take as long as their operations; what the explainer and the scores take beside
     the subject is as measured. What is written and read passes the disk once, at its rate.
+
+    Args:
+        shape: of the subject.
+        amounts: of text and neurons.
+        costs: measured, of the explainer.
+        machine: what each worker has.
+        workers: how many.
+        captured: whether all activations are on disk already.
     """
     phases = _Phases(workers, machine.disk_rate)
     flop = shape.flop(max(amounts.layers))
     token = amounts.length * flop / machine.rate  # seconds of a context
     # The first pass profiles all units; it also keeps the sample, unless groups are kept in turn.
     together = amounts.at_once is None
-    first = amounts.profile_bytes + together * amounts.sample_bytes(amounts.neurons)
-    capture = phases.run([token * n for n in amounts.captures(amounts.explain)], first)
-    capture += amounts.profile_bytes / machine.disk_rate  # parts are merged by the driver
-    explain = 0.0
+    capture = explain = 0.0
+    if not captured:
+        first = amounts.profile_bytes + together * amounts.sample_bytes(amounts.neurons)
+        capture = phases.run([token * n for n in amounts.captures(amounts.explain)], first)
+        capture += amounts.profile_bytes / machine.disk_rate  # the driver merges parts
     neuron = costs.own_seconds
     neuron += costs.query_tokens * shape.mean_flop(amounts.layers) / machine.rate
     for group in amounts.groups:
-        passes = [*amounts.captures(amounts.held_out), *amounts.captures(amounts.calibrate)]
-        if amounts.sample and not together:
-            passes += amounts.captures(amounts.explain)
-        written = amounts.group_bytes(group) - together * amounts.sample_bytes(group)
-        capture += phases.run([token * n for n in passes], written)
-        capture += amounts.top_bytes(group) / machine.disk_rate
-        blocks = _blocks(group, amounts.block_size)
-        explain += phases.run([neuron * n for n in blocks], amounts.group_bytes(group))
+        if not captured:
+            passes = [*amounts.captures(amounts.held_out), *amounts.captures(amounts.calibrate)]
+            if amounts.sample and not together:
+                passes += amounts.captures(amounts.explain)
+            written = amounts.group_bytes(group) - together * amounts.sample_bytes(group)
+            capture += phases.run([token * n for n in passes], written)
+            capture += amounts.top_bytes(group) / machine.disk_rate
+        blocks = [neuron * n for n in amounts.blocks(group)]
+        explain += phases.run(blocks, amounts.group_bytes(group))
     total = capture + explain
     busy = phases.worked / (workers * total) if total else 0.0
     return Forecast(workers, phases.shards, capture, explain, busy)
@@ -268,5 +298,6 @@ class _Phases:
         return max(schedule.seconds, moved / self._disk_rate)
 
 
-def _blocks(neurons: int, size: int) -> list[int]:
-    return [min(size, neurons - start) for start in range(0, neurons, size)]
+def _cut(whole: int, size: int) -> list[int]:
+    """Return the sizes of the parts of a whole that is cut into parts of one size, and a rest."""
+    return [min(size, whole - start) for start in range(0, whole, size)]

@@ -186,7 +186,7 @@ class _Computing:
                 self._shards.prepare()
             prepared = time.perf_counter() - began
             measured = 0.0
-            for group in _groups(todo, experiment.config.storage.neurons):
+            for group in in_groups(todo, experiment.config.storage.neurons):
                 measured += self._measure(group)
                 self._explain(group, writer)
                 if experiment.config.storage.neurons is not None:
@@ -276,8 +276,8 @@ class _Computing:
             take(shard)
 
 
-def _groups(blocks: Sequence[Block], at_once: int | None) -> list[list[Block]]:
-    """Return blocks in groups of at most so many neurons, at least a block each."""
+def in_groups(blocks: Sequence[Block], at_once: int | None) -> list[list[Block]]:
+    """Return blocks in groups that are measured together: of so many neurons, or of one block."""
     groups: list[list[Block]] = []
     size = 0
     for block in blocks:

@@ -181,19 +181,36 @@ class EvidenceStore:
         needed = self._needed(wanted, sample=sample, truth=truth, calibrate=calibrate)
         return self.profile_is_cached(block.layer) and not needed
 
-    def bytes_to_measure(
+    def to_measure(
         self,
         units: Mapping[int, Int[Tensor, " n"]],
         *,
+        keep: Mapping[int, Int[Tensor, " n"]] | None = None,
         sample: bool = True,
         calibrate: bool = False,
-    ) -> int:
-        """Return how many bytes `prepare` would write for some units of each layer."""
-        missing = [layer for layer in units if not self.profile_is_cached(layer)]
-        profiled = {layer: units[layer][:0] for layer in missing}
+    ) -> list[Capture]:
+        """Return the captures that `prepare` would make for some units of each layer.
+
+        Args:
+            units: by layer.
+            keep: those that the pass for missing profiles keeps on the sample; see `profiles`.
+            sample: as `prepare`.
+            calibrate: as `prepare`.
+        """
+        none = torch.empty(0, dtype=torch.long)
+        profiled = {
+            layer: self._missing(SAMPLE, layer, (keep or {}).get(layer, none))
+            for layer in units
+            if not self.has_profile(layer)
+        }
         captures = self._measuring.captures(EXPLAIN, profiled, profile=True)
-        captures += self._needed(units, sample=sample, truth=True, calibrate=calibrate)
-        return self.tables.bytes_of(captures)
+        if sample and keep is not None:  # those are measured by then
+            others = {layer: some for layer, some in units.items() if layer not in profiled}
+            captures += self._needed(others, sample=True, truth=False, calibrate=False)
+        elif sample:
+            captures += self._needed(units, sample=True, truth=False, calibrate=False)
+        captures += self._needed(units, sample=False, truth=True, calibrate=calibrate)
+        return [capture for capture in captures if not self._measuring.is_made(capture)]
 
     def drop(self, blocks: Sequence[Block]) -> None:
         """Remove what was measured of the neurons of some blocks together, and of no others."""
@@ -236,7 +253,7 @@ class EvidenceStore:
             began = time.perf_counter()
             self.measure(todo)
             self.capture_seconds += time.perf_counter() - began
-            self.capture_tokens += self._tokens_of(todo)
+            self.capture_tokens += self.tokens_of(todo)
             self._columns.forget()
         for split in dict.fromkeys(capture.split for capture in captures):
             of_split = [capture for capture in captures if capture.split == split]
@@ -251,11 +268,12 @@ class EvidenceStore:
     def _measure_here(self, captures: Sequence[Capture]) -> None:
         for split in dict.fromkeys(capture.split for capture in captures):
             of_split = [capture for capture in captures if capture.split == split]
-            with progress(self._tokens_of(of_split), DESCRIPTIONS[split], "tokens") as bar:
+            with progress(self.tokens_of(of_split), DESCRIPTIONS[split], "tokens") as bar:
                 for capture in of_split:
                     self.capture(capture, bar.update)
 
-    def _tokens_of(self, captures: Sequence[Capture]) -> int:
+    def tokens_of(self, captures: Sequence[Capture]) -> int:
+        """Return how many tokens captures run."""
         contexts = sum(capture.stop - capture.start for capture in captures)
         return contexts * self.corpus.context_length
 

@@ -145,12 +145,21 @@ def _text(run: Run) -> dict[str, Any]:
         "characters": float(characters[explained].mean()),
         "largest_characters": float(characters[explained].max()),
         "lines": float(lines[explained].mean()),
-        "within": {
-            budget: _within(run, characters > budget)
-            for budget in TEXT_BUDGETS
-            if budget is not None and HEADLINE in scores.columns
-        },
+        "within": _within_budgets(run, characters) if HEADLINE in scores.columns else {},
     }
+
+
+def _within_budgets(run: Run, characters: NDArray[Any]) -> dict[int, Score]:
+    """Return the mean r within each budget; budgets that leave out the same neurons share one."""
+    found: dict[bytes, Score] = {}
+    within: dict[int, Score] = {}
+    for budget in (budget for budget in TEXT_BUDGETS if budget is not None):
+        longer = characters > budget
+        key = longer.tobytes()
+        if key not in found:
+            found[key] = _within(run, longer)
+        within[budget] = found[key]
+    return within
 
 
 def _within(run: Run, longer: NDArray[np.bool_]) -> Score:

@@ -24,6 +24,8 @@ from leaderboards.submission import place_of_run
 
 TABLES = ("leaderboard", "layers", "tracks")
 TEXTS = "texts"
+# As many as W&B shows of a table.
+MOST_TEXTS = 10_000
 BEST, WORST = "spectrum_best", "spectrum_worst"
 
 
@@ -66,15 +68,18 @@ def _table(records: list[Mapping[str, object]]) -> ExtraTable:
 
 
 def _texts(run: Run, trust: Collection[str]) -> dict[str, ExtraTable]:
-    """Return the complete texts of the run, that of the neuron predicted best first."""
-    rows = {(row["layer"], row["neuron"]): row for row in run.scores.rows()}
+    """Return the complete texts of the run, that of the neuron predicted best first.
+
+    Of more than `MOST_TEXTS` neurons they are those of the best predicted.
+    """
+    rows = _rows_with_texts(run)
     reopened = ReopenedRun(run, trust)
     texts: list[tuple[Any, ...]] = []
     try:
-        for saved in run.explanations():
+        for saved in run.explanations(rows):
             row = rows[saved.layer, saved.neuron]
-            characters = row.get(cost_column(CHARACTERS))
-            explanation = None if characters is None else reopened.explanation(saved)
+            characters = row[cost_column(CHARACTERS)]
+            explanation = reopened.explanation(saved)
             if explanation is not None:
                 text = reopened.describe(explanation, saved.name)
                 texts.append((row.get(HEADLINE) or 0.0, saved.name, characters, text))
@@ -82,6 +87,18 @@ def _texts(run: Run, trust: Collection[str]) -> dict[str, ExtraTable]:
         return {}
     texts.sort(key=lambda text: -text[0])
     return {TEXTS: ExtraTable(["r", "neuron", CHARACTERS, "text"], texts)} if texts else {}
+
+
+def _rows_with_texts(run: Run) -> dict[tuple[int, int], dict[str, Any]]:
+    """Return the rows of scores of the neurons whose text is complete, at most `MOST_TEXTS`."""
+    scores, names = run.scores, run.scores.neurons()
+    if cost_column(CHARACTERS) not in scores.columns:
+        return {}
+    r = scores.column(HEADLINE) if HEADLINE in scores.columns else np.zeros(len(scores))
+    order = np.argsort(-np.nan_to_num(r), kind="stable")
+    complete = ~np.isnan(scores.column(cost_column(CHARACTERS)))
+    best = [names[place] for place in order[complete[order]][:MOST_TEXTS]]
+    return {(row["layer"], row["neuron"]): row for row in scores.rows(best)}
 
 
 def _spectra(run: Run, trust: Collection[str]) -> dict[str, bytes]:

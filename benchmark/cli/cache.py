@@ -28,7 +28,7 @@ numbers. Pruning while a run works costs that run time and nothing else.
 EXAMPLES = """\
 python -m benchmark cache
 python -m benchmark cache --prune --older-than 30d --dry-run
-python -m benchmark cache --prune --kind truth
+python -m benchmark cache --prune --kind sample
 """
 UNITS = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 
@@ -49,7 +49,7 @@ def parser() -> Parser:
         default=Path("results"),
         help="runs whose records give the fingerprints of subjects and corpora their names",
     )
-    made.add_argument("--kind", metavar="NAME", help="only what is of this kind, such as evidence")
+    made.add_argument("--kind", metavar="NAME", help="only what is of this kind, such as sample")
     made.add_argument(
         "--older-than",
         metavar="TIME",
@@ -69,7 +69,7 @@ def command(words: Sequence[str]) -> int:
     chosen = given.kind is not None or given.older_than is not None
     if given.prune and not chosen and not given.all:
         raise BenchmarkError(
-            "cache --prune removes nothing until you say what: --older-than 30d, --kind truth, "
+            "cache --prune removes nothing until you say what: --older-than 30d, --kind sample, "
             "or --all."
         )
     if given.prune and chosen and given.all:

@@ -69,7 +69,7 @@ def print_finished(outcome: Outcome, *, headline: bool = False) -> None:
         )
     if outcome.cache_hits or outcome.cache_misses:
         _say(
-            f"  activations: {outcome.cache_hits} files from the cache, "
+            f"  activations: {outcome.cache_hits} tables from the cache, "
             f"{outcome.cache_misses} measured"
         )
     if outcome.resumed_blocks:

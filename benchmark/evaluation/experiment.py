@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from benchmark.subject import Subject
 
 
-# Of neurons that are drawn, so many more are captured in the pass that finds out which are dead.
-SPARE_NEURONS = 1.25
+# More neurons than are drawn are captured in the pass that finds out which are dead: an eighth,
+# and these.
+SPARE_NEURONS = 8
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Experiment:
             n_units = self.subject.n_units(layer)
             wanted = n_units if neurons.per_layer is None else neurons.per_layer
             order = torch.from_numpy(draw_order(n_units, layer, self._draw_key))
-            likely[layer] = order[: math.ceil(SPARE_NEURONS * wanted)].sort().values
+            likely[layer] = order[: wanted + math.ceil(wanted / 8) + SPARE_NEURONS].sort().values
         return likely
 
     @property

@@ -49,7 +49,7 @@ class Outcome:
         run: the run as it lies on the disk.
         reused: it had been finished before; nothing was computed.
         resumed_blocks: blocks that an earlier, interrupted process had saved.
-        cache_hits: files of evidence, truth and profiles that were read.
+        cache_hits: tables of layers that were read: profiles, samples, truth.
         cache_misses: those that had to be computed.
         messages: what the tracker tells the user.
     """

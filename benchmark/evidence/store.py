@@ -347,6 +347,15 @@ class EvidenceStore:
             sample=self._sample(block) if sample else None,
         )
 
+    def evidence_in_cache(self, block: Block) -> Evidence | None:
+        """Return the evidence of a block without the sample if it is on disk, else None."""
+        table = self.tables.table(EXEMPLARS, block.layer)
+        if not self.profile_is_cached(block.layer) or len(
+            self._columns.missing(table, block.neurons)
+        ):
+            return None
+        return self.evidence(block, sample=False)
+
     def _sample(self, block: Block) -> Sample:
         return Sample(
             self.explain.tokens[self.sample_rows],

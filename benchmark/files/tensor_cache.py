@@ -230,8 +230,9 @@ class TensorCache:
     def _forget(self, path: Path, reason: Exception) -> None:
         logger.warning("cache file %s is damaged (%s); it is made again", path, reason)
         if self.writes:
-            with contextlib.suppress(OSError):  # in a folder that cannot be written
-                path.with_suffix(".json").unlink(missing_ok=True)
+            for one in (path.with_suffix(".json"), path):
+                with contextlib.suppress(OSError):  # in a folder that cannot be written
+                    one.unlink(missing_ok=True)
 
     def remove(self, kind: str, determinants: Mapping[str, Any]) -> None:
         """Remove a file, its description first; nothing happens where it is not there."""

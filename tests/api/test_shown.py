@@ -165,7 +165,7 @@ def test_without_a_cache_contexts_are_not_measured_in_passing(
 
     settings = {**small, "cache_dir": tmp_path / "cache"}
     run = benchmark.run("mean", layers=0, per_layer=2, **settings)
-    shutil.rmtree(tmp_path / "cache" / "evidence")
+    shutil.rmtree(tmp_path / "cache" / "exemplars")
     page = Tags(benchmark.load_run(run.folder).explanation(run.neurons[0])._repr_html_())
     assert "they are not in the cache" in page.text
 

@@ -71,9 +71,11 @@ def open_toy(setting: dict[str, Any]) -> Any:
 def killed(fault: str | None, folder: Path, number: int) -> Iterator[None]:
     """Kill this process so many seconds from now as `kill 0.01` says, the first time."""
     what, _, seconds = (fault or "").partition(" ")
-    if what != "kill" or (folder / f"{number}.mark").exists():
+    mark = folder / f"{number}.mark"
+    if what != "kill" or mark.exists():
         yield
         return
+    mark.touch()  # before the clock runs
     timer = threading.Timer(float(seconds), os.kill, (os.getpid(), signal.SIGKILL))
     timer.start()
     try:

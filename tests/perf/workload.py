@@ -27,12 +27,14 @@ class Sizes:
         neurons: neurons that are simulated and scored.
         tokens: tokens that they are simulated and scored on.
         documents: documents to tokenise, None for all.
+        captured: contexts of the explain split that are captured, and half as many held-out ones.
     """
 
     contexts: int = 256
     neurons: int = 256
     tokens: int = 1 << 17
     documents: int | None = None
+    captured: int = 1024
 
 
 class Workload:
@@ -97,7 +99,7 @@ class TinyWorkload(Workload):
     """A random subject and random text: everything runs in a moment, and means nothing."""
 
     context_length = 8
-    sizes = Sizes(contexts=20, neurons=3, tokens=200, documents=5)
+    sizes = Sizes(contexts=20, neurons=3, tokens=200, documents=5, captured=8)
     n_texts = 60
 
     def __init__(self, folder: Path) -> None:

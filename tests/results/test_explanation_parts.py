@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from benchmark.errors import BenchmarkError
-from benchmark.results import RunWriter, find_runs, load_run
+from benchmark.results import NeuronsRecord, RunWriter, explanation_line, find_runs, load_run
 from benchmark.results import explanation_files as files
 from tests.results.test_run_writer import write_all
 from tests.sealing import change
@@ -176,3 +177,23 @@ def test_parts_of_no_run_are_not_overwritten(tmp_path, sample_run):
     (tmp_path / "explanations").mkdir()
     with pytest.raises(BenchmarkError, match="holds explanations but neither"):
         RunWriter.open(tmp_path, sample_run.identity)
+
+
+def test_finishing_holds_a_line_at_a_time(tmp_path, sample_run):
+    """Explanations of 32 MB are written within a few, besides the table of scores."""
+    n_neurons, text = 2048, "x" * 16_384
+    with RunWriter.open(tmp_path, sample_run.identity) as writer:
+        for block in range(8):
+            neurons = range(256 * block, 256 * (block + 1))
+            writer.write_block(
+                block,
+                [sample_run.row(0, neuron, 0.5) for neuron in neurons],
+                [explanation_line(0, neuron, {"text": text}) for neuron in neurons],
+            )
+        asked = NeuronsRecord(per_layer={0: list(range(n_neurons))}, asked=n_neurons)
+        tracemalloc.start()
+        writer.finish(sample_run.make_record(neurons=asked))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert sum(path.stat().st_size for path in (tmp_path / "explanations").iterdir()) > 32 * 2**20
+    assert peak < 12 * 2**20

@@ -118,12 +118,12 @@ def test_met_by_a_second_process_interrupted_and_continued(
 
 
 def test_an_interruption_in_this_process(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import benchmark.evaluation.run
+    import benchmark.evaluation.shards
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(benchmark.evaluation.run, "explain_block", interrupted)
+    monkeypatch.setattr(benchmark.evaluation.shards, "explain_block", interrupted)
     answer = command.run("explainer=zero")
     assert answer.status == 130
     assert answer.err.strip() == "interrupted; the same command continues where it stopped."
@@ -131,7 +131,7 @@ def test_an_interruption_in_this_process(command: Command, monkeypatch: pytest.M
     monkeypatch.chdir(command.folder)
     sweep = command.run("-m", "explainer=zero,mean")
     assert sweep.status == 0
-    monkeypatch.setattr(benchmark.evaluation.run, "explain_block", interrupted)
+    monkeypatch.setattr(benchmark.evaluation.shards, "explain_block", interrupted)
     # One Ctrl-C ends a sweep, not one job of it.
     sweep = command.run("-m", "explainer=random,shuffled")
     assert sweep.status == 130

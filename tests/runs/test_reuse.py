@@ -33,12 +33,15 @@ def tokens_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_cold_run_measures_and_says_so(command: Command, tokens_run: list[int]) -> None:
     answer = command.run("explainer=zero")
-    assert "0 files from the cache, 10 measured" in answer.out  # 2 profiles, 4 blocks twice
-    # Explain split once, then the contexts of the evidence, then the held-out split.
-    assert len(tokens_run) == 3
-    assert tokens_run[0] == 96 * 16
-    assert 48 * 16 <= tokens_run[1] <= 96 * 16
-    assert tokens_run[2] == 40 * 16
+    assert "0 tables from the cache, 4 measured" in answer.out  # profile and truth of 2 layers
+    assert tokens_run == [96 * 16, 40 * 16]  # each split once
+    assert not (command.folder / "cache" / "sample").exists()  # nobody asked for it
+
+
+def test_the_sample_takes_no_pass_of_its_own(command: Command, tokens_run: list[int]) -> None:
+    answer = command.run("explainer=token_lookup", "neurons.per_layer=null")
+    assert "0 tables from the cache, 6 measured" in answer.out
+    assert tokens_run == [96 * 16, 40 * 16]
 
 
 def test_the_same_command_again_computes_nothing(command: Command, tokens_run: list[int]) -> None:
@@ -53,7 +56,7 @@ def test_the_same_command_again_computes_nothing(command: Command, tokens_run: l
     assert "finished before" in again.out
     assert "nothing was computed" in again.out
     assert "fresh=true" in again.out
-    assert "8 files from the cache, 0 measured" in again.out
+    assert "4 tables from the cache, 0 measured" in again.out
     assert tokens_run == []
     assert Method.calls == []
     assert command.files() == files
@@ -62,10 +65,10 @@ def test_the_same_command_again_computes_nothing(command: Command, tokens_run: l
 
 
 def test_another_explainer_shares_the_cache(command: Command, tokens_run: list[int]) -> None:
-    command.finished("explainer=zero")
+    command.finished("explainer=token_lookup")
     tokens_run.clear()
-    answer = command.run("explainer=token_lookup")
-    assert "10 files from the cache, 0 measured" in answer.out
+    answer = command.run("explainer=context_tree")
+    assert "6 tables from the cache, 0 measured" in answer.out
     assert tokens_run == []
     cold = command.finished(f"cache_dir={command.folder / 'other'}", "explainer=mean")
     warm = command.finished("explainer=mean", "fresh=true")
@@ -96,19 +99,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, texts: Pa
 @pytest.mark.parametrize(
     ("change", "measured"),
     [
-        # Of the two blocks of a layer, the one that lost a neuron.
-        ("neurons.per_layer=5", 4),
-        ("neurons.seed=1", 8),
-        ("neurons.block_size=3", 8),
-        ("contexts.sample=32", 4),
-        ("contexts.exemplars=3", 6),
-        ("contexts.explain=95", 6),
-        ("contexts.uniform=16", 4),
-        ("contexts.top=3", 4),
-        ("contexts.held_out=36", 4),
-        ("context_length=12", 10),
-        ("seed=1", 10),
-        ("dataset.split_seed=1", 10),
+        # Tables of two layers: profile, sample and truth.
+        ("neurons.per_layer=5", 0),
+        ("neurons.seed=1", 4),
+        ("neurons.block_size=3", 0),
+        ("contexts.sample=32", 2),
+        ("contexts.exemplars=3", 2),
+        ("contexts.explain=95", 4),
+        ("contexts.uniform=16", 2),
+        ("contexts.top=3", 2),
+        ("contexts.held_out=36", 2),
+        ("contexts.shard=40", 6),
+        ("storage.dtype=bfloat16", 6),
+        ("context_length=12", 6),
+        ("seed=1", 6),
+        ("dataset.split_seed=1", 6),
         ("firing_threshold=0.4", 0),
         ("metrics.metrics=[pearson]", 0),
         ("explainer.default=zero", 0),
@@ -148,13 +153,13 @@ def test_other_weights_or_text_are_not_taken_for_the_same(
     weights["layers.0.mlp.fc_in.bias"] += torch.tensor(0.01)
     save_file(weights, other / "model.safetensors")
     answer = command.run("explainer=token_lookup", f"model.source={other}")
-    assert "0 files from the cache, 10 measured" in answer.out
+    assert "0 tables from the cache, 6 measured" in answer.out
     copied = write_texts(tmp_path / "texts")
     answer = command.run("explainer=token_lookup", f"dataset.path={copied}")
     assert "finished before" in answer.out  # the same text at another place
     (copied / "more.txt").write_text("word3 word4 word5 " * 30, encoding="utf-8")
     answer = command.run("explainer=token_lookup", f"dataset.path={copied}", "dataset.name=more")
-    assert "0 files from the cache, 10 measured" in answer.out
+    assert "0 tables from the cache, 6 measured" in answer.out
     assert len(command.folders()) == 3
     assert first.folder in command.folders()
 
@@ -190,7 +195,7 @@ def test_a_changed_source_of_the_explainer_is_a_new_run(
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone", "note"])
-@pytest.mark.parametrize("kind", ["profile", "evidence", "truth"])
+@pytest.mark.parametrize("kind", ["profile", "exemplars", "sample", "uniform"])
 def test_a_damaged_cache_file_is_named_and_made_again(
     shared: Command, kind: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -211,24 +216,24 @@ def test_a_damaged_cache_file_is_named_and_made_again(
     again = shared.finished("explainer=token_lookup", "fresh=true")
     warnings = [record.getMessage() for record in caplog.records]
     named = [path for path in used if any(str(path) in text for text in warnings)]
-    assert len(named) == (2 if kind == "profile" else 4)  # a file per layer, or per block
+    assert len(named) >= 2  # a file per layer, or one for each set of neurons
     assert all("is damaged" in text and "made again" in text for text in warnings)
     assert table(again) == table(first)
     for path in used:
-        if path in named:
-            assert path.read_bytes() == contents[path]
+        if path in named:  # gone, or made again if exactly these neurons were missing
+            assert not path.exists() or path.read_bytes() == contents[path]
         else:  # of another setting: not looked at
             path.with_suffix(".json").unlink()
 
 
 def test_an_unfinished_cache_file_is_not_read(command: Command) -> None:
     command.finished("explainer=zero")
-    for note in (command.folder / "cache" / "truth").rglob("*.json"):
+    for note in (command.folder / "cache" / "uniform").rglob("*.json"):
         note.unlink()
         note.with_suffix(".safetensors").write_bytes(b"half a file")
     answer = command.run("explainer=token_lookup")
     assert answer.status == 0
-    assert "4 measured" in answer.out
+    assert "4 measured" in answer.out  # the sample, and the truth
 
 
 def test_runs_are_listed_together(command: Command) -> None:

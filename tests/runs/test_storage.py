@@ -171,8 +171,8 @@ def test_a_warm_cache_that_cannot_be_written_is_used(
     again = command.finished("explainer=zero", "fresh=true")
     assert table(again) == table(warm)
     # What it lacks is told before it is measured.
-    monkeypatch.setattr("benchmark.evidence.store.gather", None)
-    message = command.run("explainer=zero", "contexts.sample=40").message
+    monkeypatch.setattr("benchmark.evidence.measuring.stream_layers", None)
+    message = command.run("explainer=zero", "contexts.uniform=12").message
     assert "there is no permission to write there; choose another folder" in message
     assert before == {path: path.read_bytes() for path in cache.rglob("*") if path.is_file()}
 

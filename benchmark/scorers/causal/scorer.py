@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 
 from benchmark.column import Column
@@ -93,7 +95,9 @@ class CausalScorer:
         if not sizes:
             return {"together": records}
         column = effect_column(UNIFORM, MEAN_ABLATION)
-        effects = {(row["layer"], row["neuron"]): row[column] for row in run.scores().rows()}
+        scores = run.scores()
+        strengths = np.nan_to_num(scores.column(column)).tolist()
+        effects = dict(zip(scores.neurons(), strengths, strict=True))
         store = run.store
         tokens = store.held_out.tokens[spread(store.uniform_rows, self._config.contexts)]
         n_layers = len({layer for layer, _ in effects})
@@ -101,9 +105,9 @@ class CausalScorer:
             for layer, lines in groupby(run.explanations(), key=lambda line: line.layer):
 
                 def weight(line: SavedExplanation) -> tuple[float, int]:
-                    return -(effects[line.layer, line.neuron] or 0.0), line.neuron
+                    return -effects[line.layer, line.neuron], line.neuron
 
-                saved = sorted(lines, key=weight)[: max(sizes)]
+                saved = heapq.nsmallest(max(sizes), lines, key=weight)
                 neurons = torch.tensor([line.neuron for line in saved])
                 profile = store.profiles([layer])[layer]
                 records += score_together(

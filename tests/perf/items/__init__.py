@@ -8,9 +8,11 @@ from explainers.context_tree import ContextTree
 from explainers.rules import Rules
 from tests.perf.item import Item, Target
 from tests.perf.items import (
+    capture,
     engine,
     evidence,
     graphs,
+    large_runs,
     memory,
     metrics,
     n2g,
@@ -33,6 +35,25 @@ ITEMS = (
         evidence.first_layer,
         Target(1.25, ratio=True),
         rounds=9,
+    ),
+    Item(
+        "capture",
+        "capture evidence and truth, all neurons of all layers",
+        partial(capture.of_every_layer, None),
+        Target(1.35, ratio=True),
+        rounds=3,
+    ),
+    Item(
+        "capture-256",
+        "capture evidence and truth, 256 neurons a layer",
+        partial(capture.of_every_layer, 256),
+        rounds=3,
+    ),
+    Item(
+        "capture-64",
+        "capture evidence and truth, 64 neurons a layer",
+        partial(capture.of_every_layer, 64),
+        rounds=3,
     ),
     Item(
         "metrics",
@@ -114,6 +135,13 @@ ITEMS = (
         rounds=3,
     ),
     Item(
+        "large-run",
+        "open a run of 32,768 neurons and read one, against a run of 256",
+        large_runs.one_neuron,
+        Target(1),
+        rounds=3,
+    ),
+    Item(
         "context-tree",
         "grow 256 context trees from 256k tokens",
         partial(sampled.build, ContextTree()),
@@ -179,17 +207,17 @@ ITEMS = (
     ),
     Item(
         "schedule-64",
-        "simulated schedule of 64 workers, idle before the last 5 %",
-        engine.idle(64),
-        Target(10),
+        "simulated schedule, 64 workers: its end with fewer than 90 % busy",
+        engine.tail(64),
+        Target(5),
         rounds=1,
         warm_up=False,
     ),
     Item(
         "schedule-512",
-        "simulated schedule of 512 workers, idle before the last 5 %",
-        engine.idle(512),
-        Target(10),
+        "simulated schedule, 512 workers: its end with fewer than 90 % busy",
+        engine.tail(512),
+        Target(5),
         rounds=1,
         warm_up=False,
     ),

@@ -22,6 +22,7 @@ CUT_OFF = 141
 
 VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
+    "forecast": "predict time, memory and disk of runs of any model on any number of GPUs",
     "list": "list explainers, models, datasets, engines or metrics",
     "show": "show a finished run, or what it says about one neuron",
     "search": "search the graphs of a run for tokens, repeats and unconnected parts",

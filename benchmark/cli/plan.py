@@ -6,13 +6,14 @@ import dataclasses
 import sys
 
 from benchmark.cli.finished import named_dead
+from benchmark.cli.plan_costs import asked, known_blocks, measuring, print_forecast
 from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
 from benchmark.engine.options import engine_options
-from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
-from benchmark.evaluation.explain import build_explainer
+from benchmark.evaluation.experiment import Experiment, open_experiment
+from benchmark.evaluation.explain import build_explainer, evidence_of
 from benchmark.evaluation.record import run_folder, run_identity
-from benchmark.evidence import Block
+from benchmark.interface import SAMPLE, includes
 from benchmark.terminal.table import print_rows
 from leaderboards.cells import marked
 
@@ -23,10 +24,11 @@ def print_plan(config: RunConfig) -> None:
     experiment = open_experiment(config)
     subject, corpus, store = experiment.subject, experiment.corpus, experiment.store
     length = config.context_length
-    passes = _passes(experiment)
+    evidence = evidence_of(explainer)
+    experiment.sampled = includes(evidence, SAMPLE)
     rows = [
         ["explainer", f"{config.explainer['name']} ({config.explainer['_target_']})"],
-        ["evidence", explainer.evidence],
+        ["evidence", evidence],
         ["subject", f"{subject.name} ({subject.source}), site {subject.site}"],
         ["device", f"{subject.device}, {config.dtype}, {subject.batch_tokens:,} tokens at once"],
         ["layers", ", ".join(map(str, experiment.layers))],
@@ -34,35 +36,27 @@ def print_plan(config: RunConfig) -> None:
         ["corpus", f"{corpus.name}, fingerprint {corpus.fingerprint[:12]}"],
         ["contexts of", f"{length} tokens"],
         ["  explain", _contexts(len(store.explain), length, len(corpus.splits["explain"]))],
-        ["  sample", _contexts(len(store.sample_rows), length, len(store.explain))],
+        ["  sample", _sample(experiment)],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
         ["  copied", copies(corpus.counts)],
         ["firing", f"from {config.firing_threshold:g} of the {_reference(config)} on"],
         *_calibration(experiment),
-        ["subject tokens", passes],
-        ["cache", _cache(experiment)],
-        ["disk", f"about {_bytes(experiment) / 1e6:,.0f} MB in {cache_folder(config)}"],
+        *measuring(experiment),
         ["metrics", ", ".join(map(marked, config.metrics.metrics))],
         *([["causal", _causal(experiment)]] if config.metrics.causal is not None else []),
         *([["scorers", ", ".join(config.scorers)]] if config.scorers else []),
         ["engine", _engine(config)],
         ["results", _results(experiment)],
     ]
-    sys.stdout.write("plan (nothing is computed or written):\n")
+    sys.stdout.write("plan (nothing is computed or written but the time of one batch):\n")
     print_rows(["what", "how much"], rows, text_columns=2)
-
-
-def _known_blocks(experiment: Experiment) -> list[Block] | None:
-    """Return the blocks, if the profiles that decide them are on disk."""
-    if all(experiment.store.profile_is_cached(layer) for layer in experiment.layers):
-        return experiment.blocks()
-    return None
+    print_forecast(experiment)
 
 
 def _neurons(experiment: Experiment) -> str:
     config = experiment.config.neurons
-    blocks = _known_blocks(experiment)
+    blocks = known_blocks(experiment)
     if blocks is not None:
         total = sum(len(block.neurons) for block in blocks)
         selections = experiment.selections()
@@ -71,21 +65,21 @@ def _neurons(experiment: Experiment) -> str:
         return f"{total} in {len(blocks)} blocks; {dead} dead neurons in these layers" + (
             f"; of those that are named, {named_dead(named)}" if named else ""
         )
-    return f"{_asked(experiment)} at most (dead ones are known after the first pass); " + (
+    return f"{asked(experiment)} at most (dead ones are known after the first pass); " + (
         "named one by one" if config.list is not None else f"seed {config.seed}"
     )
 
 
-def _asked(experiment: Experiment) -> int:
-    config = experiment.config.neurons
-    if config.list is not None:
-        return len(config.list)
-    sizes = [experiment.subject.n_units(layer) for layer in experiment.layers]
-    return sum(n if config.per_layer is None else min(config.per_layer, n) for n in sizes)
-
-
 def _contexts(n: int, length: int, of: int) -> str:
     return f"{n:,} contexts, {n * length:,} tokens, of {of:,} contexts"
+
+
+def _sample(experiment: Experiment) -> str:
+    store = experiment.store
+    if not experiment.sampled:
+        return "none: the explainer sees no sample, so none is captured"
+    length = experiment.config.context_length
+    return _contexts(len(store.sample_rows), length, len(store.explain))
 
 
 def _calibration(experiment: Experiment) -> list[list[str]]:
@@ -104,37 +98,10 @@ def _reference(config: RunConfig) -> str:
     return "median exemplar's largest activation"
 
 
-def _passes(experiment: Experiment) -> str:
-    blocks = _known_blocks(experiment)
-    store, length = experiment.store, experiment.config.context_length
-    calibrate = experiment.config.calibrated
-    if blocks is not None and all(store.is_cached(b, calibrate=calibrate) for b in blocks):
-        return "none before the explainer asks: all activations are in the cache"
-    n = len(store.explain) * (blocks is None)
-    n += min(
-        len(store.explain),
-        len(store.sample_rows) + _asked(experiment) * experiment.config.contexts.exemplars,
-    )
-    n += len(store.held_out)
-    n += len(store.calibrate) * experiment.config.calibrated
-    return f"about {n * length:,} to measure activations, then what the explainer asks"
-
-
-def _cache(experiment: Experiment) -> str:
-    store = experiment.store
-    profiles = sum(store.profile_is_cached(layer) for layer in experiment.layers)
-    blocks = _known_blocks(experiment)
-    text = f"{profiles} of {len(experiment.layers)} profiles"
-    if blocks is not None:
-        cached = sum(store.is_cached(block) for block in blocks)
-        text += f", {cached} of {len(blocks)} blocks"
-    return f"{text} will be used"
-
-
 def _causal(experiment: Experiment) -> str:
     causal = experiment.config.metrics.causal
     assert causal is not None
-    passes = 2 * causal.contexts * 3 * _asked(experiment)
+    passes = 2 * causal.contexts * 3 * asked(experiment)
     together = ", ".join(map(str, causal.together)) or "none"
     return (
         f"neurons replaced on {causal.contexts} uniform and {causal.contexts} firing contexts, "
@@ -150,18 +117,10 @@ def _engine(config: RunConfig) -> str:
 
 
 def _results(experiment: Experiment) -> str:
-    blocks = _known_blocks(experiment)
+    blocks = known_blocks(experiment)
     if blocks is None:
         return f"a new run below {experiment.config.results_dir}"
     folder, finished = run_folder(experiment, run_identity(experiment, blocks))
     begun = (folder / "unfinished").is_dir() and not finished
     state = "finished before, nothing is left to do" if finished else "a new run"
     return f"{folder} ({'begun before, will be continued' if begun else state})"
-
-
-def _bytes(experiment: Experiment) -> int:
-    store, config = experiment.store, experiment.config
-    per_neuron = len(store.sample_rows) + len(store.uniform_rows)
-    per_neuron += config.contexts.exemplars + config.contexts.top
-    per_neuron += len(store.calibrate) * config.calibrated
-    return 4 * config.context_length * per_neuron * _asked(experiment)

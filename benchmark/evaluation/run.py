@@ -20,6 +20,15 @@ from benchmark.evaluation.experiment import Experiment, cache_folder, open_exper
 from benchmark.evaluation.explain import OutageError, build_explainer
 from benchmark.evaluation.record import record_of, run_folder, run_identity
 from benchmark.evaluation.score import finished_scores
+from benchmark.evaluation.shapes import shape_of
+from benchmark.evaluation.shard_costs import (
+    BLOCK_NEURONS,
+    BLOCK_SECONDS,
+    CAPTURE_FLOP,
+    CAPTURE_SECONDS,
+    CAPTURE_TOKENS,
+    QUERY_FLOP,
+)
 from benchmark.evaluation.shards import OPENS, BlockTask, RunShards, check_importable
 from benchmark.evaluation.simulators import with_simulator
 from benchmark.evidence import Block, Capture
@@ -157,6 +166,7 @@ class _Computing:
         self._engine, self._work, self._tracker = engine, work, tracker
         self._blocks: Sequence[Block] = ()
         self._repeated = 0
+        self._block_seconds = 0.0  # of all workers together
 
     def run(
         self,
@@ -176,7 +186,7 @@ class _Computing:
                 self._shards.prepare()
             prepared = time.perf_counter() - began
             measured = 0.0
-            for group in _groups(todo, experiment.config.storage.neurons):
+            for group in in_groups(todo, experiment.config.storage.neurons):
                 measured += self._measure(group)
                 self._explain(group, writer)
                 if experiment.config.storage.neurons is not None:
@@ -199,11 +209,32 @@ class _Computing:
                     "resumed_blocks": len(done),
                     "workers": self._engine.workers,
                     "repeated_shards": self._repeated,
+                    **self._shard_costs(todo),
                 },
             )
             writer.finish(record)
         cache = experiment.store.cache
         return Outcome(load_run(folder), False, len(done), cache.hits, cache.misses)
+
+    def _shard_costs(self, done: Sequence[Block]) -> dict[str, float]:
+        """Return what the shards of this process cost, for forecasts of other runs."""
+        experiment = self._experiment
+        store, shape = experiment.store, shape_of(experiment.subject)
+        operations = (
+            {}
+            if shape is None
+            else {
+                CAPTURE_FLOP: shape.flop(max(experiment.layers)),
+                QUERY_FLOP: round(shape.mean_flop(experiment.layers)),
+            }
+        )
+        return {
+            **operations,
+            CAPTURE_TOKENS: store.capture_tokens,
+            CAPTURE_SECONDS: round(store.capture_seconds, 3),
+            BLOCK_SECONDS: round(self._block_seconds, 3),
+            BLOCK_NEURONS: sum(len(block.neurons) for block in done),
+        }
 
     def _measure(self, group: Sequence[Block]) -> float:
         """Measure what a group of blocks needs; returns the seconds that it took."""
@@ -238,14 +269,15 @@ class _Computing:
         except OutageError as error:
             raise OutageError(error.reason, _left(self._blocks, writer)) from error
         self._repeated += report.repeated
+        self._block_seconds += sum(report.seconds.values())
         for shard, reason in report.failed:
             failed = f"its worker died twice: {reason}"
             self._shards.fail(by_name[shard.name], writer.files, failed)
             take(shard)
 
 
-def _groups(blocks: Sequence[Block], at_once: int | None) -> list[list[Block]]:
-    """Return blocks in groups of at most so many neurons, at least a block each."""
+def in_groups(blocks: Sequence[Block], at_once: int | None) -> list[list[Block]]:
+    """Return blocks in groups that are measured together: of so many neurons, or of one block."""
     groups: list[list[Block]] = []
     size = 0
     for block in blocks:

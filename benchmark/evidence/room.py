@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmark.errors import BenchmarkError
+from benchmark.terminal.amounts import gigabytes
 
 SPARE = 64 * 2**20  # results and other small files
 
@@ -39,8 +40,3 @@ def free_bytes(folder: Path) -> int | None:
         return shutil.disk_usage(nearest).free
     except OSError:
         return None
-
-
-def gigabytes(size: int) -> str:
-    """Return a number of bytes as a person reads it."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"

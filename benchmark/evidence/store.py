@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ class EvidenceStore:
 
     Attributes:
         measure: makes captures, each by `capture`; by default one after the other, here.
+        capture_tokens, capture_seconds: tokens that `measure` was asked to run, and what it took.
         explain, held_out, calibrate: the contexts drawn from each split.
         sample_rows, uniform_rows: which contexts of `explain` are the sample, and which of
             `held_out` are the `uniform` set.
@@ -87,6 +89,7 @@ class EvidenceStore:
         self.calibrate = tables.calibrate
         self.sample_rows, self.uniform_rows = tables.sample_rows, tables.uniform_rows
         self.measure: Callable[[Sequence[Capture]], None] = self._measure_here
+        self.capture_tokens, self.capture_seconds = 0, 0.0
         self._columns = Columns(cache)
         self._measuring = Measuring(subject, tables, cache, self._columns)
         self._profiles: dict[int, LayerProfile] = {}
@@ -109,6 +112,16 @@ class EvidenceStore:
         """Return whether the profile of a layer is on disk."""
         return self.cache.has(PROFILE, self.tables.key(PROFILE, layer))
 
+    def has_profile(self, layer: int) -> bool:
+        """Read the profile of a layer; returns whether it is there, and whole."""
+        if layer not in self._profiles:
+            key = self.tables.key(PROFILE, layer)
+            stored = self.cache.read(PROFILE, key, self._expected_profile(layer))
+            if stored is not None:
+                self._profiles[layer] = _profile_from(stored)
+                self._count(PROFILE, layer)
+        return layer in self._profiles
+
     def profiles(
         self, layers: Sequence[int], keep: Mapping[int, Int[Tensor, " n"]] | None = None
     ) -> Mapping[int, LayerProfile]:
@@ -119,14 +132,7 @@ class EvidenceStore:
             keep: of each layer neurons whose activations on the sample that pass keeps as well,
                 because they are likely to be asked for.
         """
-        for layer in layers:
-            if layer not in self._profiles:
-                key = self.tables.key(PROFILE, layer)
-                stored = self.cache.read(PROFILE, key, self._expected_profile(layer))
-                if stored is not None:
-                    self._profiles[layer] = _profile_from(stored)
-                    self._count(PROFILE, layer)
-        missing = [layer for layer in layers if layer not in self._profiles]
+        missing = [layer for layer in layers if not self.has_profile(layer)]
         if missing:
             none = torch.empty(0, dtype=torch.long)
             kept = {layer: (keep or {}).get(layer, none) for layer in missing}
@@ -175,19 +181,36 @@ class EvidenceStore:
         needed = self._needed(wanted, sample=sample, truth=truth, calibrate=calibrate)
         return self.profile_is_cached(block.layer) and not needed
 
-    def bytes_to_measure(
+    def to_measure(
         self,
         units: Mapping[int, Int[Tensor, " n"]],
         *,
+        keep: Mapping[int, Int[Tensor, " n"]] | None = None,
         sample: bool = True,
         calibrate: bool = False,
-    ) -> int:
-        """Return how many bytes `prepare` would write for some units of each layer."""
-        missing = [layer for layer in units if not self.profile_is_cached(layer)]
-        profiled = {layer: units[layer][:0] for layer in missing}
+    ) -> list[Capture]:
+        """Return the captures that `prepare` would make for some units of each layer.
+
+        Args:
+            units: by layer.
+            keep: those that the pass for missing profiles keeps on the sample; see `profiles`.
+            sample: as `prepare`.
+            calibrate: as `prepare`.
+        """
+        none = torch.empty(0, dtype=torch.long)
+        profiled = {
+            layer: self._missing(SAMPLE, layer, (keep or {}).get(layer, none))
+            for layer in units
+            if not self.has_profile(layer)
+        }
         captures = self._measuring.captures(EXPLAIN, profiled, profile=True)
-        captures += self._needed(units, sample=sample, truth=True, calibrate=calibrate)
-        return self.tables.bytes_of(captures)
+        if sample and keep is not None:  # those are measured by then
+            others = {layer: some for layer, some in units.items() if layer not in profiled}
+            captures += self._needed(others, sample=True, truth=False, calibrate=False)
+        elif sample:
+            captures += self._needed(units, sample=True, truth=False, calibrate=False)
+        captures += self._needed(units, sample=False, truth=True, calibrate=calibrate)
+        return [capture for capture in captures if not self._measuring.is_made(capture)]
 
     def drop(self, blocks: Sequence[Block]) -> None:
         """Remove what was measured of the neurons of some blocks together, and of no others."""
@@ -227,7 +250,10 @@ class EvidenceStore:
         todo = [capture for capture in captures if not self._measuring.is_made(capture)]
         check_room(self.cache.folder, self.tables.bytes_of(todo))
         if todo:
+            began = time.perf_counter()
             self.measure(todo)
+            self.capture_seconds += time.perf_counter() - began
+            self.capture_tokens += self.tokens_of(todo)
             self._columns.forget()
         for split in dict.fromkeys(capture.split for capture in captures):
             of_split = [capture for capture in captures if capture.split == split]
@@ -242,11 +268,14 @@ class EvidenceStore:
     def _measure_here(self, captures: Sequence[Capture]) -> None:
         for split in dict.fromkeys(capture.split for capture in captures):
             of_split = [capture for capture in captures if capture.split == split]
-            contexts = sum(capture.stop - capture.start for capture in of_split)
-            n_tokens = contexts * self.corpus.context_length
-            with progress(n_tokens, DESCRIPTIONS[split], "tokens") as bar:
+            with progress(self.tokens_of(of_split), DESCRIPTIONS[split], "tokens") as bar:
                 for capture in of_split:
                     self.capture(capture, bar.update)
+
+    def tokens_of(self, captures: Sequence[Capture]) -> int:
+        """Return how many tokens captures run."""
+        contexts = sum(capture.stop - capture.start for capture in captures)
+        return contexts * self.corpus.context_length
 
     def _count(self, kind: str, layer: int) -> None:
         """Count a table of a layer that was read and not measured here, once."""

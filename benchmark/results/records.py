@@ -200,9 +200,10 @@ class RunRecord:
     fire on. `simulator` is None where explanations simulated themselves. `columns` are what scorers
     that were added declared of theirs; those of the benchmark's own scorers follow from their
     names. `together` holds what replacing many neurons at once does; it is empty without
-    `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds.
-    `size_measure` says how `cost/bytes` was measured. A run of an earlier version, which counted
-    bytes of JSON text, has none; its sizes are not read, because they cannot be compared.
+    `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds
+    and what was done in them. `size_measure` says how `cost/bytes` was measured. A run of an
+    earlier version, which counted bytes of JSON text, has none; its sizes are not read, because
+    they cannot be compared.
     """
 
     run_id: str

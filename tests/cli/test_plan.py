@@ -31,14 +31,21 @@ def test_before_anything_is_measured(command: Command) -> None:
     assert found["sample"] == "48 contexts, 768 tokens, of 96 contexts"
     assert found["held out"] == "40 contexts, 640 tokens, of 65 contexts"
     assert found["uniform"] == "32 contexts, 512 tokens, of 40 contexts"
-    tokens = re.search(r"about ([\d,]+) to measure", found["subject tokens"])
+    tokens = re.search(r"([\d,]+) to measure", found["subject tokens"])
     assert tokens
-    # The explain split, the contexts of the evidence among it, and the held-out split.
-    assert int(tokens[1].replace(",", "")) == (96 + 96 + 40) * 16
+    assert int(tokens[1].replace(",", "")) == (96 + 40) * 16  # a pass over either split
     assert found["cache"] == "0 of 2 profiles will be used"
-    assert f"MB in {command.folder / 'cache'}" in found["disk"]
+    assert f" at most, in {command.folder / 'cache'}, which has " in found["disk"]
+    assert found["storage"] == "float32, exact"
+    assert found["engine"].startswith("local")
     assert found["metrics"] == "pearson, cosine, auprc, f1, precision †, recall †, iou"
     assert "results" in found["results"]
+
+
+def megabytes(text: str) -> float:
+    match = re.match(r"([\d.]+) ([kMG])B", text)
+    assert match, text
+    return float(match[1]) * {"k": 1e-3, "M": 1.0, "G": 1e3}[match[2]]
 
 
 def test_after_a_run_and_before_another(command: Command) -> None:
@@ -47,29 +54,81 @@ def test_after_a_run_and_before_another(command: Command) -> None:
     assert found["neurons"].startswith("12 in 4 blocks")
     assert found["cache"] == "2 of 2 profiles, 4 of 4 blocks will be used"
     assert found["subject tokens"].startswith("none before the explainer asks")
+    assert megabytes(found["disk"]) == 0
     assert found["results"] == f"{run.folder} (finished before, nothing is left to do)"
+    # `zero` sees no sample, so none was captured: the next one needs a pass over its text.
     other = plan(command, "explainer=token_lookup")
-    assert other["cache"] == found["cache"]
+    assert other["cache"] == "2 of 2 profiles, 0 of 4 blocks will be used"
+    assert other["subject tokens"].startswith(f"{96 * 16:,} to measure")
     assert other["results"].endswith("(a new run)")
     fewer = plan(command, "explainer=zero", "neurons.per_layer=5")
-    # Of the two blocks of a layer, at least the one that lost a neuron is another one.
-    shared = re.fullmatch(r"2 of 2 profiles, (\d) of 4 blocks will be used", fewer["cache"])
-    assert shared
-    assert int(shared[1]) <= 2
+    # Those that are measured are read, whatever block they were drawn in.
+    assert fewer["cache"] == "2 of 2 profiles, 4 of 4 blocks will be used"
     listed = plan(command, "explainer=zero", "neurons.list=[[0,1],[1,5]]", "contexts.explain=64")
     assert listed["neurons"] == (
         "2 at most (dead ones are known after the first pass); named one by one"
     )
 
 
+def test_no_sample_is_planned_where_none_is_seen(command: Command) -> None:
+    seen, unseen = plan(command, "explainer=token_lookup"), plan(command, "explainer=zero")
+    assert unseen["sample"] == "none: the explainer sees no sample, so none is captured"
+    assert unseen["subject tokens"] == seen["subject tokens"]  # it costs no pass of its own
+    assert megabytes(unseen["disk"]) < megabytes(seen["disk"])
+
+
+def test_what_takes_less_room(command: Command) -> None:
+    whole = plan(command, "neurons.per_layer=null")
+    half = plan(command, "neurons.per_layer=null", "storage.dtype=bfloat16")
+    parts = plan(command, "neurons.per_layer=null", "storage.neurons=8")
+    assert half["storage"] == "bfloat16, rounded from float32"
+    assert megabytes(half["disk"]) < 0.7 * megabytes(whole["disk"])
+    assert megabytes(parts["disk"]) < 0.7 * megabytes(whole["disk"])
+    assert parts["storage"] == "float32, exact, 8 neurons at a time, each with a pass of its own"
+    # The profile, and for each of six groups of eight neurons both splits.
+    assert parts["subject tokens"].startswith(f"{(96 + 6 * (96 + 40)) * 16:,} to measure")
+    assert whole["subject tokens"].startswith(f"{(96 + 40) * 16:,} to measure")
+
+
+def test_a_disk_that_is_too_small_is_seen_before(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.cli.plan_costs.free_bytes", lambda folder: 2**26)
+    found = plan(command)
+    assert found["too small"].startswith("the run will be refused; takes less: fewer neurons")
+    monkeypatch.setattr("benchmark.cli.plan_costs.free_bytes", lambda folder: None)
+    assert "too small" not in plan(command)
+
+
+def test_the_plan_ends_with_a_forecast(command: Command) -> None:
+    answer = command.run("explainer=n2g", "--dry-run")
+    rows = re.findall(r"^ (1|8|64) +(\d+) .* (?:GB|MB)$", answer.out, re.MULTILINE)
+    # One capture of either split, and two blocks of either layer.
+    assert rows == [(workers, "6") for workers in ("1", "8", "64")]
+    assert "GFLOP/s just now" in answer.out
+    assert "a neuron on solu-tiny (" in answer.out  # as shipped
+    command.finished("explainer=n2g")
+    other = command.run("explainer=n2g", "explainer.importance_threshold=0.5", "--dry-run").out
+    assert "a neuron on small (" in other  # as the last run took
+    assert re.search(r"^ 1 +4 +0\.0 s ", other, re.MULTILINE)  # all is captured
+    again = command.run("explainer=n2g", "--dry-run").out
+    assert "GFLOP/s" not in again  # finished: nothing is left
+
+
+def test_an_explainer_that_was_never_measured_is_not_forecast(command: Command) -> None:
+    out = command.run("explainer=mean", "--dry-run").out
+    assert "no finished run of 'mean' says what it takes." in out
+    assert re.search(r"^ 8 .* - +- +- ", out, re.MULTILINE)
+
+
 def test_a_run_that_was_begun(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import benchmark.evaluation.run
+    import benchmark.evaluation.shards
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(benchmark.evaluation.run, "explain_block", interrupted)
+        patched.setattr(benchmark.evaluation.shards, "explain_block", interrupted)
         assert command.run("explainer=zero").status == 130
     found = plan(command, "explainer=zero")
     assert found["results"].endswith("(begun before, will be continued)")
@@ -91,7 +150,7 @@ def test_a_plan_finds_the_mistakes_of_a_run(command: Command, words: list[str], 
 def test_a_sweep_is_planned_job_by_job(command: Command) -> None:
     answer = command.run("--dry-run", "-m", "explainer=zero,mean")
     assert answer.status == 0
-    assert answer.out.count("plan (nothing is computed or written):") == 2
+    assert answer.out.count("plan (nothing is computed or written but the time of one batch):") == 2
     assert command.files() == set()
 
 

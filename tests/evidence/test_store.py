@@ -223,9 +223,16 @@ def test_the_size_is_known_before(tmp_path):
     units = {0: torch.tensor([0, 2]), 1: torch.arange(7)}
     blocks = [Block(layer, layer, some) for layer, some in units.items()]
     store = make_store(tmp_path, settings=settings)
-    predicted = store.bytes_to_measure(units, calibrate=True)
+    captures = store.to_measure(units, keep=units, calibrate=True)
+    predicted = store.tables.bytes_of(captures)
+    # The two passes that keep activations in turn take as much room, and run more text.
+    apart = store.to_measure(units, calibrate=True)
+    assert store.tables.bytes_of(apart) == predicted
+    assert store.tokens_of(apart) > store.tokens_of(captures)
     store.prepare(blocks, calibrate=True)
-    assert store.bytes_to_measure(units, calibrate=True) == 0
+    assert store.capture_tokens == store.tokens_of(captures)
+    assert store.capture_seconds > 0
+    assert store.to_measure(units, calibrate=True) == []
     tables = ("sample", "exemplars", "uniform", "top_activations", "calibration")
     left = {
         kind: sum(

@@ -56,6 +56,7 @@ class TopAccumulator:
         self._values = torch.full((n_units, k), -torch.inf, device=device)
         self._contexts = torch.full((n_units, k), -1, dtype=torch.long, device=device)
         self._documents = torch.full((n_units, k), -1, dtype=torch.long, device=device)
+        self._last_document = -1  # of all batches: later ones are not in any list
         # Activations stay where they were put; a slot says where.
         self._slots = torch.arange(k, device=device).repeat(n_units, 1)
         self._kept = torch.zeros((n_units, k, length), dtype=dtype, device=device)
@@ -80,24 +81,29 @@ class TopAccumulator:
         if strongest is None:
             strongest = segment_maxima(activations, segments)
         device, negative = strongest.device, -torch.inf
+        # Most units change in few batches, once the first ones are over.
+        changing = (strongest > self._values[:, -1]).any(0).nonzero()[:, 0]
+        if not len(changing):
+            return
+        strongest = strongest[:, changing]
         if len(segments.context) > len(np.unique(segments.context)):
             # Only the strongest segment of a context stands for the context.
             values, which = _best_of_groups(strongest, segments.context)
             strongest = torch.full_like(strongest, negative).scatter_(0, which, values)
         values, which = _best_of_groups(strongest, segments.document)
         context = torch.from_numpy(segments.context).to(device, non_blocking=True)
-        documents = torch.from_numpy(np.unique(segments.document)).to(device, non_blocking=True)
-        # Most units change in few batches, once the first ones are over.
-        changing = (self._values[:, -1:] < values.T).any(1).nonzero()[:, 0]
-        if not len(changing):
-            return
-        values, rows = values.T[changing], context[which].T[changing] + first_row
+        names_here = np.unique(segments.document)
+        documents = torch.from_numpy(names_here).to(device, non_blocking=True)
+        values, rows = values.T, context[which].T + first_row
         kept, known = self._values[changing], self._documents[changing]
-        # A document that is in the list already keeps its stronger context only.
-        same = known[:, :, None] == documents
-        held = torch.where(same, kept[:, :, None], negative).amax(1)
-        values = values.masked_fill(values <= held, negative)
-        beaten = (same & (values > held)[:, None, :]).any(2)
+        beaten = torch.zeros_like(kept, dtype=torch.bool)
+        if names_here[0] <= self._last_document:
+            # A document that is in the list already keeps its stronger context only.
+            same = known[:, :, None] == documents
+            held = torch.where(same, kept[:, :, None], negative).amax(1)
+            values = values.masked_fill(values <= held, negative)
+            beaten = (same & (values > held)[:, None, :]).any(2)
+        self._last_document = max(self._last_document, int(names_here[-1]))
         both = torch.cat([kept.masked_fill(beaten, negative), values], dim=1)
         all_rows = torch.cat([self._contexts[changing], rows], dim=1)
         order = ordered(both, all_rows)[:, : self._k]
@@ -217,7 +223,10 @@ def _best_of_groups(
     values: Float[Tensor, "s n"], groups: IntArray
 ) -> tuple[Float[Tensor, "g n"], Int[Tensor, "g n"]]:
     """Return the largest value of each group of rows, groups ascending, and its first row."""
-    names, group = np.unique(groups, return_inverse=True)
+    names, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    if len(names) == len(groups):
+        rows = torch.from_numpy(first).to(values.device, non_blocking=True)
+        return values[rows], rows[:, None].expand(-1, values.shape[1])
     sizes = np.bincount(group)
     order = np.argsort(group, kind="stable")
     column = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -12,7 +12,7 @@ import torch
 
 from benchmark.errors import BenchmarkError
 from benchmark.results import load_run
-from tests.command import Command, call, table
+from tests.command import Command, call, explanations, table
 from tests.sealing import reseal
 
 
@@ -261,3 +261,31 @@ def test_a_folder_of_somebody_else(command: Command) -> None:
     (unfinished / "identity.json").write_text("{")
     message = command.run("explainer=zero").message
     assert "cannot be continued; remove" in message
+
+
+def test_fewer_neurons_at_once_give_the_same_run_and_leave_no_activations(
+    command: Command,
+) -> None:
+    whole = command.finished("explainer=token_lookup")
+    cache = command.folder / "other"
+    words = (f"cache_dir={cache}", "storage.neurons=4", "fresh=true")
+    parts = command.finished("explainer=token_lookup", *words)
+    assert table(parts) == table(whole)
+    assert explanations(parts) == explanations(whole)
+    left = {path.parents[1].name for path in cache.rglob("*.safetensors")}
+    assert {"profile", "exemplars"} <= left
+    assert not left & {"sample", "uniform", "top", "top_activations", "part"}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_another_run_with_nearly_the_same_scores(
+    command: Command, dtype: str
+) -> None:
+    exact = command.finished("explainer=token_lookup")
+    half = command.finished("explainer=token_lookup", f"storage.dtype={dtype}")
+    assert half.record.run_id != exact.record.run_id
+    name = "uniform/pearson"
+    moved = abs(half.scores.column(name) - exact.scores.column(name))
+    assert 0 < moved.max() < 0.02
+    same = command.run("explainer=token_lookup", "storage.dtype=float32")
+    assert "finished before" in same.out  # what the subject computes in is kept exactly anyway

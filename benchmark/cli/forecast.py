@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ python -m benchmark forecast --run results/<run>       # with the costs of this 
 """
 ALL_NEURONS = "neurons.per_layer=null"
 WORKERS = "1,8,64"
+FULL = 100  # columns of text
 HEADINGS = (
     *("model", "neurons", "GPUs", "shards", "capture", "explain", "in all"),
     *("busy", "GPU memory", "memory", "disk", "kept"),
@@ -134,13 +136,14 @@ def cells(name: str, amounts: Amounts, found: Forecast, memory: Memory) -> list[
 
 def legend(costs: ShardCosts) -> str:
     """Return what was measured, and on what."""
-    return (
+    text = (
         f"measured, on {costs.subject} ({costs.machine}): capture of {costs.capture_tokens:,} "
         f"tokens at {costs.capture_rate / 1e9:,.1f} GFLOP/s; of {costs.neurons:,} neurons "
         f"{costs.neuron_seconds:.3f} s each to explain, simulate and score, of which "
         f"{costs.own_seconds:.3f} s are not the subject's, and {costs.query_tokens:,.0f} subject "
         "tokens each."
     )
+    return textwrap.fill(text, FULL)
 
 
 def _assumptions(given: Namespace, config: RunConfig, machine: Machine) -> str:

@@ -195,7 +195,7 @@ def memory_of(shape: Shape, amounts: Amounts, machine: Machine) -> Memory:
     per_token = NUMBER * (2 * layers * amounts.n_units + 6 * width + 12 * shape.width)
     k = max(amounts.exemplars, amounts.top)
     top = layers * amounts.n_units * k * (length * amounts.stored + RANKED_BYTES)
-    block = min(amounts.block_size, amounts.neurons)
+    block = max(amounts.blocks(amounts.neurons), default=0)
     contexts = 2 * (amounts.sample + amounts.exemplars)  # read, and turned
     predicted = min(amounts.held_out, amounts.uniform + block * amounts.top)
     scored = 2 * predicted + SCORING_COPIES * amounts.uniform + amounts.top + amounts.calibrate

@@ -21,7 +21,7 @@ from benchmark.results import Run, find_runs, load_run
 EXPLAINERS = ("n2g", "token_lookup", "context_tree")
 DTYPES = ("float16", "bfloat16")
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
-BEGIN, END = "<!-- storage precision: begin -->", "<!-- storage precision: end -->"
+BEGIN, END = "<!-- storage precision -->", "<!-- end of storage precision -->"
 
 
 def measure(model: str, results: Path) -> list[Run]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
     from benchmark.subject import Subject
 
 
-# More neurons than are drawn are captured in the pass that finds out which are dead: an eighth,
-# and these.
-SPARE_NEURONS = 8
+# Which neurons are dead is known only after the pass over the explain split. It keeps activations
+# of twice as many as are drawn, and these, so that half of a layer may be dead.
+SPARE_NEURONS = 16
 
 
 @dataclass
@@ -94,7 +93,7 @@ class Experiment:
             n_units = self.subject.n_units(layer)
             wanted = n_units if neurons.per_layer is None else neurons.per_layer
             order = torch.from_numpy(draw_order(n_units, layer, self._draw_key))
-            likely[layer] = order[: wanted + math.ceil(wanted / 8) + SPARE_NEURONS].sort().values
+            likely[layer] = order[: 2 * wanted + SPARE_NEURONS].sort().values
         return likely
 
     @property

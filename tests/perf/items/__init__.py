@@ -16,6 +16,7 @@ from tests.perf.items import (
     memory,
     metrics,
     n2g,
+    processes,
     sampled,
     token_lookup,
     tokenise,
@@ -175,6 +176,14 @@ ITEMS = (
         tokenise.standard_library,
         Target(10),
         rounds=3,
+    ),
+    Item(
+        "processes",
+        "a run in two processes of one thread, against two threads",
+        processes.two_processes,
+        Target(1.0, ratio=True),
+        rounds=2,
+        warm_up=False,
     ),
     Item(
         "memory",

@@ -223,6 +223,7 @@ def _amounts(experiment: Experiment, blocks: Sequence[Block] | None) -> Amounts:
         layers=tuple(experiment.layers),
         n_units=max(subject.n_units(layer) for layer in experiment.layers),
         neurons=asked(experiment),
+        likely=sum(map(len, experiment.likely_neurons().values())),
         exemplars=store.tables.n_exemplars,
         top=store.tables.n_top,
         length=config.context_length,

@@ -47,13 +47,18 @@ def test_one_model_with_chosen_workers() -> None:
     ]
 
 
+def test_neurons_that_are_named() -> None:
+    (row,) = cells(*GPT2, "--workers", "1", "neurons.list=[0.3,0.4,7.1]")
+    assert row[1] == "3"
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("storage.dtype=bfloat16",),
         ("storage.neurons=1024",),
         ("neurons.per_layer=64",),
-        ("contexts.exemplars=5",),
+        ("neurons.layers=[0,1]",),
     ],
 )
 def test_what_takes_less_room(words: tuple[str, ...]) -> None:
@@ -108,6 +113,7 @@ def test_the_costs_of_a_run_of_ones_own(command: Command) -> None:
         (["explainer=mean"], "cost of explainer 'mean' is not known"),
         (["contexts.explain=null"], "contexts.explain=null means the whole split"),
         (["neurons.layers=[99]"], "layer 99 does not exist: 'solu-8l' has layers 0 to 7"),
+        (["neurons.list=[0.9999]"], "neuron 0.9999 does not exist: layer 0 of 'solu-8l'"),
         (["contexts.exemplar=3"], "did you mean 'contexts.exemplars'"),
     ],
 )

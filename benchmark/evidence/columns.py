@@ -9,10 +9,12 @@ wherever they are.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +118,11 @@ class Columns:
             layout[f"{number:06d}"] = (table.dtype, [len(units), size, *table.tail])
         with self._cache.streaming(table.kind, table.determinants(units, part), layout) as stream:
             stream.write(units)
-            yield ColumnWriter(stream, len(units), sizes, table)
+            writer = ColumnWriter(stream, len(units), sizes, table)
+            try:
+                yield writer
+            finally:
+                writer.finish()
         self._found.pop(table.kind, None)
 
     def read(self, table: Table, units: Int[Tensor, " n"]) -> Shaped[Tensor, "n rows *tail"] | None:
@@ -190,8 +196,16 @@ class Columns:
         return self._units[file.path]
 
 
+@functools.cache
+def _background() -> ThreadPoolExecutor:
+    """Return the thread of this process that writes while the subject runs."""
+    return ThreadPoolExecutor(1, "columns")
+
+
 class ColumnWriter:
     """The rows of some units, taken a few at a time and written in chunks.
+
+    A chunk is written in the background while the next one is filled, and no more than one is.
 
     Args:
         stream: the file.
@@ -207,7 +221,8 @@ class ColumnWriter:
         self._left = list(sizes)
         self._shape = (n_units, table.tail, table.dtype)
         self._filled = 0
-        self._chunk = self._new_chunk()
+        self._chunk, self._spare = self._new_chunk(), self._new_chunk()
+        self._written: Future[None] | None = None
 
     def add(self, rows: Shaped[Tensor, "n r *tail"]) -> None:
         """Take the next rows of every unit.
@@ -222,11 +237,23 @@ class ColumnWriter:
             self._filled += taken.shape[1]
             rows = rows[:, room:]
             if self._filled == self._chunk.shape[1]:
-                self._stream.write(self._chunk)
+                self.finish()
+                self._written = _background().submit(self._stream.write, self._chunk)
                 self._left.pop(0)
                 self._filled = 0
+                self._chunk, self._spare = self._spare, self._chunk
                 if self._left and self._left[0] != self._chunk.shape[1]:
                     self._chunk = self._new_chunk()
+
+    def finish(self) -> None:
+        """Wait until what was handed over is written.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        if self._written is not None:
+            written, self._written = self._written, None
+            written.result()
 
     def _new_chunk(self) -> Tensor:
         n_units, tail, dtype = self._shape

@@ -128,7 +128,7 @@ def cells(name: str, amounts: Amounts, found: Forecast, memory: Memory) -> list[
         duration(found.seconds),
         f"{found.busy:.0%}",
         gigabytes(memory.subject),
-        gigabytes(memory.block),
+        gigabytes(max(memory.block, memory.loading)),
         gigabytes(amounts.disk_bytes),
         gigabytes(amounts.kept_bytes),
     ]
@@ -168,8 +168,8 @@ def _assumptions(given: Namespace, config: RunConfig, machine: Machine) -> str:
             f"- Weights in {config.dtype}, stored activations in "
             f"{config.storage.dtype or config.dtype}, {machine.batch_tokens:,} tokens in a batch.",
             "- GPU memory: weights, a batch in flight with the neurons of all layers, and the top",
-            "  contexts so far. memory: of a worker beside it. disk: of the cache, at most;",
-            "  kept: when the run has ended.",
+            "  contexts so far. memory: of a worker beside it, through which weights are loaded.",
+            "- disk: what the cache takes at most; kept: when the run has ended.",
         )
     )
 

@@ -132,6 +132,8 @@ def amounts_of(config: RunConfig, shape: Shape, *, sampled: bool) -> Amounts:
     listed = [] if neurons.list is None else listed_neurons(neurons.list)
     layers = tuple(range(shape.layers)) if neurons.layers is None else tuple(set(neurons.layers))
     layers = tuple({layer for layer, _ in listed}) or layers
+    if not layers:
+        raise BenchmarkError("neurons.layers is empty; name layers such as [0,3] or leave it out.")
     for layer in layers:
         if not 0 <= layer < shape.layers:
             raise BenchmarkError(
@@ -192,10 +194,12 @@ class Memory:
         subject: on the device: weights, a batch in flight, the running top contexts.
         block: beside it, in main memory: the process, and a block's evidence, truth and predictions
             or the chunks of files that are written.
+        loading: in main memory while weights are on their way to a device.
     """
 
     subject: int
     block: int
+    loading: int
 
 
 def memory_of(shape: Shape, amounts: Amounts, machine: Machine) -> Memory:
@@ -217,6 +221,7 @@ def memory_of(shape: Shape, amounts: Amounts, machine: Machine) -> Memory:
     return Memory(
         weights + machine.batch_tokens * per_token + top,
         machine.process_bytes + max(of_block, chunks),
+        machine.process_bytes + weights,
     )
 
 

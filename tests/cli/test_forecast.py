@@ -112,6 +112,7 @@ def test_the_costs_of_a_run_of_ones_own(command: Command) -> None:
         (["--run", "results/nowhere"], "results/nowhere"),
         (["explainer=mean"], "cost of explainer 'mean' is not known"),
         (["contexts.explain=null"], "contexts.explain=null means the whole split"),
+        (["neurons.layers=[]"], "neurons.layers is empty"),
         (["neurons.layers=[99]"], "layer 99 does not exist: 'solu-8l' has layers 0 to 7"),
         (["neurons.list=[0.9999]"], "neuron 0.9999 does not exist: layer 0 of 'solu-8l'"),
         (["contexts.exemplar=3"], "did you mean 'contexts.exemplars'"),

@@ -142,6 +142,7 @@ def test_memory_grows_with_what_is_held() -> None:
     )
     assert memory_of(SHAPE, SMALL, replace(MACHINE, batch_tokens=4096)).subject > plain.subject
     assert memory_of(SHAPE, SMALL, replace(MACHINE, process_bytes=7)).block == plain.block + 7
+    assert plain.loading == 4 * SHAPE.parameters
     many = replace(SMALL, neurons=4096, block_size=4096, uniform=4096, held_out=4096)
     assert memory_of(SHAPE, many, MACHINE).block > 4096 * 4096 * 16 * 4
 

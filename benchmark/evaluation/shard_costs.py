@@ -71,7 +71,10 @@ def costs_of(record: RunRecord) -> ShardCosts:
             from saved blocks alone, or is of an earlier version.
     """
     timings = record.timings
-    needed = (CAPTURE_SECONDS, CAPTURE_TOKENS, CAPTURE_FLOP, BLOCK_SECONDS, BLOCK_NEURONS)
+    needed = (
+        *(CAPTURE_SECONDS, CAPTURE_TOKENS, CAPTURE_FLOP, QUERY_FLOP),
+        *(BLOCK_SECONDS, BLOCK_NEURONS, THREADS),
+    )
     if not all(timings.get(name) for name in needed):
         raise BenchmarkError(
             f"run '{record.run_id}' does not say what its shards took: it found activations or "
@@ -79,7 +82,7 @@ def costs_of(record: RunRecord) -> ShardCosts:
             "fresh=true and an empty cache_dir=... ."
         )
     asked = record.metric(QUERIED)
-    environment, threads = record.environment, int(timings.get(THREADS, 1))
+    environment, threads = record.environment, int(timings[THREADS])
     where = f"{environment.cpu}, {threads} {'thread' if threads == 1 else 'threads'}"
     if record.subject.device != "cpu" and environment.gpus:
         where = environment.gpus[0]

@@ -71,7 +71,7 @@ def test_what_takes_less_room(words: tuple[str, ...]) -> None:
 
 
 def test_a_sample_takes_room_where_it_is_seen() -> None:
-    seen = cells(*GPT2, "--workers", "1", "explainer=token_lookup")
+    seen = cells(*GPT2, "--workers", "1", "explainer=context_tree")
     unseen = cells(*GPT2, "--workers", "1", "explainer=n2g")
     assert float(seen[0][-1].split()[0]) > 2 * float(unseen[0][-1].split()[0])
 

@@ -264,9 +264,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--subjects", nargs="+", default=list(SUBJECTS))
     parser.add_argument("--checkpoint", help="a third-party checkpoint for docs/results.md")
     parser.add_argument("--texts", help="the folder of its texts")
+    parser.add_argument(
+        "--forecast",
+        action="store_true",
+        help="write the table of docs/scaling.md and nothing else",
+    )
     given = parser.parse_args(arguments)
     started = time.monotonic()
     try:
+        if given.forecast:
+            write_forecast()
+            return 0
         publish(given.results, given.subjects)
         if given.checkpoint is not None:
             third_party(given.results, given.checkpoint, given.texts)
@@ -299,6 +307,13 @@ def submit(results: str, subjects: Sequence[str]) -> None:
         shutil.rmtree(PUBLISHED / subject, ignore_errors=True)
         runs = [str(folder) for folder in find_runs([PROJECT / results / subject])]
         call(["submit", *runs, "--to", str(PUBLISHED.relative_to(PROJECT)), "--seed", "0"])
+
+
+def write_forecast() -> None:
+    """Write the table of predicted time, memory and disk, from costs that were measured before."""
+    words = ["forecast"]
+    page = PROJECT / "docs" / "scaling.md"
+    fill(page, "time, memory and disk", printed(words, call(words, shown=False)))
 
 
 def write_documents(results: str, subjects: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ python -m benchmark forecast --run results/<run>       # with the costs of this 
 """
 ALL_NEURONS = "neurons.per_layer=null"
 WORKERS = "1,8,64"
+FULL = 100  # columns of text
 HEADINGS = (
     *("model", "neurons", "GPUs", "shards", "capture", "explain", "in all"),
     *("busy", "GPU memory", "memory", "disk", "kept"),
@@ -126,7 +128,7 @@ def cells(name: str, amounts: Amounts, found: Forecast, memory: Memory) -> list[
         duration(found.seconds),
         f"{found.busy:.0%}",
         gigabytes(memory.subject),
-        gigabytes(memory.block),
+        gigabytes(max(memory.block, memory.loading)),
         gigabytes(amounts.disk_bytes),
         gigabytes(amounts.kept_bytes),
     ]
@@ -134,13 +136,14 @@ def cells(name: str, amounts: Amounts, found: Forecast, memory: Memory) -> list[
 
 def legend(costs: ShardCosts) -> str:
     """Return what was measured, and on what."""
-    return (
+    text = (
         f"measured, on {costs.subject} ({costs.machine}): capture of {costs.capture_tokens:,} "
         f"tokens at {costs.capture_rate / 1e9:,.1f} GFLOP/s; of {costs.neurons:,} neurons "
         f"{costs.neuron_seconds:.3f} s each to explain, simulate and score, of which "
         f"{costs.own_seconds:.3f} s are not the subject's, and {costs.query_tokens:,.0f} subject "
         "tokens each."
     )
+    return textwrap.fill(text, FULL)
 
 
 def _assumptions(given: Namespace, config: RunConfig, machine: Machine) -> str:
@@ -165,8 +168,8 @@ def _assumptions(given: Namespace, config: RunConfig, machine: Machine) -> str:
             f"- Weights in {config.dtype}, stored activations in "
             f"{config.storage.dtype or config.dtype}, {machine.batch_tokens:,} tokens in a batch.",
             "- GPU memory: weights, a batch in flight with the neurons of all layers, and the top",
-            "  contexts so far. memory: of a worker beside it. disk: of the cache, at most;",
-            "  kept: when the run has ended.",
+            "  contexts so far. memory: of a worker beside it, through which weights are loaded.",
+            "- disk: what the cache takes at most; kept: when the run has ended.",
         )
     )
 

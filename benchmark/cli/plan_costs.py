@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from benchmark.cli.forecast import FULL
 from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.capture_rate import capture_rate
@@ -221,6 +223,7 @@ def _amounts(experiment: Experiment, blocks: Sequence[Block] | None) -> Amounts:
         layers=tuple(experiment.layers),
         n_units=max(subject.n_units(layer) for layer in experiment.layers),
         neurons=asked(experiment),
+        likely=sum(map(len, experiment.likely_neurons().values())),
         exemplars=store.tables.n_exemplars,
         top=store.tables.n_top,
         length=config.context_length,
@@ -246,8 +249,10 @@ def _basis(
     )
     if costs is None:
         name = experiment.config.explainer["name"]
-        return f"{text} Explaining is not forecast: no finished run of '{name}' says what it takes."
-    return (
-        f"{text} Explaining and scoring took {costs.neuron_seconds:.3f} s a neuron on "
-        f"{costs.subject} ({costs.machine})."
-    )
+        text += f" Explaining is not forecast: no finished run of '{name}' says what it takes."
+    else:
+        text += (
+            f" Explaining and scoring took {costs.neuron_seconds:.3f} s a neuron on "
+            f"{costs.subject} ({costs.machine})."
+        )
+    return textwrap.fill(text, FULL)

@@ -30,6 +30,9 @@ MEDIAN_EXEMPLAR, MAXIMUM = "median_exemplar", "maximum"
 # What a configuration means that was written before a key existed.
 BEFORE = {"firing_reference": MAXIMUM}
 MLP_NEURONS = "mlp"
+# Which neurons are dead is known only after the pass over the explain split. It keeps activations
+# of twice as many as are drawn, and these, so that half of a layer may be dead.
+SPARE = 16
 SHARD = 512  # contexts that are captured together
 LARGEST = 10**9
 MOST_RESAMPLES = 10**6  # all of them are held in memory
@@ -53,6 +56,10 @@ class NeuronsConfig:
     seed: int = 0
     list: Any = None
     block_size: int = 256
+
+    def likely(self, n_units: int) -> int:
+        """Return how many units of a layer are drawn before it is known which are dead."""
+        return n_units if self.per_layer is None else min(n_units, 2 * self.per_layer + SPARE)
 
 
 @dataclass

@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     from benchmark.subject import Subject
 
 
-# Which neurons are dead is known only after the pass over the explain split. It keeps activations
-# of twice as many as are drawn, and these, so that half of a layer may be dead.
-SPARE_NEURONS = 16
-
-
 @dataclass
 class Experiment:
     """One subject on one corpus with the neurons of a run.
@@ -91,9 +86,8 @@ class Experiment:
         likely = {}
         for layer in self.layers:
             n_units = self.subject.n_units(layer)
-            wanted = n_units if neurons.per_layer is None else neurons.per_layer
             order = torch.from_numpy(draw_order(n_units, layer, self._draw_key))
-            likely[layer] = order[: 2 * wanted + SPARE_NEURONS].sort().values
+            likely[layer] = order[: neurons.likely(n_units)].sort().values
         return likely
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.config.run_config import RunConfig
+from benchmark.config.run_config import RunConfig, listed_neurons
 from benchmark.engine.schedule import simulated
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.shapes import Shape
@@ -31,6 +31,7 @@ class Amounts:
         layers: which.
         n_units: of each of these layers.
         neurons: that are explained, of all layers together.
+        likely: neurons that the first pass keeps on the sample, before it is known which are dead.
         explain, sample, held_out, uniform, calibrate: contexts of each kind; no sample is 0.
         exemplars, top: contexts of each neuron.
         length: tokens in a context.
@@ -43,6 +44,7 @@ class Amounts:
     layers: tuple[int, ...]
     n_units: int
     neurons: int
+    likely: int
     explain: int
     sample: int
     held_out: int
@@ -79,8 +81,9 @@ class Amounts:
         return self._ranked(every, self.exemplars, len(self.captures(self.explain)))
 
     def sample_bytes(self, neurons: int) -> int:
-        """Return what some neurons take on disk on the sample."""
-        return neurons * self.sample * self.length * self.stored
+        """Return what a group of neurons takes on disk on the sample, the spare ones included."""
+        kept = self.likely if self.at_once is None else neurons
+        return kept * self.sample * self.length * self.stored
 
     def truth_bytes(self, neurons: int) -> int:
         """Return what they take on the contexts of scoring that all neurons share."""
@@ -117,7 +120,7 @@ def amounts_of(config: RunConfig, shape: Shape, *, sampled: bool) -> Amounts:
     """Return what a configuration asks of a model of some shape, whatever its corpus holds.
 
     Raises:
-        BenchmarkError: it asks for a whole split, or for a layer that the model does not have.
+        BenchmarkError: it asks for a whole split, or for a layer or a neuron that the model lacks.
     """
     contexts, neurons = config.contexts, config.neurons
     for name in ("explain", "held_out", "calibrate"):
@@ -126,18 +129,29 @@ def amounts_of(config: RunConfig, shape: Shape, *, sampled: bool) -> Amounts:
                 f"contexts.{name}=null means the whole split, whose size no shape tells; give a "
                 "number of contexts."
             )
+    listed = [] if neurons.list is None else listed_neurons(neurons.list)
     layers = tuple(range(shape.layers)) if neurons.layers is None else tuple(set(neurons.layers))
+    layers = tuple({layer for layer, _ in listed}) or layers
+    if not layers:
+        raise BenchmarkError("neurons.layers is empty; name layers such as [0,3] or leave it out.")
     for layer in layers:
         if not 0 <= layer < shape.layers:
             raise BenchmarkError(
                 f"layer {layer} does not exist: '{shape.name}' has layers 0 to {shape.layers - 1}."
+            )
+    for layer, neuron in listed:
+        if not 0 <= neuron < shape.neurons:
+            raise BenchmarkError(
+                f"neuron {layer}.{neuron} does not exist: layer {layer} of '{shape.name}' has "
+                f"neurons 0 to {shape.neurons - 1}."
             )
     explain, held_out = contexts.explain or 0, contexts.held_out or 0
     each = shape.neurons if neurons.per_layer is None else min(neurons.per_layer, shape.neurons)
     return Amounts(
         layers=layers,
         n_units=shape.neurons,
-        neurons=len(layers) * each,
+        neurons=len(listed) or len(layers) * each,
+        likely=len(listed) or len(layers) * neurons.likely(shape.neurons),
         explain=explain,
         sample=min(contexts.sample, explain) * sampled,
         held_out=held_out,
@@ -180,10 +194,12 @@ class Memory:
         subject: on the device: weights, a batch in flight, the running top contexts.
         block: beside it, in main memory: the process, and a block's evidence, truth and predictions
             or the chunks of files that are written.
+        loading: in main memory while weights are on their way to a device.
     """
 
     subject: int
     block: int
+    loading: int
 
 
 def memory_of(shape: Shape, amounts: Amounts, machine: Machine) -> Memory:
@@ -195,7 +211,7 @@ def memory_of(shape: Shape, amounts: Amounts, machine: Machine) -> Memory:
     per_token = NUMBER * (2 * layers * amounts.n_units + 6 * width + 12 * shape.width)
     k = max(amounts.exemplars, amounts.top)
     top = layers * amounts.n_units * k * (length * amounts.stored + RANKED_BYTES)
-    block = min(amounts.block_size, amounts.neurons)
+    block = max(amounts.blocks(amounts.neurons), default=0)
     contexts = 2 * (amounts.sample + amounts.exemplars)  # read, and turned
     predicted = min(amounts.held_out, amounts.uniform + block * amounts.top)
     scored = 2 * predicted + SCORING_COPIES * amounts.uniform + amounts.top + amounts.calibrate
@@ -205,6 +221,7 @@ def memory_of(shape: Shape, amounts: Amounts, machine: Machine) -> Memory:
     return Memory(
         weights + machine.batch_tokens * per_token + top,
         machine.process_bytes + max(of_block, chunks),
+        machine.process_bytes + weights,
     )
 
 

@@ -11,6 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmark.config.run_config import RunConfig
 from benchmark.engine import Engine, Shard, Work, make_engine, run_shards
 from benchmark.engine.local import LocalEngine
@@ -28,6 +30,7 @@ from benchmark.evaluation.shard_costs import (
     CAPTURE_SECONDS,
     CAPTURE_TOKENS,
     QUERY_FLOP,
+    THREADS,
 )
 from benchmark.evaluation.shards import OPENS, BlockTask, RunShards, check_importable
 from benchmark.evaluation.simulators import with_simulator
@@ -234,6 +237,7 @@ class _Computing:
             CAPTURE_SECONDS: round(store.capture_seconds, 3),
             BLOCK_SECONDS: round(self._block_seconds, 3),
             BLOCK_NEURONS: sum(len(block.neurons) for block in done),
+            THREADS: torch.get_num_threads(),
         }
 
     def _measure(self, group: Sequence[Block]) -> float:

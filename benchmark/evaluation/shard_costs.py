@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).with_suffix(".json")
 CAPTURE_SECONDS, CAPTURE_TOKENS = "capture_seconds", "capture_tokens"
+THREADS = "threads"
 BLOCK_SECONDS, BLOCK_NEURONS = "block_seconds", "block_neurons"
 CAPTURE_FLOP, QUERY_FLOP = "capture_flop_per_token", "query_flop_per_token"
 QUERIED = cost_column("subject_tokens")
@@ -70,7 +71,10 @@ def costs_of(record: RunRecord) -> ShardCosts:
             from saved blocks alone, or is of an earlier version.
     """
     timings = record.timings
-    needed = (CAPTURE_SECONDS, CAPTURE_TOKENS, CAPTURE_FLOP, BLOCK_SECONDS, BLOCK_NEURONS)
+    needed = (
+        *(CAPTURE_SECONDS, CAPTURE_TOKENS, CAPTURE_FLOP, QUERY_FLOP),
+        *(BLOCK_SECONDS, BLOCK_NEURONS, THREADS),
+    )
     if not all(timings.get(name) for name in needed):
         raise BenchmarkError(
             f"run '{record.run_id}' does not say what its shards took: it found activations or "
@@ -78,16 +82,16 @@ def costs_of(record: RunRecord) -> ShardCosts:
             "fresh=true and an empty cache_dir=... ."
         )
     asked = record.metric(QUERIED)
-    environment = record.environment
-    where = environment.gpus[0] if record.subject.device != "cpu" else environment.cpu
+    environment, threads = record.environment, int(timings[THREADS])
+    where = f"{environment.cpu}, {threads} {'thread' if threads == 1 else 'threads'}"
+    if record.subject.device != "cpu" and environment.gpus:
+        where = environment.gpus[0]
     workers = int(timings.get("workers", 1))
-    threads = environment.cpu_cores
-    shown = f"{where}, {threads} {'core' if threads == 1 else 'cores'}"
     return ShardCosts(
         explainer=record.explainer.name,
         evidence=str(record.explainer.evidence),
         subject=record.subject.name,
-        machine=f"{shown}, {record.finished[:10]}",
+        machine=f"{where}, {record.finished[:10]}",
         capture_rate=timings[CAPTURE_FLOP]
         * timings[CAPTURE_TOKENS]
         / (timings[CAPTURE_SECONDS] * workers),

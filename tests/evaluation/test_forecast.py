@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +33,7 @@ SMALL = Amounts(
     layers=(0, 1),
     n_units=D_MLP,
     neurons=12,
+    likely=12,
     explain=96,
     sample=48,
     held_out=40,
@@ -69,10 +69,9 @@ def on_disk(folder: Path) -> int:
 @pytest.mark.parametrize("words", [[], ["storage.dtype=bfloat16"], ["contexts.shard=32"]])
 def test_what_is_kept_is_what_a_run_leaves(command: Command, words: list[str]) -> None:
     command.finished("explainer=token_lookup", "contexts.sample=96", *words)
-    amounts = replace(SMALL, sample=96, stored=2 if "storage.dtype=bfloat16" in words else 4)
-    # The pass that finds out which neurons are dead keeps a quarter more on the sample.
-    spare = N_LAYERS * (math.ceil(1.25 * 6) - 6) * 96 * 16 * amounts.stored
-    assert on_disk(command.folder / "cache") == pytest.approx(amounts.kept_bytes + spare, rel=0.03)
+    stored = 2 if "storage.dtype=bfloat16" in words else 4
+    amounts = replace(SMALL, sample=96, stored=stored, likely=N_LAYERS * D_MLP)
+    assert on_disk(command.folder / "cache") == pytest.approx(amounts.kept_bytes, rel=0.03)
 
 
 @pytest.mark.parametrize("shard", [512, 32, 7])
@@ -143,6 +142,7 @@ def test_memory_grows_with_what_is_held() -> None:
     )
     assert memory_of(SHAPE, SMALL, replace(MACHINE, batch_tokens=4096)).subject > plain.subject
     assert memory_of(SHAPE, SMALL, replace(MACHINE, process_bytes=7)).block == plain.block + 7
+    assert plain.loading == 4 * SHAPE.parameters
     many = replace(SMALL, neurons=4096, block_size=4096, uniform=4096, held_out=4096)
     assert memory_of(SHAPE, many, MACHINE).block > 4096 * 4096 * 16 * 4
 

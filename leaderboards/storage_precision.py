@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.cli.main import main as command
 from benchmark.column import SCORE
-from benchmark.errors import BenchmarkError
 from benchmark.results import Run, find_runs, load_run
+from leaderboards.publishing import call
 
 EXPLAINERS = ("n2g", "token_lookup", "context_tree")
 DTYPES = ("float16", "bfloat16")
@@ -28,12 +27,11 @@ def measure(model: str, results: Path) -> list[Run]:
     """Run every explainer in every precision; finished runs are used as they are.
 
     Raises:
-        BenchmarkError: a run failed.
+        CalledProcessError: a run failed.
     """
     for dtype in ("float32", *DTYPES):
         words = ["run", "-m", f"explainer={','.join(EXPLAINERS)}", f"model={model}"]
-        if command([*words, f"storage.dtype={dtype}", f"results_dir={results}"]):
-            raise BenchmarkError(f"the runs with storage.dtype={dtype} failed.")
+        call([*words, f"storage.dtype={dtype}", f"results_dir={results}"])
     return [load_run(folder) for folder in find_runs([results])]
 
 

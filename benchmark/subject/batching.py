@@ -20,7 +20,13 @@ SHARE_OF_MEMORY = 0.25
 
 
 def first_batch_tokens(
-    *, width: int, d_model: int, n_ctx: int, n_heads: int, device: torch.device
+    *,
+    width: int,
+    d_model: int,
+    n_ctx: int,
+    n_heads: int,
+    device: torch.device,
+    kept: int = 0,
 ) -> int:
     """Return a sensible number of tokens per batch for a device, before anything has been run.
 
@@ -33,6 +39,7 @@ def first_batch_tokens(
         n_ctx: the number of positions.
         n_heads: attention heads per layer.
         device: where the subject runs.
+        kept: activations per token of all layers together, which a capture holds at once.
     """
     if device.type != "cuda":
         return CPU_BATCH_TOKENS
@@ -40,7 +47,7 @@ def first_batch_tokens(
     # Per token: a few copies of the MLP's and the residual's width, and one row of attention
     # scores per head for architectures that compute attention explicitly. Never the vocabulary:
     # the unembedding is not run.
-    per_token = 4 * (6 * width + 12 * d_model + 3 * n_heads * n_ctx)
+    per_token = 4 * (6 * width + 12 * d_model + 3 * n_heads * n_ctx + kept)
     fitting = int(memory * SHARE_OF_MEMORY) // per_token
     tokens = 1
     while tokens * 2 <= min(fitting, CUDA_BATCH_TOKENS):

@@ -130,6 +130,7 @@ def assemble(
                 n_ctx=int(cfg.n_ctx),
                 n_heads=int(cfg.n_heads),
                 device=device,
+                kept=sum(units.n_units(layer) for layer in layers),
             ),
         ),
         has_unembedding=loaded.has_unembedding,

@@ -30,9 +30,9 @@ SHAPE = {"D_MODEL": 1024, "D_MLP": 4096, "N_HEADS": 16, "D_HEAD": 64, "N_CTX": 1
 VOCABULARY = 5000
 COMMAND = ("run", "explainer=n2g", "model=solu-8l", "neurons.per_layer=null")
 FEW = (
-    "context_length=16",
+    "context_length=4",
     "contexts.explain=512",
-    "contexts.exemplars=2",
+    "contexts.exemplars=1",
     "contexts.held_out=256",
     "contexts.uniform=128",
     "contexts.top=2",

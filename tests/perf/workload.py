@@ -34,7 +34,7 @@ class Sizes:
     neurons: int = 256
     tokens: int = 1 << 17
     documents: int | None = None
-    captured: int = 1024
+    captured: int = 4096
 
 
 class Workload:

@@ -117,14 +117,16 @@ class _Card:
 def test_the_first_batch_follows_the_memory_of_the_card(
     monkeypatch: pytest.MonkeyPatch, gigabytes: float, smaller: float
 ) -> None:
-    def tokens(memory: float, width: int) -> int:
+    def tokens(memory: float, width: int, kept: int = 0) -> int:
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: _Card(memory))
+        cuda = torch.device("cuda")
         return first_batch_tokens(
-            width=width, d_model=1024, n_ctx=1024, n_heads=16, device=torch.device("cuda")
+            width=width, d_model=1024, n_ctx=1024, n_heads=16, device=cuda, kept=kept
         )
 
     assert tokens(smaller, 4096) < tokens(gigabytes, 4096)
     assert tokens(gigabytes, 1 << 22) < tokens(gigabytes, 4096)
+    assert tokens(gigabytes, 4096, kept=1 << 22) < tokens(gigabytes, 4096)
     # A batch's activations never fill the card, and one start is like another.
     assert tokens(gigabytes, 4096) * 4096 * 4 < gigabytes * 2**30 / 4
     assert tokens(gigabytes, 4096) == tokens(gigabytes, 4096)

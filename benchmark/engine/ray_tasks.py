@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +69,7 @@ class RayEngine:
         self._started = not self._ray.is_initialized()
         if self._started:
             self._silenced.enter_context(_silent_raylet())
+            self._silenced.enter_context(_kept_handler())
             self._connect()
         self._needs = {"CPU": float(self._options.num_cpus), "GPU": self._gpus()}
         self.workers = self._options.workers or max(1, self._room())
@@ -171,6 +173,17 @@ class RayEngine:
             for machine in self._ray.nodes()
             if machine["Alive"]
         )
+
+
+@contextlib.contextmanager
+def _kept_handler() -> Iterator[None]:
+    """Put back what this process does on SIGTERM, for which Ray leaves a handler of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # only the main thread may set one, as Ray may
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ def test_what_it_holds(folder: Path) -> None:
 def test_names_come_from_runs_and_the_run_measures_again(command: Command) -> None:
     run = command.finished("explainer=token_lookup")
     answer = call("cache", "--cache-dir", "cache")
-    assert re.search(r"truth +small +text ", answer.out)
+    assert re.search(r"uniform +small +text ", answer.out)
     scores = run.scores.rows()
     assert call("cache", "--cache-dir", "cache", "--prune", "--all").status == 0
     assert not files(command.folder / "cache")

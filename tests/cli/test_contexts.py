@@ -70,7 +70,7 @@ def test_contexts_can_be_left_out_or_counted(run: Run, monkeypatch: pytest.Monke
 
 def test_the_subject_runs_where_nothing_is_cached(run: Run, tmp_path: Path) -> None:
     cold = shown(run, f"--cache-dir={tmp_path / 'cold'}")
-    assert (tmp_path / "cold" / "truth").is_dir()
+    assert (tmp_path / "cold" / "uniform").is_dir()
     assert cold == shown(run)
 
 

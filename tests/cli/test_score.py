@@ -36,14 +36,14 @@ def interrupted(*arguments: object, **options: object) -> None:
 def test_the_same_numbers_without_explaining(
     command: Command, monkeypatch: pytest.MonkeyPatch, explainer: str
 ) -> None:
-    import benchmark.evaluation.run
+    import benchmark.evaluation.shards
 
     run = command.finished(f"explainer={explainer}")
 
     def refused(*arguments):
         raise AssertionError("the explainer was asked again")
 
-    monkeypatch.setattr(benchmark.evaluation.run, "explain_block", refused)
+    monkeypatch.setattr(benchmark.evaluation.shards, "explain_block", refused)
     answer = call("score", str(run.folder))
     assert answer.status == 0, answer.err
     assert "28 columns of scores compared" in answer.out

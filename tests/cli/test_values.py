@@ -91,7 +91,7 @@ def test_runs_read_and_write_where_they_are_told(
         f"cache_dir={place / 'cache'}",
     )
     assert answer.status == 0, answer.err
-    assert (place / "cache" / "truth").is_dir()
+    assert (place / "cache" / "uniform").is_dir()
     (record,) = (place / "results").rglob("run.json")
     assert f"results: {record.parent}\n" in answer.out
     assert command.files() == set()

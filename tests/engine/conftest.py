@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ PATIENCE = 3.0
 def ray_here() -> Iterator[None]:
     """Ray on this machine with room for two tasks, started once for a module."""
     ray = pytest.importorskip("ray", reason="ray is not installed")
+    handler = signal.getsignal(signal.SIGTERM)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+    signal.signal(signal.SIGTERM, handler)  # Ray's own would stay
 
 
 @pytest.fixture

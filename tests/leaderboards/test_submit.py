@@ -224,25 +224,25 @@ def test_calibrated_scores_reproduce_too(small: Command, submit: Callable[..., A
 def test_truth_is_that_of_the_runs_blocks_and_measured_only_where_the_cache_lost_it(
     small: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmark.evidence import store
+    from benchmark.evidence import measuring
     from leaderboards.resimulation import resimulate
 
     run = small.finished("explainer=token_lookup", "calibration=linear", "neurons.block_size=4")
     cache = Path(shutil.copytree(small.folder / "cache", tmp_path / "cache"))
     passes: list[str] = []
-    gather = store.gather
+    stream = measuring.stream_layers
 
-    def counted(*given: Any, **named: Any) -> Any:
-        passes.append(named["description"])
-        return gather(*given, **named)
+    def counted(subject: Any, contexts: Any, *given: Any, **named: Any) -> Any:
+        passes.append(contexts.split)
+        return stream(subject, contexts, *given, **named)
 
-    monkeypatch.setattr(store, "gather", counted)
+    monkeypatch.setattr(measuring, "stream_layers", counted)
     cut = resimulate(run, n_neurons=7, cache_dir=str(cache))
     assert passes == []
-    shutil.rmtree(cache / "truth")
+    shutil.rmtree(cache / "uniform")
     shutil.rmtree(cache / "calibration")
     measured = resimulate(run, n_neurons=7, cache_dir=str(cache))
-    assert passes == ["held-out split: truth", "calibrate split: truth"]
+    assert passes == ["held_out", "calibrate"]
     assert cut == measured
     assert (cut.reason, len(cut.neurons)) == ("", 7)
     assert cut.largest_difference == 0

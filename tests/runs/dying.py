@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import threading
-import time
 from pathlib import Path
 
 from explainers.token_lookup import TokenLookup
@@ -25,16 +24,16 @@ def kill_this_process() -> None:
 
 
 class KilledAtRandom(TokenLookup):
-    """The token lookup; most shards are killed at a random moment of their first try."""
+    """The token lookup; the first shards are killed at a random moment of their first try."""
 
     def __init__(self, marks: str, kills: int = 20) -> None:
         super().__init__()
         self.marks, self.kills = marks, kills
         if in_worker():
-            kill_most_shards(Path(marks), kills)
+            kill_first_shards(Path(marks), kills)
 
 
-def kill_most_shards(marks: Path, kills: int) -> None:
+def kill_first_shards(marks: Path, kills: int) -> None:
     from benchmark.evaluation.shards import RunShards
 
     call = RunShards.__call__
@@ -44,19 +43,14 @@ def kill_most_shards(marks: Path, kills: int) -> None:
         mark = marks / name
         if mark.exists() or len(list(marks.iterdir())) >= kills:
             return call(self, task)
-        done = threading.Event()
 
         def kill() -> None:
-            if not done.wait(random.uniform(0, LATEST_KILL)):
-                mark.touch()
-                kill_this_process()
+            mark.touch()
+            kill_this_process()
 
-        threading.Thread(target=kill, daemon=True).start()
-        try:
-            return call(self, task)
-        finally:
-            done.set()
-            time.sleep(0)
+        threading.Timer(random.uniform(0, LATEST_KILL), kill).start()
+        call(self, task)
+        return kill()  # its file is written, and nobody was told
 
     RunShards.__call__ = dangerous
 

@@ -87,7 +87,7 @@ def test_workers_killed_at_twenty_moments_cost_nothing_but_time(
     )
     run = command.finished(*words, *PROCESSES)
     killed = sorted(mark.name for mark in marks.iterdir())
-    assert len(killed) == 20, killed
+    assert 20 <= len(killed) <= 21, killed  # two workers may both count nineteen
     assert run.record.timings["repeated_shards"] >= 1
     assert any(name.startswith("capture") for name in killed)
     assert any(name.startswith("block") for name in killed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -30,11 +31,13 @@ SOON = {
 def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
+    handler = signal.getsignal(signal.SIGTERM)
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": SOON})
     made.add_node(num_cpus=1)
     yield made
     ray.shutdown()
     made.shutdown()
+    signal.signal(signal.SIGTERM, handler)  # that of the machines would stay
 
 
 def test_a_machine_that_is_lost_costs_its_shards_once_more(cluster: Any, tmp_path: Path) -> None:

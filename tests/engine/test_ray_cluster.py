@@ -44,7 +44,7 @@ def test_a_machine_that_is_lost_costs_its_shards_once_more(cluster: Any, tmp_pat
     lost = next(iter(cluster.worker_nodes))
 
     def remove() -> None:
-        while len(toys.lines(tmp_path)) < 2:
+        while len(toys.lines(tmp_path)) < 7:
             time.sleep(0.01)
         cluster.remove_node(lost, allow_graceful=False)
 

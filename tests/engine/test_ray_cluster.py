@@ -54,9 +54,9 @@ def test_a_machine_that_is_lost_costs_its_shards_once_more(cluster: Any, tmp_pat
     with engine:
         assert engine.workers == 2
         work = toys.work(tmp_path, seconds=0.4)
-        report = run_shards(engine, work, toys.shards(20), "toying", "neurons")
+        report = run_shards(engine, work, toys.shards(30), "toying", "neurons")
         thread.join()
-    assert toys.written(tmp_path) == toys.expected(20)
+    assert toys.written(tmp_path) == toys.expected(30)
     assert report.failed == []
     assert report.repeated == 1
 

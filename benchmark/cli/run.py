@@ -113,6 +113,9 @@ class _Session:
 
         config = check_config(composed)
         import_whole("benchmark.evaluation.run", "benchmark.subject.build", "pyarrow.parquet")
+        from benchmark.evaluation.completion import completed
+
+        config = completed(config)
         if config.dry_run:
             from benchmark.cli.plan import print_plan
 

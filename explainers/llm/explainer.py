@@ -36,7 +36,7 @@ from explainers.llm.records import (
     near_misses,
     records_of,
 )
-from explainers.llm.style import FOLDER, Style, load_style, style_names, style_path
+from explainers.llm.style import Style, load_style, style_names, style_path
 from explainers.sentence import Sentence
 
 MOST_CANDIDATES = 100
@@ -98,8 +98,9 @@ class LLM:
             raise BenchmarkError(
                 f"temperature of llm is {temperature}; it is a number from 0 to 2."
             )
-        if not isinstance(style, str) or not Path(style).suffix and style not in style_names():
-            style_path(str(style))
+        style = str(style)
+        if not Path(style).suffix:  # a file is looked at only when it is read
+            style_path(style)
         self.style, self.examples, self.record_tokens = style, examples, record_tokens
         self.evidence_range, self.candidates = evidence_range, candidates
         self.temperature, self.max_tokens, self.llm = temperature, max_tokens, llm

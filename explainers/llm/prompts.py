@@ -98,7 +98,9 @@ def _marked(style: Style, records: Sequence[Record]) -> str:
         for at, token in enumerate(one.tokens):
             opens = fires[at] and not (at and fires[at - 1])
             closes = fires[at] and not (at + 1 < len(fires) and fires[at + 1])
-            parts.append(f"{style.marks[0] * opens}{token}{style.marks[1] * closes}")
+            word = token.lstrip(" ")  # the space before a word stays before the mark
+            space = token[: len(token) - len(word)]
+            parts.append(f"{space}{style.marks[0] * opens}{word}{style.marks[1] * closes}")
         lines.append("".join(parts))
         if style.values:
             pairs = [
@@ -129,7 +131,7 @@ def _tokens(style: Style, records: Sequence[Record]) -> str:
     return "\n".join(strong[:MOST_TOKENS_LISTED])
 
 
-def _snippets(style: Style, records: Sequence[Record]) -> str:
+def _snippets(_: Style, records: Sequence[Record]) -> str:
     """Return the strongest token of each text, and below them the texts."""
     strongest = [one.tokens[one.anchor] for one in records if one.tokens]
     texts = ["".join(one.tokens) for one in records]

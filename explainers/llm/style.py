@@ -150,7 +150,7 @@ def _checked(where: str, key: str, value: Any) -> Any:
     kind = kinds.get(hint, (str, type(None)))
     if not isinstance(value, kind) or (isinstance(value, bool) and hint is not bool):
         raise wrong
-    if hint in (int, float) and not 0 <= value < 10**6:
+    if isinstance(value, (int, float)) and not 0 <= value < 10**6:
         raise wrong
     return value
 

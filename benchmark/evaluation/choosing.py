@@ -18,8 +18,8 @@ from benchmark.results.columns import SIMULATED_TOKENS, choosing_cost, simulatio
 
 STRONGEST, EVENLY = 8, 8
 """Contexts of the `calibrate` split on which a neuron's candidates are compared."""
-TOKENS = 64
-"""Tokens of each of these contexts, the first ones."""
+TOKENS = 65
+"""Tokens of each of these contexts, the first ones, with BOS."""
 
 
 def choose(

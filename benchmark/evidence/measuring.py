@@ -103,6 +103,7 @@ class Measuring:
                 jobs,
                 distinct_documents=capture.split == EXPLAIN,
                 first_row=capture.start,
+                searched=self._tables.searched(capture.split) - capture.start,
                 dtype=self._tables.dtype,
                 advance=advance,
             )

@@ -59,6 +59,7 @@ from benchmark.interface.scorers import (
 from benchmark.interface.simulators import (
     NeedsTokenizer,
     Prediction,
+    PredictsSomeSets,
     Simulator,
 )
 from benchmark.interface.subject import (
@@ -98,6 +99,7 @@ __all__ = [
     "NeedsTokenizer",
     "OffersLines",
     "Prediction",
+    "PredictsSomeSets",
     "Program",
     "ReadsExplainText",
     "ReadsTokenIds",

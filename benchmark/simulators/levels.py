@@ -60,18 +60,23 @@ class LevelSimulator:
 
     Attributes:
         name: as in `simulator=<name>`.
-        scoring_sets: the text that it is asked about; see `Simulator`.
+        scoring_sets: those that it predicts alone, since every token costs; see `PredictsSomeSets`.
     """
 
     name: ClassVar[str]
-    scoring_sets: ClassVar[tuple[str, ...]] = ("uniform_small",)
 
-    def __init__(self, llm: Mapping[str, Any] | None = None) -> None:
-        """Choose who is asked.
+    def __init__(
+        self,
+        scoring_sets: Sequence[str] | None = ("uniform_small",),
+        llm: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Choose who is asked, and about how much text.
 
         Args:
+            scoring_sets: the scoring sets that are predicted; None for every token of all of them.
             llm: the keys of a language model of its own, which is handed over; None for the run's.
         """
+        self.scoring_sets = None if scoring_sets is None else tuple(scoring_sets)
         self.llm = llm
         self._tokenizer: Any = None
         self._model: LanguageModel | None = None

@@ -32,8 +32,12 @@ class Sentences:
 
     @classmethod
     def files_of(cls, options: Mapping[str, Any]) -> list[Path]:
-        """Return the file, whose content is a part of a run's identity."""
-        return [Path(str(options["path"])).expanduser()]
+        """Return the file, whose content is a part of a run's identity.
+
+        Raises:
+            BenchmarkError: there is none.
+        """
+        return [_file(str(options["path"]))]
 
     def named_neurons(self) -> list[str]:
         """Return the neurons of the file, such as `3.400`.
@@ -70,9 +74,7 @@ class Sentences:
         Raises:
             BenchmarkError: the file is not there, or a line is no sentence about a neuron.
         """
-        path = Path(self.path).expanduser()
-        if not path.is_file():
-            raise BenchmarkError(f"explainer.path={self.path}: there is no such file.")
+        path = _file(self.path)
         texts: dict[str, str] = {}
         for number, line in lines(path):
             if not line.strip():
@@ -98,3 +100,10 @@ class Sentences:
         if not texts:
             raise BenchmarkError(f"'{path}' holds no sentence.")
         return texts
+
+
+def _file(given: str) -> Path:
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise BenchmarkError(f"explainer.path={given}: there is no such file.")
+    return path

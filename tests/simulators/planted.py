@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import torch
 
@@ -40,9 +39,7 @@ def perfect_labels(request):
         level_of(piece.strip("\n").rstrip("\t"), len(request.labels) - 1)
         for piece in request.pieces
     ]
-    logprobs = torch.full((len(levels), len(request.labels)), -math.inf)
-    logprobs[torch.arange(len(levels)), levels] = 0.0
-    return logprobs
+    return torch.eye(len(request.labels))[levels]
 
 
 def perfect_json(request):

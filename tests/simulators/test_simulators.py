@@ -26,6 +26,7 @@ from benchmark.simulators.json_copy import aligned, entries
 from benchmark.simulators.levels import NINE, TEN, expected
 from benchmark.simulators.token_by_token import level_of
 from explainers.sentence import Sentence
+from tests.language_models import ScriptedModel
 from tests.simulators.planted import (
     RAIN,
     TOKENS,
@@ -36,7 +37,6 @@ from tests.simulators.planted import (
     perfect_json,
     perfect_labels,
 )
-from tests.simulators.scripted import ScriptedModel
 
 
 def made(kind, model):
@@ -71,7 +71,7 @@ def test_a_perfect_model_predicts_the_neuron(kind, model):
     assert found.predicted is None
     assert found.costs["unread_tokens"] == 0
     assert found.costs["llm_requests"] > 0
-    assert "<bos>" not in str(model.asked) + str(model.asked_labels)
+    assert "<bos>" not in str(model.requests) + str(model.label_requests)
 
 
 class TestAllAtOnce:
@@ -79,7 +79,7 @@ class TestAllAtOnce:
         """The prompt says `unknown` at every place, and what stands before it is only text."""
         model = ScriptedModel(labels=perfect_labels)
         made(AllAtOnce, model).simulate([RAIN], TOKENS)
-        probe, first, second = model.asked_labels
+        probe, first, second = model.label_requests
         assert probe.labels == first.labels == TEN
         assert first.pieces == (" the\t", "\n rain\t", "\n fell\t", "\n\\n\t", "\n{\t")
         assert second.pieces == (" rain\t", "\n\\t\t", '\n"\t', "\n rain\t")
@@ -91,7 +91,7 @@ class TestAllAtOnce:
         def labels(request):
             spread = torch.zeros(len(request.pieces), len(request.labels))
             spread[:, 0], spread[:, 5], spread[:, 10] = 0.25, 0.5, 0.25
-            return spread.log()
+            return spread
 
         found = made(AllAtOnce, ScriptedModel(labels=labels)).simulate([RAIN], TOKENS)
         text = TOKENS != 0
@@ -107,9 +107,9 @@ class TestAllAtOnce:
         model = ScriptedModel(labels=labels)
         found = made(AllAtOnce, model).simulate([RAIN], TOKENS)
         assert torch.equal(found.values[0], TRUTH)
-        assert model.asked_labels[-1].labels == NINE
-        assert "\t10" not in model.asked_labels[-1].prefix
-        assert "to 9, as strongly" in model.asked_labels[-1].prefix
+        assert model.label_requests[-1].labels == NINE
+        assert "\t10" not in model.label_requests[-1].prefix
+        assert "to 9, as strongly" in model.label_requests[-1].prefix
 
     def test_a_model_without_any_digit_is_refused(self):
         def labels(request):
@@ -120,9 +120,9 @@ class TestAllAtOnce:
 
     def test_a_place_that_cannot_be_read_is_zero_and_counted(self):
         def labels(request):
-            logprobs = perfect_labels(request)
-            logprobs[1] = math.nan
-            return logprobs
+            probabilities = perfect_labels(request)
+            probabilities[1] = math.nan
+            return probabilities
 
         found = made(AllAtOnce, ScriptedModel(labels=labels)).simulate([RAIN], TOKENS)
         assert found.costs["unread_tokens"] == 2
@@ -167,10 +167,10 @@ class TestTokenByToken:
     def test_levels_so_far_stand_in_each_question(self):
         model = ScriptedModel(perfect_digit)
         made(TokenByToken, model).simulate([RAIN], TOKENS[:1])
-        question = model.asked[2].messages[-1].content
+        question = model.requests[2].messages[-1].content
         assert question.endswith("Text:\n the\t0\n rain\t9\n fell\t?")
-        assert [one.max_tokens for one in model.asked] == [1] * 5
-        assert all(one.top_logprobs for one in model.asked)
+        assert [one.max_tokens for one in model.requests] == [1] * 5
+        assert all(one.top_logprobs for one in model.requests)
 
     def test_one_request_a_token_and_contexts_side_by_side(self):
         rounds = []

@@ -14,6 +14,7 @@ import torch
 from benchmark.interface import Reply
 from benchmark.results import Run, find_runs, load_run
 from benchmark.subject.planted import RULES, STRENGTHS, WORDS, planted_tokenizer
+from explainers.llm.style import style_names
 from tests.command import Answer, call, table
 from tests.language_models import ScriptedModel, hand_out
 
@@ -393,3 +394,35 @@ def test_the_correlation_is_that_of_quantised_levels(
             predicted[context, places[: len(places) // 2]] = 0
         want = np.corrcoef(true[row][text].numpy(), predicted[text].numpy())[0, 1]
         assert found["uniform_small/pearson"] == pytest.approx(want, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", style_names())
+def test_prompts_hold_text_of_the_explain_split_alone(
+    runs: Folder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever the style, no eight words in a row are of text that is held out."""
+    from benchmark.evaluation.reopen import ReopenedRun
+
+    model = ScriptedModel(lambda request: "EXPLANATION: rule 0", perfect_labels)
+    hand_out(model, monkeypatch)
+    run = runs.run("explainer=llm", f"explainer.style={name}", "simulator=all_at_once", *MODEL)
+    questions = [request.messages[-1].content for request in model.requests]
+    assert len(questions) == 4
+    experiment = ReopenedRun(run).open()
+    tokenizer = experiment.subject.tokenizer
+    shown = set().union(*(eights(re.sub("<<|>>|\t[0-9]+", "", text)) for text in questions))
+    known = {
+        split: set().union(*(eights(tokenizer.decode(row)) for row in contexts.tokens.tolist()))
+        for split, contexts in experiment.corpus.splits.items()
+    }
+    assert not shown & (known["held_out"] | known["calibrate"]) - known["explain"]
+    assert (len(shown & known["explain"]) > 50) == (name != "token_list")
+
+
+def eights(text: str) -> set[tuple[str, ...]]:
+    """All eight words in a row; a BOS parts texts."""
+    found = set()
+    for part in text.split("<bos>"):
+        words = part.split()
+        found |= {tuple(words[at : at + 8]) for at in range(len(words) - 7)}
+    return found

@@ -118,6 +118,11 @@ class LLM:
             raise _needs_sample()
         return kind
 
+    @staticmethod
+    def styles() -> list[str]:
+        """Return the names of the built-in prompt styles."""
+        return style_names()
+
     @classmethod
     def files_of(cls, options: Mapping[str, Any]) -> list[Path]:
         """Return the files whose content determines the prompts, for a run's identity.

@@ -45,6 +45,7 @@ SETTINGS = (
     "contexts.exemplars=4",
     "contexts.held_out=40",
     "contexts.uniform=32",
+    "contexts.small=8",
     "contexts.top=4",
     "neurons.per_layer=6",
     "neurons.block_size=4",

@@ -1,4 +1,4 @@
-"""What a planned run would cost: tokens and disk of what is not measured yet, time and memory."""
+"""Costs of a planned run: tokens and disk of what is not measured yet, time and memory."""
 
 from __future__ import annotations
 
@@ -215,8 +215,8 @@ def _amounts(experiment: Experiment, blocks: Sequence[Block] | None) -> Amounts:
     contexts: dict[str, Any] = {
         "explain": len(store.explain),
         "sample": len(store.sample_rows) * experiment.sampled,
-        "held_out": len(store.held_out),
-        "uniform": len(store.uniform_rows),
+        "held_out": len(store.tables.contexts(HELD_OUT)),
+        "uniform": len(store.tables.stored_rows(HELD_OUT)),
         "calibrate": len(store.calibrate) * config.calibrated,
     }
     found = Amounts(

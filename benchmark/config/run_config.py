@@ -72,6 +72,8 @@ class ContextsConfig:
     exemplars: int = 20
     held_out: int | None = 2048
     uniform: int = 1024
+    small: int = 64
+    small_tokens: int = 64
     top: int = 20
     calibrate: int | None = 512
     shard: int = SHARD
@@ -406,6 +408,8 @@ def _check_ranges(config: RunConfig) -> None:
         "contexts.exemplars": (config.contexts.exemplars, 1),
         "contexts.held_out": (config.contexts.held_out, 1),
         "contexts.uniform": (config.contexts.uniform, 1),
+        "contexts.small": (config.contexts.small, 1),
+        "contexts.small_tokens": (config.contexts.small_tokens, 1),
         "contexts.top": (config.contexts.top, 1),
         "contexts.calibrate": (config.contexts.calibrate, 1),
         "contexts.shard": (config.contexts.shard, 1),

@@ -59,6 +59,7 @@ def capture_rate(experiment: Experiment, shape: Shape) -> tuple[float, int] | No
             {layer: LayerJob(None, None, state) for layer, state in states.items()},
             distinct_documents=True,
             first_row=0,
+            searched=len(contexts),
             dtype=store.tables.dtype,
             advance=lambda _: None,
         )

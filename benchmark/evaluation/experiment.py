@@ -77,7 +77,7 @@ class Experiment:
         """Return the neurons that a run is about if few of them are dead, ascending.
 
         Those that are listed; or of each layer the first in the order of the draw, and some more
-        in the place of dead ones.
+        instead of dead ones.
         """
         neurons = self.config.neurons
         if neurons.list is not None:

@@ -146,6 +146,7 @@ def amounts_of(config: RunConfig, shape: Shape, *, sampled: bool) -> Amounts:
                 f"neurons 0 to {shape.neurons - 1}."
             )
     explain, held_out = contexts.explain or 0, contexts.held_out or 0
+    small = contexts.small  # at most: those of them that the uniform set lacks are run besides
     each = shape.neurons if neurons.per_layer is None else min(neurons.per_layer, shape.neurons)
     return Amounts(
         layers=layers,
@@ -154,8 +155,8 @@ def amounts_of(config: RunConfig, shape: Shape, *, sampled: bool) -> Amounts:
         likely=len(listed) or len(layers) * neurons.likely(shape.neurons),
         explain=explain,
         sample=min(contexts.sample, explain) * sampled,
-        held_out=held_out,
-        uniform=min(contexts.uniform, held_out),
+        held_out=held_out + small,
+        uniform=min(contexts.uniform, held_out) + small,
         calibrate=(contexts.calibrate or 0) * config.calibrated,
         exemplars=min(contexts.exemplars, explain),
         top=min(contexts.top, held_out),

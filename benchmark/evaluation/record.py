@@ -20,7 +20,7 @@ from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import evidence_of
 from benchmark.evaluation.language_models import models_identity, options_identity
 from benchmark.evaluation.simulators import is_own
-from benchmark.evidence import Block
+from benchmark.evidence import Block, EvidenceSettings
 from benchmark.interface import Explainer
 from benchmark.plugins.source_digest import source_digest
 from benchmark.results import (
@@ -38,7 +38,7 @@ from benchmark.results import (
     benchmark_version,
     collect_environment,
 )
-from benchmark.results.columns import CAUSAL, NOVEL, POSITIVES, base_set
+from benchmark.results.columns import CAUSAL, NOVEL, POSITIVES, UNIFORM_SMALL, base_set
 from benchmark.scorers.chosen import added_columns, own_scorers, scorers_identity
 
 
@@ -47,6 +47,9 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
     del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
+    for name in ("small", "small_tokens"):
+        if settings[name] == getattr(EvidenceSettings, name):
+            del settings[name]
     if settings["shard"] == SHARD:  # a run is what it was before there were others
         del settings["shard"]
     if experiment.store.tables.dtype == experiment.subject.dtype:
@@ -140,7 +143,8 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
 
 def _is_younger(column: Column) -> bool:
     """Return whether runs of earlier versions lack a column of their configuration."""
-    return base_set(column.group) == NOVEL or column.scorer == CAUSAL or column.metric == POSITIVES
+    added_set = base_set(column.group) in (NOVEL, UNIFORM_SMALL)
+    return added_set or column.scorer == CAUSAL or column.metric == POSITIVES
 
 
 def _plain(values: NDArray[Any], *, median: bool) -> MetricSummary:
@@ -207,6 +211,7 @@ def _scored_tokens(experiment: Experiment) -> dict[str, int]:
     return {
         "uniform_tokens": int((tokens != store.held_out.bos).sum()),
         "novel_tokens": int(store.novel.sum()),
+        "uniform_small_tokens": int(store.small_text.sum()),
     }
 
 

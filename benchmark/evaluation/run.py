@@ -298,7 +298,7 @@ def in_groups(blocks: Sequence[Block], at_once: int | None) -> list[list[Block]]
 def _left(blocks: Sequence[Block], writer: RunWriter) -> str:
     """Return how many of a run's neurons are not explained yet, as a sentence."""
     left = sum(
-        len(block.neurons) - len(writer.journal(block.index).entries)
+        len(block.neurons) - len(writer.files.journal(block.index).entries)
         for block in blocks
         if writer.files.load(block.index) is None
     )

@@ -11,7 +11,7 @@ from benchmark.errors import is_out_of_memory
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import name_of, restore, saved_form
 from benchmark.evaluation.simulate import Simulation, simulate
-from benchmark.evaluation.simulators import explaining
+from benchmark.evaluation.simulators import explaining, scoring_sets_of
 from benchmark.evidence import Block, Truth
 from benchmark.interface import Explainer, Explanation, Failure, ScoredBlock, has_complete_text
 from benchmark.plugins.isolation import contained, isolated
@@ -49,7 +49,11 @@ def score_explanations(
     # Before anything is simulated, so that no explanation is found late to be none.
     saved = [saved_form(one) for one in explanations]
     began = time.perf_counter()
-    simulated = simulate(explainer, [answer for answer, _ in saved], truth.tokens)
+    answers, part = [answer for answer, _ in saved], None
+    if (sets := scoring_sets_of(explainer)) is not None:
+        truth = replace(truth, sets=sets)
+        part = truth.wanted()
+    simulated = simulate(explainer, answers, truth.tokens, part)
     if simulated.predicted is not None:
         truth = replace(truth, predicted=simulated.predicted)
     simulate_seconds = (time.perf_counter() - began) / len(block.neurons)
@@ -119,7 +123,9 @@ def scored_block(
         mean_activation=profile.mean_activation[block.neurons],
         max_activation=profile.max_activation[block.neurons],
         subject=experiment.subject,
-        simulate=lambda tokens: simulate(explainer, simulated.explanations, tokens),
+        simulate=lambda tokens: simulate(
+            explainer, simulated.explanations, tokens, store.small_part(tokens)
+        ),
         thresholds=lambda reference: store.firing_thresholds(block, reference),
         calibration=lambda: store.calibration_truth(block),
     )

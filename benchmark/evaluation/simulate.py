@@ -60,6 +60,7 @@ def simulate(
     explainer: Explainer | SimulatedExplainer,
     explanations: Sequence[Explanation | Failure],
     tokens: Int[Tensor, "batch pos"],
+    part: Bool[Tensor, "batch pos"] | None = None,
 ) -> Simulation:
     """Predict the activations of a block of neurons on every token.
 
@@ -74,6 +75,8 @@ def simulate(
         explainer: what made the explanations; see `with_simulator`.
         explanations: one per neuron, or its failure.
         tokens: token ids, `[batch, pos]`.
+        part: all that a simulator is asked for that predicts some scoring sets alone, of each
+            context the tokens up to the last one wanted; None asks it for every token.
 
     Raises:
         BenchmarkError: the explanations do not simulate themselves, the explainer's joint
@@ -82,6 +85,8 @@ def simulate(
     """
     results = list(explanations)
     if isinstance(explainer, SimulatedExplainer):
+        if part is not None and explainer.scoring_sets is not None:
+            return _part_by_simulator(explainer.simulator, results, tokens, part)
         return _by_simulator(explainer.simulator, results, tokens)
     predictions = torch.zeros(len(results), *tokens.shape)
     rows = [row for row, one in enumerate(results) if not isinstance(one, Failure)]
@@ -243,6 +248,36 @@ def _by_simulator(
         predicted = predicted[:1]
     whole = bool(predicted.all())
     return Simulation(predictions, results, None if whole else predicted, columns)
+
+
+def _part_by_simulator(
+    simulator: Simulator, results: list[Explanation | Failure], tokens: Tensor, part: Tensor
+) -> Simulation:
+    """Let a simulator predict the beginnings of some contexts; only `part` of them counts."""
+    rows = part.any(1).nonzero()[:, 0]
+    width = int(part.any(0).nonzero().max()) + 1 if len(rows) else 0
+    found = _by_simulator(simulator, results, tokens[rows, :width]) if len(rows) else None
+    predictions = torch.zeros(len(results), *tokens.shape)
+    if found is None:
+        return Simulation(predictions, results, part[None])
+    predictions[:, rows, :width] = found.predictions
+    asked = torch.ones(1, len(rows), width, dtype=torch.bool)
+    own = asked if found.predicted is None else found.predicted
+    predicted = torch.zeros(len(own), *tokens.shape, dtype=torch.bool)
+    predicted[:, rows, :width] = own
+    predicted &= part
+    counts = predicted.expand(predictions.shape).sum((1, 2)).tolist()
+    costs = dict(found.costs)
+    costs[SIMULATED_TOKENS] = [
+        0.0 if isinstance(one, Failure) else float(count)
+        for one, count in zip(found.explanations, counts, strict=True)
+    ]
+    return Simulation(
+        predictions.mul_(predicted),
+        found.explanations,
+        None if bool(predicted.all()) else predicted,
+        costs,
+    )
 
 
 def _checked_prediction(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, cast
 
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, unknown
 from benchmark.evaluation.explain import name_of, reading
 from benchmark.interface import (
     Answer,
@@ -17,6 +17,7 @@ from benchmark.interface import (
     SubjectModel,
 )
 from benchmark.plugins.making import make
+from benchmark.results.columns import SCORING_SETS
 
 
 class SimulatedExplainer:
@@ -55,6 +56,24 @@ class SimulatedExplainer:
         if self._tokenizer is not None and isinstance(simulator, NeedsTokenizer):
             simulator.use_tokenizer(self._tokenizer)
         return simulator
+
+    @cached_property
+    def scoring_sets(self) -> tuple[str, ...] | None:
+        """Return the scoring sets that the simulator predicts alone; None where it predicts all.
+
+        Raises:
+            BenchmarkError: one of them is none.
+        """
+        name = name_of(self.simulator)
+        with reading(name, "scoring_sets"):
+            found = getattr(self.simulator, "scoring_sets", None)
+        if found is None:
+            return None
+        named = (found,) if isinstance(found, str) else tuple(found)
+        for one in named:
+            if one not in SCORING_SETS:
+                raise unknown(f"scoring set of simulator '{name}'", str(one)[:60], SCORING_SETS)
+        return named
 
     def bind(self, subject: SubjectModel) -> None:
         """Keep the subject's tokenizer for a simulator that needs one, and nothing else of it."""
@@ -96,6 +115,11 @@ def with_simulator(
 def explaining(explainer: Explainer | SimulatedExplainer) -> Explainer:
     """Return the explainer itself, of one that stands together with a simulator, too."""
     return explainer.explainer if isinstance(explainer, SimulatedExplainer) else explainer
+
+
+def scoring_sets_of(explainer: Explainer | SimulatedExplainer) -> tuple[str, ...] | None:
+    """Return the scoring sets that are predicted alone; None for all, as of programs."""
+    return explainer.scoring_sets if isinstance(explainer, SimulatedExplainer) else None
 
 
 def is_own(config: Mapping[str, Any]) -> bool:

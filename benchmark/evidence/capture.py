@@ -75,6 +75,7 @@ def stream_layers(
     *,
     distinct_documents: bool,
     first_row: int,
+    searched: int,
     dtype: torch.dtype,
     advance: Callable[[int], object],
 ) -> None:
@@ -87,10 +88,11 @@ def stream_layers(
         jobs: by layer.
         distinct_documents: whether a unit's top contexts come from distinct documents.
         first_row: the row of the first context among all that are drawn from its split.
+        searched: how many of the contexts, the first ones, may be a unit's top contexts.
         dtype: of stored activations.
         advance: is told how many tokens were run.
     """
-    segments = find_segments(contexts, distinct_documents)
+    segments = find_segments(contexts, distinct_documents).of_first(searched)
     if not distinct_documents:  # a context's name is its row, which no other capture has
         segments = replace(segments, document=segments.document + first_row)
     length = contexts.tokens.shape[1]

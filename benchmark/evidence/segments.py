@@ -41,6 +41,17 @@ class Segments:
             self.offsets[rows.start : rows.stop + 1] - first,
         )
 
+    def of_first(self, n: int) -> Segments:
+        """Return the segments of the first `n` contexts alone; the others have none."""
+        last = int(self.offsets[min(max(n, 0), len(self.offsets) - 1)])
+        return Segments(
+            self.context[:last],
+            self.document[:last],
+            self.start[:last],
+            self.stop[:last],
+            np.minimum(self.offsets, last),
+        )
+
 
 def find_segments(contexts: Contexts, distinct_documents: bool = True) -> Segments:
     """Cut contexts `[n, ctx]` at BOS tokens and where the document changes.

@@ -23,6 +23,8 @@ class EvidenceSettings:
         exemplars: exemplars per neuron, from distinct documents.
         held_out: contexts of the `held_out` split that are searched for top contexts (None: all).
         uniform: contexts of these that make up the `uniform` scoring set.
+        small: contexts of the `held_out` split, drawn by their content, of `uniform_small`.
+        small_tokens: tokens of each of these that are scored, the first ones after the BOS.
         top: a neuron's own top contexts of these, the `top` scoring set; `top_and_random` adds as
             many contexts of the uniform set.
         calibrate: contexts of the `calibrate` split that calibration is fitted on (None: all).
@@ -32,7 +34,7 @@ class EvidenceSettings:
             digits of means.
         storage: the precision in which activations are kept, such as `bfloat16`; None keeps them
             as exactly as the subject computes them.
-        seed: decides all draws of contexts.
+        seed: decides all draws of contexts but that of `small`.
     """
 
     explain: int | None = 4096
@@ -40,6 +42,8 @@ class EvidenceSettings:
     exemplars: int = 20
     held_out: int | None = 2048
     uniform: int = 1024
+    small: int = 64
+    small_tokens: int = 64
     top: int = 20
     calibrate: int | None = 512
     firing: float = 0.5

@@ -23,6 +23,7 @@ from benchmark.evidence.profile import LayerProfile
 from benchmark.evidence.room import check_room
 from benchmark.evidence.selection import dead_neurons
 from benchmark.evidence.settings import EvidenceSettings
+from benchmark.evidence.small import SmallSet, content_rows, first_tokens
 from benchmark.evidence.tables import (
     CALIBRATE,
     CALIBRATION,
@@ -31,6 +32,7 @@ from benchmark.evidence.tables import (
     HELD_OUT,
     PROFILE,
     SAMPLE,
+    STORED,
     TOP,
     TOP_ACTIVATIONS,
     UNIFORM,
@@ -105,6 +107,12 @@ class EvidenceStore:
         uniform = self.held_out.select(self.uniform_rows)
         complete, seen = seen_windows(uniform, self.corpus.splits["explain"], NOVEL_LENGTH)
         return complete & ~seen
+
+    @property
+    def small_text(self) -> Bool[Tensor, "s ctx"]:
+        """Return which tokens of its contexts are in the `uniform_small` set."""
+        tokens = self.tables.contexts(HELD_OUT).tokens[self.tables.small_rows]
+        return first_tokens(tokens, self.held_out.bos, self.settings.small_tokens)
 
     # What is measured.
 
@@ -227,9 +235,8 @@ class EvidenceStore:
     ) -> list[Capture]:
         """Return the captures without which something asked for is not on disk."""
         asked = {EXPLAIN: sample, HELD_OUT: truth, CALIBRATE: calibrate}
-        kinds = {EXPLAIN: SAMPLE, HELD_OUT: UNIFORM, CALIBRATE: CALIBRATION}
         captures: list[Capture] = []
-        for split, kind in kinds.items():
+        for split, kind in STORED.items():
             if asked[split]:
                 units = {at: self._missing(kind, at, some) for at, some in wanted.items()}
                 captures += self._measuring.captures(split, units)
@@ -259,9 +266,8 @@ class EvidenceStore:
             of_split = [capture for capture in captures if capture.split == split]
             self._profiles.update(self._measuring.merge(of_split))
             for layer, units in of_split[0].units.items():
-                stored = {EXPLAIN: SAMPLE, HELD_OUT: UNIFORM, CALIBRATE: CALIBRATION}[split]
                 made = [PROFILE] if of_split[0].profile else []
-                made += [stored] if units is None or len(units) else []
+                made += [STORED[split]] if units is None or len(units) else []
                 self._measured.update((kind, layer) for kind in made)
                 self.cache.misses += len(made)
 
@@ -364,7 +370,7 @@ class EvidenceStore:
         )
 
     def _exemplars(self, block: Block) -> Float[Tensor, "n k ctx"]:
-        """Return what neurons do on exemplars; profile the layer anew if the file is damaged."""
+        """Return what neurons do on exemplars; profile the layer again if the file is damaged."""
         table = self.tables.table(EXEMPLARS, block.layer)
         stored = self._columns.read(table, block.neurons)
         if stored is None:
@@ -378,19 +384,36 @@ class EvidenceStore:
 
     def truth(self, block: Block) -> Truth:
         """Return the truth of a block on the scoring sets; measure what is missing."""
-        uniform = self._read(UNIFORM, block)
+        stored = self._read(UNIFORM, block)
         top, activations = self._read(TOP, block), self._read(TOP_ACTIVATIONS, block)
-        rows = torch.cat([self.uniform_rows, top.reshape(-1)]).unique(sorted=True)
+        small = self.tables.small_rows
+        rows = torch.cat([self.uniform_rows, top.reshape(-1), small]).unique(sorted=True)
+        captured = self.tables.contexts(HELD_OUT)
         return Truth(
             bos=self.held_out.bos,
-            tokens=self.held_out.tokens[rows],
+            tokens=captured.tokens[rows],
             uniform=torch.searchsorted(rows, self.uniform_rows),
             top=torch.searchsorted(rows, top),
-            uniform_activations=uniform,
+            uniform_activations=stored[:, : len(self.uniform_rows)],
             top_activations=activations,
             novel=self.novel,
             documents=self.held_out.documents[self.uniform_rows],
+            small=SmallSet(
+                rows=torch.searchsorted(rows, small),
+                text=self.small_text,
+                activations=stored[:, torch.searchsorted(self.tables.stored_rows(HELD_OUT), small)],
+                documents=captured.documents[small],
+            ),
         )
+
+    def small_part(self, tokens: Int[Tensor, "m ctx"]) -> Bool[Tensor, "m ctx"]:
+        """Return which tokens of any contexts a simulator predicts that predicts a part alone.
+
+        They are chosen of these contexts as those of `uniform_small` are of the held-out ones.
+        """
+        chosen = torch.zeros(len(tokens), 1, dtype=torch.bool)
+        chosen[content_rows(tokens, self.corpus.fingerprint, self.settings.small)] = True
+        return first_tokens(tokens, self.held_out.bos, self.settings.small_tokens) & chosen
 
     def calibration_truth(self, block: Block) -> CalibrationTruth:
         """Return the truth of a block on the `calibrate` split; measure what is missing."""

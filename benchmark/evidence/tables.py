@@ -13,6 +13,7 @@ from benchmark.corpus import Contexts, Corpus
 from benchmark.evidence.capture import ALL, Capture
 from benchmark.evidence.columns import Part, Table
 from benchmark.evidence.settings import EvidenceSettings, draw_rows
+from benchmark.evidence.small import content_rows
 
 if TYPE_CHECKING:
     from benchmark.subject import Subject
@@ -25,7 +26,7 @@ DETERMINED_BY = {
     PROFILE: ("explain", "exemplars"),
     EXEMPLARS: ("explain", "exemplars"),
     SAMPLE: ("explain", "sample"),
-    UNIFORM: ("held_out", "uniform"),
+    UNIFORM: ("held_out", "uniform", "small"),
     TOP: ("held_out", "top"),
     TOP_ACTIVATIONS: ("held_out", "top"),
     CALIBRATION: ("calibrate",),
@@ -40,6 +41,8 @@ class Tables:
     Attributes:
         explain, held_out, calibrate: the contexts drawn from each split.
         sample_rows, uniform_rows: which of them are stored for every unit that is kept, ascending.
+        small_rows: the contexts of `uniform_small` among those that `contexts` gives of `held_out`,
+            where those that the `uniform` set lacks come last.
     """
 
     def __init__(self, subject: Subject, corpus: Corpus, settings: EvidenceSettings) -> None:
@@ -52,10 +55,22 @@ class Tables:
             return contexts.select(draw_rows(len(contexts), wanted, seed, split))
 
         self.explain = drawn(EXPLAIN, settings.explain)
-        self.held_out = drawn(HELD_OUT, settings.held_out)
         self.calibrate = drawn(CALIBRATE, settings.calibrate)
+        every = corpus.splits[HELD_OUT]
+        rows = draw_rows(len(every), settings.held_out, seed, HELD_OUT)
+        self.held_out = every.select(rows)
         self.sample_rows = draw_rows(len(self.explain), settings.sample, seed, "sample")
         self.uniform_rows = draw_rows(len(self.held_out), settings.uniform, seed, "uniform")
+        # What the uniform set lacks of the small one is run and stored behind all others, so that
+        # neither the uniform set nor the top contexts depend on it.
+        small = content_rows(every.tokens, corpus.fingerprint, settings.small)
+        uniform = rows[self.uniform_rows]
+        lacking = small[~torch.isin(small, uniform)]
+        self._captured_held_out = every.select(torch.cat([rows, lacking]))
+        behind = torch.searchsorted(lacking, small) + len(rows)
+        shared = torch.isin(small, uniform)
+        self.small_rows = torch.where(shared, torch.searchsorted(rows, small), behind)
+        self._behind = torch.arange(len(rows), len(rows) + len(lacking))
         self._common: dict[str, Any] = {
             "subject": subject.fingerprint,
             "site": subject.site,
@@ -106,14 +121,21 @@ class Tables:
         return Table(kind, key, filled, (self._length,), self.dtype)
 
     def contexts(self, split: str) -> Contexts:
-        """Return the contexts that are run of a split."""
-        return {EXPLAIN: self.explain, HELD_OUT: self.held_out, CALIBRATE: self.calibrate}[split]
+        """Return the contexts that are run of a split; those behind `held_out` are only stored."""
+        held_out = self._captured_held_out
+        return {EXPLAIN: self.explain, HELD_OUT: held_out, CALIBRATE: self.calibrate}[split]
+
+    def searched(self, split: str) -> int:
+        """Return in how many of the contexts that are run of a split strongest ones are found."""
+        return len(self.held_out) if split == HELD_OUT else len(self.contexts(split))
 
     def stored_rows(self, split: str) -> Int[Tensor, " m"]:
         """Return which contexts of a split are stored for the units that are kept."""
         if split == CALIBRATE:
             return torch.arange(len(self.calibrate))
-        return self.sample_rows if split == EXPLAIN else self.uniform_rows
+        if split == EXPLAIN:
+            return self.sample_rows
+        return torch.cat([self.uniform_rows, self._behind])
 
     def ranges(self, split: str) -> list[tuple[int, int]]:
         """Return the ranges of contexts in which a split is captured."""

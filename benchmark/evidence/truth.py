@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from benchmark.results.columns import NOVEL, SHARED_SETS, TOP
+from benchmark.evidence.small import SmallSet
+from benchmark.results.columns import NOVEL, SCORING_SETS, SHARED_SETS, TOP, UNIFORM_SMALL
 
 NOVEL_LENGTH = 8
 """A token is novel if the last eight tokens, itself among them, are nowhere in `explain`."""
@@ -29,6 +31,8 @@ class Truth:
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
         predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
             mask where they are the same for all neurons; None for all.
+        small: the `uniform_small` set; None for none.
+        sets: the scoring sets that are scored: all, unless a simulator predicts some alone.
 
     Example:
         >>> import benchmark
@@ -48,6 +52,8 @@ class Truth:
     novel: Bool[Tensor, "m ctx"]
     documents: Int[Tensor, "m ctx"]
     predicted: Bool[Tensor, "#n u ctx"] | None = None
+    small: SmallSet | None = None
+    sets: Sequence[str] = SCORING_SETS
 
     @property
     def n_random(self) -> int:
@@ -58,7 +64,7 @@ class Truth:
         """Return rows of `tokens` that make up a scoring set, for each neuron."""
         n = len(self.top)
         if scoring_set in SHARED_SETS:
-            return self.uniform.expand(n, -1)
+            return self._shared(scoring_set).expand(n, -1)
         if scoring_set == TOP:
             return self.top
         spread = torch.linspace(0, len(self.uniform) - 1, self.n_random).long()
@@ -66,6 +72,9 @@ class Truth:
 
     def activations(self, scoring_set: str) -> Float[Tensor, "n c ctx"]:
         """Return the true activations on a scoring set, in the order of `rows`."""
+        if scoring_set == UNIFORM_SMALL:
+            none = self.uniform_activations[:, :0]
+            return none if self.small is None else self.small.activations
         if scoring_set in SHARED_SETS:
             return self.uniform_activations
         if scoring_set == TOP:
@@ -76,15 +85,45 @@ class Truth:
     def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
         """Return which tokens of a scoring set are scored, in the order of `rows`.
 
-        One mask, `[1, m, ctx]`, where all neurons share the set and what is predicted of it.
+        One mask, `[1, m, ctx]`, where all neurons share the set and what is predicted of it. None
+        are of a set that is not among `sets`.
         """
-        rows = self.uniform[None] if scoring_set in SHARED_SETS else self.rows(scoring_set)
-        text = self.novel[None] if scoring_set == NOVEL else self.tokens[rows] != self.bos
+        shared = scoring_set in SHARED_SETS
+        rows = self._shared(scoring_set)[None] if shared else self.rows(scoring_set)
+        text = self.tokens[rows] != self.bos
+        if scoring_set == NOVEL:
+            text = self.novel[None]
+        elif scoring_set == UNIFORM_SMALL and self.small is not None:
+            text = self.small.text[None]
+        if scoring_set not in self.sets:
+            return torch.zeros(1, *text.shape[1:], dtype=torch.bool)
         if self.predicted is None:
             return text
         neuron = torch.arange(max(len(self.predicted), len(rows)))[:, None]
         n = len(neuron)
         return text & self.predicted.expand(n, -1, -1)[neuron, rows.expand(n, -1)]
+
+    def documents_of(self, scoring_set: str) -> Int[Tensor, "c ctx"]:
+        """Return the document that each token of a set belongs to that all neurons share."""
+        if scoring_set == UNIFORM_SMALL:
+            return self.documents[:0] if self.small is None else self.small.documents
+        return self.documents
+
+    def wanted(self) -> Bool[Tensor, "u ctx"]:
+        """Return which of `tokens` any of the sets that are scored needs of any neuron."""
+        found = torch.zeros(self.tokens.shape, dtype=torch.bool)
+        for scoring_set in self.sets:
+            text, rows = self.scored(scoring_set), self.rows(scoring_set)
+            for mask, own in zip(text.expand(len(rows), -1, -1), rows, strict=True):
+                found[own] |= mask
+                if len(text) == 1:
+                    break
+        return found
+
+    def _shared(self, scoring_set: str) -> Int[Tensor, " c"]:
+        if scoring_set == UNIFORM_SMALL:
+            return self.uniform[:0] if self.small is None else self.small.rows
+        return self.uniform
 
 
 @dataclass(frozen=True)

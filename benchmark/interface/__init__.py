@@ -58,6 +58,7 @@ from benchmark.interface.scorers import (
 from benchmark.interface.simulators import (
     NeedsTokenizer,
     Prediction,
+    PredictsSomeSets,
     Simulator,
 )
 from benchmark.interface.subject import (
@@ -96,6 +97,7 @@ __all__ = [
     "NeedsTokenizer",
     "OffersLines",
     "Prediction",
+    "PredictsSomeSets",
     "Program",
     "ReadsExplainText",
     "ReadsTokenIds",

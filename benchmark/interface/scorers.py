@@ -28,6 +28,7 @@ class HeldOut(Protocol):
         documents: the document that each token of the `uniform` set belongs to, `[m, ctx]`.
         predicted: the tokens of `tokens` that are scored because a simulator predicted them, one
             mask where all neurons share it; None for all.
+        sets: the scoring sets that are scored: all, unless a simulator predicts some alone.
     """
 
     @property
@@ -46,6 +47,8 @@ class HeldOut(Protocol):
     def documents(self) -> Int[Tensor, "m ctx"]: ...  # noqa: D102
     @property
     def predicted(self) -> Bool[Tensor, "#n u ctx"] | None: ...  # noqa: D102
+    @property
+    def sets(self) -> Sequence[str]: ...  # noqa: D102
 
     def rows(self, scoring_set: str) -> Int[Tensor, "n c"]:
         """Return the rows of `tokens` that make up a scoring set, for each neuron."""
@@ -57,6 +60,10 @@ class HeldOut(Protocol):
 
     def scored(self, scoring_set: str) -> Bool[Tensor, "#n c ctx"]:
         """Return which tokens of a scoring set are scored; one mask where all neurons share it."""
+        ...
+
+    def documents_of(self, scoring_set: str) -> Int[Tensor, "c ctx"]:
+        """Return the document that each token of a set belongs to that all neurons share."""
         ...
 
 

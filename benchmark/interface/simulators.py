@@ -57,6 +57,27 @@ class NeedsTokenizer(Protocol):
 
 
 @runtime_checkable
+class PredictsSomeSets(Protocol):
+    """A simulator that predicts some scoring sets alone, because predicting costs money.
+
+    It is asked for the contexts of these sets alone, each from its BOS to the last token that is
+    scored, and has scores of these sets alone: `("uniform_small",)` asks for 64 contexts of 65
+    tokens by default. Of other text, such as that which calibration is fitted on, it is asked for
+    as much. Where `scoring_sets` is None or missing a simulator is asked for every token.
+
+    Example:
+        >>> import benchmark
+        >>> class Dear:
+        ...     scoring_sets = ("uniform_small",)
+        >>> isinstance(Dear(), benchmark.PredictsSomeSets)
+        True
+    """
+
+    @property
+    def scoring_sets(self) -> Sequence[str] | None: ...  # noqa: D102
+
+
+@runtime_checkable
 class Simulator(Protocol):
     """Who predicts from explanations that do not simulate themselves, such as text.
 

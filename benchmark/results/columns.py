@@ -39,9 +39,12 @@ SIMULATION, CALIBRATION, CAUSAL, HARNESS = "simulation", "calibration", "causal"
 OWN_SCORERS = (SIMULATION, CALIBRATION, CAUSAL, HARNESS)
 
 UNIFORM, NOVEL, TOP, TOP_AND_RANDOM = "uniform", "novel", "top", "top_and_random"
-SCORING_SETS = (UNIFORM, NOVEL, TOP, TOP_AND_RANDOM)
-SHARED_SETS = (UNIFORM, NOVEL)
+UNIFORM_SMALL = "uniform_small"
+SCORING_SETS = (UNIFORM, NOVEL, UNIFORM_SMALL, TOP, TOP_AND_RANDOM)
+SHARED_SETS = (UNIFORM, NOVEL, UNIFORM_SMALL)
 """The scoring sets whose tokens are the same for all neurons."""
+DRAWN_SETS = (UNIFORM, UNIFORM_SMALL)
+"""The scoring sets of contexts drawn uniformly, by which runs may be ordered."""
 
 CHARACTERS, LINES = "characters", "lines"
 TEXT_COSTS = (CHARACTERS, LINES)
@@ -63,6 +66,8 @@ SLOPE, INTERCEPT, CLIPPED = (f"calibration/{name}" for name in ("slope", "interc
 
 FIRING_KEYS = ("firing_reference", "firing_threshold", "contexts.explain")
 """What decides from which activation on a neuron counts as firing."""
+SMALL_KEYS = ("contexts.small", "contexts.small_tokens")
+"""What decides which tokens are in the `uniform_small` set, beside the corpus."""
 CALIBRATION_KEYS = ("calibration", "contexts.calibrate")
 """What decides how predictions are calibrated."""
 CAUSAL_KEYS = ("metrics.causal.contexts",)
@@ -83,6 +88,8 @@ def score_column(scoring_set: str, metric: str) -> str:
 
 HEADLINE = score_column(UNIFORM, "pearson")
 """The column that orders runs unless another one is chosen."""
+SMALL_HEADLINE = score_column(UNIFORM_SMALL, "pearson")
+"""The column that orders runs of which a simulator predicted the small set alone."""
 
 
 def cost_column(name: str) -> str:
@@ -271,7 +278,7 @@ def _own(name: str, metric: Metric | None) -> Column:
 
 def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
     """Return a metric on a scoring set; of one of a later version, what can be said."""
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] = SMALL_KEYS if base_set(scoring_set) == UNIFORM_SMALL else ()
     if known is not None and known.needs_threshold:
         keys += FIRING_KEYS
     calibrated = is_calibrated(name)
@@ -281,7 +288,7 @@ def _score(name: str, scoring_set: str, known: Metric | None) -> Column:
         name=name,
         description=known.description if known is not None else name,
         higher_is_better=known is None or known.higher_is_better,
-        ranks=scoring_set == UNIFORM and known is not None and known.sound,
+        ranks=scoring_set in DRAWN_SETS and known is not None and known.sound,
         comparable_on=list(keys),
         scorer=CALIBRATION if calibrated else SIMULATION,
     )
@@ -365,6 +372,9 @@ def _about_a_set(name: str, what: str) -> Column:
         dtype={UNDEFINED: BOOL, POSITIVES: INT}.get(what, FLOAT),
         higher_is_better=None,
         summary=summaries.get(what, NONE),
-        comparable_on=list(FIRING_KEYS) if what == POSITIVES else [],
+        comparable_on=[
+            *(SMALL_KEYS if base_set(group_of(name)) == UNIFORM_SMALL else ()),
+            *(FIRING_KEYS if what == POSITIVES else ()),
+        ],
         scorer=CALIBRATION if is_calibrated(name) else SIMULATION,
     )

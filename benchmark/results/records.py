@@ -61,7 +61,8 @@ class CorpusRecord:
     """The text.
 
     `counts` are documents, contexts and tokens per split, as the corpus gives them, and under
-    `uniform_tokens` and `novel_tokens` how many tokens of these scoring sets were scored.
+    `uniform_tokens`, `novel_tokens` and `uniform_small_tokens` how many tokens of these scoring
+    sets there are.
     """
 
     name: str

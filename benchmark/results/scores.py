@@ -192,8 +192,8 @@ class Scores:
         """Return a column on each resample of the documents, None where it was not resampled."""
         from metrics import Replicates
 
-        found = self._resampled
-        if found is None or name not in found.deviations or name not in self.columns:
+        found = None if self._resampled is None else self._resampled.of(name)
+        if found is None or name not in self.columns:
             return None
         values = self.column(name)[:, None] + found.deviations[name].astype(np.float64)
         return Replicates(values, found.n_documents, found.draw)

@@ -12,12 +12,12 @@ from torch import Tensor
 import metrics
 from benchmark.interface import HeldOut
 from benchmark.results.columns import (
+    DRAWN_SETS,
     EFFECTIVE_TOKENS,
     PEARSON_HIGH,
     PEARSON_LOW,
     POSITIVES,
     SCORING_SETS,
-    UNIFORM,
     score_column,
 )
 
@@ -36,15 +36,22 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def count_positives(truth: HeldOut, threshold: Float[Tensor, " n"]) -> dict[str, Tensor]:
+def count_positives(
+    truth: HeldOut, threshold: Float[Tensor, " n"]
+) -> dict[str, Tensor | list[None]]:
     """Return how many scored tokens of each set a neuron fires on, `<set>/positives`, int64 `[n]`.
+
+    Null on sets that are not scored.
 
     Args:
         truth: the block's true activations.
         threshold: the firing threshold of each neuron, raw units.
     """
-    found = {}
+    found: dict[str, Tensor | list[None]] = {}
     for scoring_set in SCORING_SETS:
+        if scoring_set not in truth.sets:
+            found[score_column(scoring_set, POSITIVES)] = [None] * len(threshold)
+            continue
         fires = truth.activations(scoring_set) >= threshold[:, None, None]
         found[score_column(scoring_set, POSITIVES)] = (fires & truth.scored(scoring_set)).sum(
             (1, 2)
@@ -55,11 +62,12 @@ def count_positives(truth: HeldOut, threshold: Float[Tensor, " n"]) -> dict[str,
 def correlation_support(
     truth: HeldOut, prediction: Float[Tensor, "n u ctx"], *, seed: int, level: float
 ) -> dict[str, Float[Tensor, " n"]]:
-    """Return what each neuron's correlation on `uniform` rests on, `[n]` for each column.
+    """Return what each neuron's correlation on uniform text rests on, `[n]` for each column.
 
-    `uniform/effective_tokens`, and the ends of the bootstrap interval over documents,
-    `uniform/pearson_low` and `uniform/pearson_high`: whole documents are drawn, because tokens of
-    one document are not independent, the same for all neurons. With one document there is none.
+    On `uniform` and `uniform_small`: `<set>/effective_tokens`, and the ends of the bootstrap
+    interval over documents, `<set>/pearson_low` and `<set>/pearson_high`: whole documents are
+    drawn, because tokens of one document are not independent, the same for all neurons. With one
+    document there is none.
 
     Args:
         truth: the block's true activations.
@@ -67,17 +75,22 @@ def correlation_support(
         seed: seed of the draws of documents.
         level: probability that the interval covers.
     """
-    true, predicted = truth.uniform_activations, prediction[:, truth.uniform]
-    scored = truth.scored(UNIFORM)
-    if len(scored) == 1:
-        return _support(true, predicted, scored[0], truth.documents, seed, level)
-    # Each neuron has tokens of its own.
-    rows = [slice(row, row + 1) for row in range(len(true))]
-    parts = [
-        _support(true[row], predicted[row], scored[row][0], truth.documents, seed, level)
-        for row in rows
-    ]
-    return {column: torch.cat([part[column] for part in parts]) for column in parts[0]}
+    found: dict[str, Tensor] = {}
+    for scoring_set in DRAWN_SETS:
+        true = truth.activations(scoring_set)
+        predicted = prediction[:, truth.rows(scoring_set)[0]]
+        scored, documents = truth.scored(scoring_set), truth.documents_of(scoring_set)
+        if len(scored) == 1:
+            support = _support(true, predicted, scored[0], documents, seed, level)
+        else:  # each neuron has tokens of its own
+            rows = [slice(row, row + 1) for row in range(len(true))]
+            parts = [
+                _support(true[row], predicted[row], scored[row][0], documents, seed, level)
+                for row in rows
+            ]
+            support = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        found |= {score_column(scoring_set, name): values for name, values in support.items()}
+    return found
 
 
 def _support(
@@ -88,13 +101,10 @@ def _support(
     seed: int,
     level: float,
 ) -> dict[str, Float[Tensor, " n"]]:
-    """Return the columns of `correlation_support` on the tokens `text`."""
+    """Return what `correlation_support` does on the tokens `text`, without the set's name."""
     if not text.any():
         nothing = torch.full((len(true),), torch.nan)
-        return {
-            score_column(UNIFORM, name): nothing
-            for name in (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
-        }
+        return dict.fromkeys((EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH), nothing)
     true, predicted, documents = true[:, text], predicted[:, text], documents[text]
     low, high = torch.full((2, len(true)), torch.nan, dtype=torch.float64)
     n_documents = len(documents.unique())
@@ -110,7 +120,7 @@ def _support(
             ]
         low, high = metrics.percentiles(torch.cat([one["pearson"] for one in scores]), level)
     return {
-        score_column(UNIFORM, EFFECTIVE_TOKENS): metrics.effective_tokens(true),
-        score_column(UNIFORM, PEARSON_LOW): low,
-        score_column(UNIFORM, PEARSON_HIGH): high,
+        EFFECTIVE_TOKENS: metrics.effective_tokens(true),
+        PEARSON_LOW: low,
+        PEARSON_HIGH: high,
     }

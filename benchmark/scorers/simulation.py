@@ -14,6 +14,7 @@ from benchmark.column import Column
 from benchmark.config.run_config import RunConfig
 from benchmark.interface import HeldOut, ScoredBlock
 from benchmark.results.columns import (
+    DRAWN_SETS,
     EFFECTIVE_TOKENS,
     PEARSON_HIGH,
     PEARSON_LOW,
@@ -56,7 +57,7 @@ class SimulationScorer:
             found += [score_column(other, name) for name in _firing(self._names)]
         found += [score_column(one, POSITIVES) for one in SCORING_SETS]
         support = (EFFECTIVE_TOKENS, PEARSON_LOW, PEARSON_HIGH)
-        found += [score_column(UNIFORM, name) for name in support]
+        found += [score_column(one, name) for one in DRAWN_SETS for name in support]
         return [describe(name) for name in found]
 
     def identity(self) -> dict[str, Any]:
@@ -110,7 +111,9 @@ def score_block(
         # Tokens that a simulator chose for each neuron are no longer shared.
         shared = scoring_set in SHARED_SETS and len(text) == 1
         predicted = (
-            prediction[:, truth.uniform] if shared else prediction[neuron, truth.rows(scoring_set)]
+            prediction[:, truth.rows(scoring_set)[0]]
+            if shared
+            else prediction[neuron, truth.rows(scoring_set)]
         )
         if not text.any():
             scores |= {score_column(group, name): torch.full((n,), torch.nan) for name in names}

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from benchmark.corpus import Corpus
@@ -19,11 +18,20 @@ from benchmark.evidence import (
     EvidenceStore,
     draw_neurons,
 )
+from benchmark.evidence.small import content_rows
 from benchmark.files.tensor_cache import TensorCache
 from tests.evidence.subjects import TableSubject, random_contexts
 
 SETTINGS = EvidenceSettings(
-    explain=None, sample=6, exemplars=3, held_out=None, uniform=5, top=4, seed=0
+    explain=None,
+    sample=6,
+    exemplars=3,
+    held_out=None,
+    uniform=5,
+    small=4,
+    small_tokens=3,
+    top=4,
+    seed=0,
 )
 
 
@@ -71,7 +79,7 @@ def test_truth_holds_the_true_activations_of_every_scoring_set(tmp_path):
     held_out = store.held_out.tokens
     for block in blocks_of(0, 1):
         truth = store.truth(block)
-        for scoring_set in ("uniform", "top", "top_and_random"):
+        for scoring_set in ("uniform", "uniform_small", "top", "top_and_random"):
             rows, values = truth.rows(scoring_set), truth.activations(scoring_set)
             for i, neuron in enumerate(block.neurons.tolist()):
                 true = subject.everything(truth.tokens[rows[i]], block.layer)[..., neuron]
@@ -83,6 +91,43 @@ def test_truth_holds_the_true_activations_of_every_scoring_set(tmp_path):
                 truth.tokens[truth.top[i]] == 0, -torch.inf
             )
             assert of_top.amax(1).tolist() == peaks.sort(descending=True).values[:4].tolist()
+
+
+@pytest.mark.parametrize("shard", [512, 3])
+def test_the_small_set_is_the_same_whatever_the_seed_and_the_rest(tmp_path, shard):
+    """Nor does it change the other sets: those of a store without one are the same."""
+    block, found = blocks_of(1)[0], []
+    changes = ({}, {"seed": 1}, {"uniform": 2}, {"uniform": 12}, {"held_out": 6}, {"top": 1})
+    for number, change in enumerate(changes):
+        settings = replace(SETTINGS, shard=shard, **change)
+        truth = make_store(tmp_path / str(number), settings=settings).truth(block)
+        none = replace(settings, small=0)
+        without = make_store(tmp_path / f"{number}-none", settings=none).truth(block)
+        for scoring_set in ("uniform", "novel", "top"):
+            rows, others = truth.rows(scoring_set), without.rows(scoring_set)
+            assert torch.equal(truth.tokens[rows], without.tokens[others])
+            assert torch.equal(truth.scored(scoring_set), without.scored(scoring_set))
+            assert torch.equal(truth.activations(scoring_set), without.activations(scoring_set))
+        assert not without.scored("uniform_small").any()
+        small = truth.small
+        tokens = truth.tokens[small.rows]
+        found.append((tokens, small.text, small.activations, small.documents))
+        position = torch.arange(9).expand(4, -1)
+        assert torch.equal(small.text, (position >= 1) & (position <= 3) & (tokens != 0))
+    for one in found[1:]:
+        assert all(torch.equal(*pair) for pair in zip(one, found[0], strict=True))
+    other = make_store(tmp_path / "other", corpus=make_corpus(seed=5)).truth(block)
+    assert not torch.equal(other.tokens[other.small.rows], found[0][0])
+
+
+def test_a_draw_by_content_is_a_part_of_a_larger_one():
+    tokens = make_corpus().splits["held_out"].tokens
+    rows = [set(content_rows(tokens, "corpus", n).tolist()) for n in (0, 3, 7, 12, 50)]
+    assert [len(some) for some in rows] == [0, 3, 7, 12, 12]
+    assert all(one <= other for one, other in itertools.pairwise(rows))
+    turned = content_rows(tokens.flip(0), "corpus", 3)
+    assert {11 - row for row in turned.tolist()} == rows[1]
+    assert set(content_rows(tokens, "another", 3).tolist()) != rows[1]
 
 
 def test_explain_and_held_out_text_never_meet(tmp_path):
@@ -100,7 +145,7 @@ def test_blocks_of_many_layers_share_the_passes(tmp_path):
     subject = TableSubject(n_layers=3)
     store = make_store(tmp_path, subject=subject)
     store.prepare(blocks_of(0, 1, 2), calibrate=True)
-    contexts = [store.explain, store.held_out, store.calibrate]
+    contexts = [store.explain, store.tables.contexts("held_out"), store.calibrate]
     assert subject.runs == 3
     assert subject.tokens_run == sum(split.tokens.numel() for split in contexts)
     for block in blocks_of(0, 1, 2):
@@ -113,7 +158,8 @@ def test_all_neurons_take_as_many_passes_as_one(tmp_path):
     subject = TableSubject()
     store = make_store(tmp_path, subject=subject)
     store.prepare(everything)
-    expected = store.explain.tokens.numel() + store.held_out.tokens.numel()
+    held_out = store.tables.contexts("held_out")
+    expected = store.explain.tokens.numel() + held_out.tokens.numel()
     assert subject.tokens_run == expected
 
 
@@ -243,7 +289,9 @@ def test_the_size_is_known_before(tmp_path):
         )
         for kind in tables
     }
-    stored = 9 * 4 * (6 * 9 + 5 * 9 + 3 * 9)  # tokens, bytes: sample, uniform, calibrate
+    shared = len(store.tables.stored_rows("held_out"))  # uniform, and what it lacks of the small
+    assert 5 <= shared <= 5 + 4
+    stored = 9 * 4 * (6 * 9 + shared * 9 + 3 * 9)  # tokens, bytes: sample, uniform, calibrate
     ranked = 9 * 4 * (3 * 14 + 4 * 9)  # exemplars of every neuron, top of those asked for
     assert sum(left.values()) == stored + ranked
     assert sum(left.values()) <= predicted <= 4 * sum(left.values())
@@ -398,37 +446,18 @@ def test_too_few_documents_give_fewer_exemplars(tmp_path):
     assert (evidence.exemplars.tokens[..., 0] == 0).all()
 
 
-class FullDisk:
-    """Replaces safetensors' writer by one that fails as it does on a full disk."""
-
-    def __init__(self, error):
-        self.error = error
-
-    def __call__(self, tensors, path):
-        path.write_bytes(b"half of it")
-        raise self.error
-
-
 @pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        SafetensorError("Error while serializing: I/O error: No space left (os error 28)"),
-    ],
-    ids=["from Python", "from the library"],
+    "fails",
+    ["os.posix_fallocate", "benchmark.files.tensor_stream.TensorStream.write"],
+    ids=["room is reserved", "activations are written"],
 )
-def test_a_full_disk_is_one_clear_message_and_leaves_nothing(tmp_path, monkeypatch, error):
-    monkeypatch.setattr("safetensors.torch.save_file", FullDisk(error))
-    with pytest.raises(BenchmarkError, match="disk is full"):
-        make_store(tmp_path).prepare(blocks_of(0), sample=False)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-def test_a_disk_that_fills_up_while_activations_are_written_leaves_nothing(tmp_path, monkeypatch):
-    def full(self, tensor):
+def test_a_disk_that_is_full_when_is_one_clear_message_and_leaves_nothing(
+    tmp_path, monkeypatch, fails
+):
+    def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("benchmark.files.tensor_stream.TensorStream.write", full)
+    monkeypatch.setattr(fails, full)
     with pytest.raises(BenchmarkError, match="disk is full"):
         make_store(tmp_path).prepare(blocks_of(0))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -87,12 +87,16 @@ def test_the_benchmarks_own_columns_are_known_by_their_names(name):
 
 def test_only_sound_metrics_on_text_that_nobody_chose_rank():
     ranking = {name for name in OF_A_FULL_RUN if describe(name).ranks}
-    assert ranking == {f"uniform/{name}" for name, metric in METRICS.items() if metric.sound}
+    sound = [name for name, metric in METRICS.items() if metric.sound]
+    assert ranking == {f"{one}/{name}" for one in ("uniform", "uniform_small") for name in sound}
 
 
 def test_what_must_agree_for_a_comparison():
     firing = set(columns.FIRING_KEYS)
     assert describe("uniform/pearson").comparable_on == []
+    small = ["contexts.small", "contexts.small_tokens"]
+    assert describe("uniform_small/pearson").comparable_on == small
+    assert describe("uniform_small/positives").comparable_on == [*small, *columns.FIRING_KEYS]
     assert set(describe("uniform/f1").comparable_on) == firing
     assert set(describe("top_calibrated/f1").comparable_on) == firing | {
         "calibration",

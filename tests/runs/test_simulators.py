@@ -13,7 +13,7 @@ from benchmark.evaluation.simulate import simulate
 from benchmark.interface import Failure
 from benchmark.results import Run
 from tests.command import Command, call, table
-from tests.runs.texts import Reads, Writes
+from tests.runs.texts import Reads, ReadsTheSmallSet, Writes
 
 TEXTS = "tests.runs.texts"
 EXPLAINER = f"explainer._target_={TEXTS}.Writes"
@@ -83,13 +83,16 @@ def test_only_predicted_tokens_are_scored(part: Run, whole: Run, shared: Command
         assert found.predicted.shape == (1, *truth.tokens.shape)
         assert int(found.predicted[0].any(1).sum()) == 12
         assert torch.isfinite(found.predictions).all()
-        for scoring_set in ("uniform", "novel", "top", "top_and_random"):
+        assert truth.small is not None
+        for scoring_set in ("uniform", "novel", "uniform_small", "top", "top_and_random"):
             rows = truth.rows(scoring_set)
             true = truth.activations(scoring_set)
             for i, neuron in enumerate(block.neurons.tolist()):
                 text = (truth.tokens[rows[i]] != truth.bos) & (rows[i] < 12)[:, None]
                 if scoring_set == "novel":
                     text &= truth.novel
+                if scoring_set == "uniform_small":
+                    text &= truth.small.text
                 row = scored[block.layer, neuron]
                 if not text.any():
                     assert row[f"{scoring_set}/pearson"] is None
@@ -110,6 +113,47 @@ def test_only_predicted_tokens_are_scored(part: Run, whole: Run, shared: Command
                 compared += 1
     assert compared > 24
     assert table(part, without=UNLIKE) != table(whole, without=UNLIKE)
+
+
+def test_a_simulator_of_the_small_set_is_asked_for_it_alone(shared: Command, programs: Run) -> None:
+    ReadsTheSmallSet.asked.clear()
+    words = (f"simulator._target_={TEXTS}.ReadsTheSmallSet", "calibration=linear")
+    run = shared.finished(EXPLAINER, *words)
+    experiment = ReopenedRun(run, [f"{TEXTS}.Writes", f"{TEXTS}.ReadsTheSmallSet"]).open()
+    (block, *_) = experiment.blocks()
+    small = experiment.store.truth(block).small
+    assert small is not None
+    last = int(small.text.any(0).nonzero().max())
+    held_out, calibrate = ReadsTheSmallSet.asked[:2]
+    assert held_out == (len(small.rows), last + 1)
+    # Of other text it is asked for as many contexts, however many there are.
+    assert calibrate[0] == len(small.rows) == 8 < len(experiment.store.calibrate)
+    assert calibrate[1] <= 16
+    n_tokens = int(small.text.sum())
+    assert run.record.corpus.counts["uniform_small_tokens"] == n_tokens
+    same = {(row["layer"], row["neuron"]): row for row in programs.scores.rows()}
+    for row in run.scores.rows():
+        assert row["cost/simulated_tokens"] == n_tokens
+        for name, value in row.items():
+            group = name.partition("/")[0]
+            if group == "uniform_small":
+                assert value == same[row["layer"], row["neuron"]][name], name
+            elif group in ("uniform", "novel", "top", "top_and_random"):
+                assert value is None or name.endswith("/undefined")
+            if name == "uniform_small_calibrated/pearson":
+                assert value is not None
+    summary = run.record.metric("uniform_small/pearson")
+    assert summary is not None
+    assert summary.over == "neurons and documents"
+    assert summary == programs.record.metric("uniform_small/pearson")
+    headline = run.record.metric("uniform/pearson")
+    assert headline is not None
+    assert headline.mean is None
+
+
+def test_a_set_that_is_none_is_refused(shared: Command) -> None:
+    message = shared.run(EXPLAINER, f"simulator._target_={TEXTS}.ReadsNoSet").message
+    assert f"scoring set of simulator '{TEXTS}.ReadsNoSet' 'uniform_tiny' is not known" in message
 
 
 def test_tokens_that_differ_between_neurons(shared: Command) -> None:

@@ -65,12 +65,31 @@ class Reads:
         if self.part == "own":
             predicted = predicted[None, :, None].expand(values.shape).clone()
             for row in range(0, len(values), 2):
-                predicted[row] = predicted[row].flip(0)
+                predicted[row] = predicted[row].roll(3, 0)
             values = values.nan_to_num()
         return Prediction(values, predicted, {"llm_tokens": tokens.numel() * len(values)})
 
     def one(self, text, tokens):
         return float(text.split()[-1]) + tokens.float() / 10
+
+
+class ReadsTheSmallSet(Reads):
+    """Predicts `uniform_small` alone.
+
+    Attributes:
+        asked: the shapes of the tokens that it was asked for.
+    """
+
+    scoring_sets = ("uniform_small",)
+    asked: ClassVar[list] = []
+
+    def simulate(self, explanations, tokens):
+        ReadsTheSmallSet.asked.append(tuple(tokens.shape))
+        return super().simulate(explanations, tokens)
+
+
+class ReadsNoSet(Reads):
+    scoring_sets = ("uniform_tiny",)
 
 
 class ReadsBadly(Reads):

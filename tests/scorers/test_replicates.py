@@ -11,7 +11,7 @@ from benchmark.results import Scores
 from benchmark.results.resampled import RESAMPLED, STEP
 from benchmark.scorers.replicates import REPLICATED, replicate_entries
 from benchmark.scorers.simulation import score_block
-from tests.scorers.test_simulation import BOS, make_truth
+from tests.scorers.test_simulation import make_truth
 
 THRESHOLD = torch.tensor([0.5, 0.2, 0.5, 9.0, 0.1])
 
@@ -38,14 +38,18 @@ def prediction(seed: int) -> torch.Tensor:
     return torch.randn(5, 9, 6, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.parametrize("scoring_set", ["uniform", "uniform_small"])
 @pytest.mark.parametrize("name", REPLICATED)
-def test_each_is_the_score_on_the_tokens_of_the_documents_that_were_drawn(name: str) -> None:
+def test_each_is_the_score_on_the_tokens_of_the_documents_that_were_drawn(
+    name: str, scoring_set: str
+) -> None:
     truth, predicted = make_truth(4), prediction(0)
-    found = saved(predicted).replicates(f"uniform/{name}")
+    found = saved(predicted).replicates(f"{scoring_set}/{name}")
     assert found is not None
-    text = truth.tokens[truth.uniform] != BOS
-    true, flat = truth.uniform_activations[:, text], predicted[:, truth.uniform][:, text]
-    documents = truth.documents[text]
+    rows = truth.rows(scoring_set)[0]
+    text = truth.scored(scoring_set)[0]
+    true, flat = truth.activations(scoring_set)[:, text], predicted[:, rows][:, text]
+    documents = truth.documents_of(scoring_set)[text]
     assert found.n_documents == len(documents.unique())
     # Every drawn set of documents has scores of its own: find the draw that gives each column.
     n = found.n_documents
@@ -95,6 +99,10 @@ def test_nothing_is_kept_without_draws_metrics_or_a_second_document() -> None:
     assert replicate_entries(truth, predicted, THRESHOLD, REPLICATED, 0) == []
     assert replicate_entries(truth, predicted, THRESHOLD, ["recall"], 5) == []
     truth.documents.zero_()
+    (small, *_) = replicate_entries(truth, predicted, THRESHOLD, ["f1"], 5)
+    assert sorted(small) == ["documents", "draw", "uniform_small/f1"]
+    truth.small.documents.zero_()
     assert replicate_entries(truth, predicted, THRESHOLD, REPLICATED, 5) == []
     (one, *_) = replicate_entries(make_truth(4), predicted, THRESHOLD, ["f1"], 5)
-    assert sorted(one) == ["documents", "draw", "uniform/f1"]
+    assert sorted(one) == ["documents", "draw", "further", "uniform/f1"]
+    assert one["further"] == [small]

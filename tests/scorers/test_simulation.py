@@ -11,7 +11,9 @@ from hypothesis import given, settings
 
 import metrics
 from benchmark.evidence import Truth
-from benchmark.results.columns import NOVEL, SCORING_SETS
+from benchmark.evidence.small import SmallSet, first_tokens
+from benchmark.results.columns import NOVEL, SCORING_SETS, UNIFORM_SMALL
+from benchmark.scorers.reliability import count_positives
 from benchmark.scorers.simulation import score_block, score_firing
 
 BOS = 0
@@ -38,7 +40,18 @@ def make_truth(seed: int, n: int = 5, n_contexts: int = 9, length: int = 6, k: i
         top_activations=activations[torch.arange(n)[:, None], top],
         novel=make_novel(tokens[uniform], generator),
         documents=(torch.arange(len(uniform))[:, None] // 2).repeat(1, length),
+        small=make_small(tokens, activations, generator),
     )
+
+
+def make_small(
+    tokens: torch.Tensor, activations: torch.Tensor, generator: torch.Generator
+) -> SmallSet:
+    """Beginnings of four contexts, which the uniform set need not hold."""
+    rows = torch.randperm(len(tokens), generator=generator)[:4].sort().values
+    text = first_tokens(tokens[rows], BOS, 3)
+    documents = (torch.arange(4)[:, None] // 2).repeat(1, tokens.shape[1])
+    return SmallSet(rows, text, activations[:, rows], documents)
 
 
 def make_novel(tokens: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -57,6 +70,8 @@ def by_hand(truth: Truth, prediction: torch.Tensor, threshold: torch.Tensor, neu
         for number, row in enumerate(rows):
             for position, token in enumerate(truth.tokens[row].tolist()):
                 if scoring_set == NOVEL and not truth.novel[number, position]:
+                    continue
+                if scoring_set == UNIFORM_SMALL and position > 3:
                     continue
                 if token != BOS:
                     true.append(truth.activations(scoring_set)[neuron, number, position])
@@ -132,6 +147,35 @@ def test_a_set_without_a_token_has_null_scores_that_are_not_undefined() -> None:
     assert all(bool(scores[f"{NOVEL}/{name}"].isnan().all()) for name in NAMES)
     assert not bool(scores[f"{NOVEL}/undefined"].any())
     assert bool(scores["uniform/undefined"].all())
+
+
+def test_sets_that_are_not_predicted_have_null_scores() -> None:
+    truth = make_truth(4)
+    prediction = torch.randn(5, *truth.tokens.shape)
+    threshold = torch.full((5,), 0.2)
+    whole = score_block(truth, prediction, threshold, NAMES)
+    alone = replace(truth, sets=(UNIFORM_SMALL,))
+    scores = score_block(alone, prediction, threshold, NAMES)
+    for name in NAMES:
+        assert torch.equal(scores[f"{UNIFORM_SMALL}/{name}"], whole[f"{UNIFORM_SMALL}/{name}"])
+        others = [one for one in SCORING_SETS if one != UNIFORM_SMALL]
+        assert all(bool(scores[f"{one}/{name}"].isnan().all()) for one in others)
+    some, every = count_positives(alone, threshold), count_positives(truth, threshold)
+    assert some["uniform/positives"] == [None] * 5
+    assert torch.equal(some["uniform_small/positives"], every["uniform_small/positives"])
+
+
+def test_what_is_wanted_is_what_the_sets_score() -> None:
+    truth = make_truth(5)
+    for sets in (SCORING_SETS, (UNIFORM_SMALL,), ("top",), (NOVEL, "top")):
+        some = replace(truth, sets=sets)
+        expected = torch.zeros(truth.tokens.shape, dtype=torch.bool)
+        for scoring_set in sets:
+            text = some.scored(scoring_set).expand(5, -1, -1)
+            for neuron in range(5):
+                for number, row in enumerate(some.rows(scoring_set)[neuron].tolist()):
+                    expected[row] |= text[neuron, number]
+        assert torch.equal(some.wanted(), expected)
 
 
 def test_novel_is_uniform_where_all_text_is_novel() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import LabelReply, LabelRequest, Reply, Request, Usage
+from benchmark.llm.canonical import canonical
 from benchmark.llm.reply_store import ReplyStore
 from benchmark.terminal.progress import progress
 
@@ -175,12 +175,6 @@ class KeptLocalModel(KeptModel):
         client = self._client
         assert isinstance(client, LocalClient)
         return client.first_logits(prefixes, tokens, n)
-
-
-def canonical(value: Any) -> str:
-    """Return a request or an identity as JSON text that is the same for equal values."""
-    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _text_of(reply: Reply) -> str:

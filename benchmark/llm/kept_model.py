@@ -156,6 +156,19 @@ class KeptModel:
 class KeptLocalModel(KeptModel):
     """A language model in this process, whose logits can be read at each token id of a text."""
 
+    @property
+    def tokenizer(self) -> Any:
+        """Return the model's tokenizer, which loads the model.
+
+        Raises:
+            BenchmarkError: the model is not there.
+        """
+        from benchmark.llm.local_client import LocalClient
+
+        client = self._client
+        assert isinstance(client, LocalClient)
+        return client.tokenizer
+
     def first_logits(self, prefixes: Sequence[str], tokens: Tensor, n: int) -> Tensor:
         """Return the logits of the vocabulary's first `n` tokens at each of the given tokens.
 

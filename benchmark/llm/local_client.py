@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -38,6 +38,11 @@ class LocalClient:
     def positions(self) -> int:
         """Return how many token positions were run so far."""
         return self._runner.positions
+
+    @property
+    def tokenizer(self) -> Any:
+        """Return the model's tokenizer."""
+        return self._model.tokenizer
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         """Yield the answers with the places of their requests, batch by batch.

@@ -18,13 +18,23 @@ TEMPLATE = (
 )
 
 
-def tiny_checkpoint(folder: Path, kind: str = "llama", template: bool = False) -> Path:
-    """A checkpoint with random weights, of the kind `llama` or `gpt2`."""
+def tiny_checkpoint(
+    folder: Path,
+    kind: str = "llama",
+    template: bool = False,
+    n_ctx: int = N_CTX,
+    merged: tuple[tuple[str, str], ...] = (),
+) -> Path:
+    """A checkpoint with random weights, of the kind `llama` or `gpt2`.
+
+    `merged` are pairs of letters that are one token, besides the tokens of single bytes.
+    """
     import transformers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = {"<bos>": BOS, "<eos>": EOS, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
-    tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
+    words |= {"".join(pair): len(words) + i for i, pair in enumerate(merged)}
+    tokenizer = Tokenizer(models.BPE(vocab=words, merges=list(merged)))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -40,7 +50,7 @@ def tiny_checkpoint(folder: Path, kind: str = "llama", template: bool = False) -
     shape: dict[str, Any] = {"vocab_size": len(words), "bos_token_id": BOS, "eos_token_id": EOS}
     if kind == "gpt2":
         chosen: Any = transformers.GPT2Config(
-            n_embd=32, n_layer=2, n_head=4, n_positions=N_CTX, **shape
+            n_embd=32, n_layer=2, n_head=4, n_positions=n_ctx, **shape
         )
     else:
         chosen = transformers.LlamaConfig(
@@ -49,7 +59,7 @@ def tiny_checkpoint(folder: Path, kind: str = "llama", template: bool = False) -
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=N_CTX,
+            max_position_embeddings=n_ctx,
             **shape,
         )
     model = transformers.AutoModelForCausalLM.from_config(chosen)

@@ -23,7 +23,7 @@ STOREYS = [
     {"conformance", "graphs", "analysis"},
     {"api"},
     {"evaluation", "builtin"},
-    {"scorers"},
+    {"scorers", "simulators"},
     {"plugins", "tracking", "evidence"},
     {"subject", "results", "corpus", "config", "engine", "llm"},
     {"files", "terminal"},

@@ -13,6 +13,7 @@ from benchmark.engine.options import engine_options
 from benchmark.evaluation.experiment import Experiment, open_experiment
 from benchmark.evaluation.explain import build_explainer, evidence_of
 from benchmark.evaluation.record import run_folder, run_identity
+from benchmark.evaluation.simulators import is_own
 from benchmark.interface import SAMPLE, includes
 from benchmark.terminal.table import print_rows
 from leaderboards.cells import marked
@@ -28,6 +29,7 @@ def print_plan(config: RunConfig) -> None:
     experiment.sampled = includes(evidence, SAMPLE)
     rows = [
         ["explainer", f"{config.explainer['name']} ({config.explainer['_target_']})"],
+        *_simulator(config),
         ["evidence", evidence],
         ["subject", f"{subject.name} ({subject.source}), site {subject.site}"],
         ["device", f"{subject.device}, {config.dtype}, {subject.batch_tokens:,} tokens at once"],
@@ -52,6 +54,13 @@ def print_plan(config: RunConfig) -> None:
     sys.stdout.write("plan (nothing is computed or written but the time of one batch):\n")
     print_rows(["what", "how much"], rows, text_columns=2)
     print_forecast(experiment)
+
+
+def _simulator(config: RunConfig) -> list[list[str]]:
+    """Return who predicts from explanations that are text."""
+    if is_own(config.simulator):
+        return []
+    return [["simulator", f"{config.simulator['name']} ({config.simulator['_target_']})"]]
 
 
 def _neurons(experiment: Experiment) -> str:

@@ -46,7 +46,10 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
     """Return all that determines the numbers of a run: equal identities give equal results."""
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
-    del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
+    if is_own(config.simulator):
+        # Counts only where it is used: the calibration scorer has it; candidates of sentences may
+        # be chosen on it.
+        del settings["calibrate"]
     for name in ("small", "small_tokens"):
         if settings[name] == getattr(EvidenceSettings, name):
             del settings[name]

@@ -138,7 +138,8 @@ def needs_simulator(explainer: str) -> BenchmarkError:
     return BenchmarkError(
         f"the explanations of explainer '{explainer}' do not simulate themselves (they "
         "have no 'simulate'), so a simulator must predict from them; choose one: "
-        "simulator._target_=package.module.Class."
+        "simulator._target_=package.module.Class, or name a language model, for which there is a "
+        "default: llm=openai llm.model=<name>, or llm=local llm.source=<hub id or folder>."
     )
 
 

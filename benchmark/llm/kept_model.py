@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from benchmark.errors import BenchmarkError
 from benchmark.interface import LabelReply, LabelRequest, Reply, Request, Usage
+from benchmark.llm.canonical import canonical
 from benchmark.llm.reply_store import ReplyStore
 from benchmark.terminal.progress import progress
 
@@ -156,6 +156,19 @@ class KeptModel:
 class KeptLocalModel(KeptModel):
     """A language model in this process, whose logits can be read at each token id of a text."""
 
+    @property
+    def tokenizer(self) -> Any:
+        """Return the model's tokenizer, which loads the model.
+
+        Raises:
+            BenchmarkError: the model is not there.
+        """
+        from benchmark.llm.local_client import LocalClient
+
+        client = self._client
+        assert isinstance(client, LocalClient)
+        return client.tokenizer
+
     def first_logits(self, prefixes: Sequence[str], tokens: Tensor, n: int) -> Tensor:
         """Return the logits of the vocabulary's first `n` tokens at each of the given tokens.
 
@@ -175,12 +188,6 @@ class KeptLocalModel(KeptModel):
         client = self._client
         assert isinstance(client, LocalClient)
         return client.first_logits(prefixes, tokens, n)
-
-
-def canonical(value: Any) -> str:
-    """Return a request or an identity as JSON text that is the same for equal values."""
-    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _text_of(reply: Reply) -> str:

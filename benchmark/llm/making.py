@@ -94,6 +94,7 @@ def _server(options: OpenAIOptions, store: ReplyStore, trust: Collection[str] | 
 
 
 def _local(options: LocalOptions, store: ReplyStore, download: bool) -> Client:
-    from benchmark.llm.local_client import LocalClient, loaded
+    from benchmark.llm.local_client import LocalClient
+    from benchmark.llm.local_model import load_model
 
-    return LocalClient(loaded(options, download), Spending.of(options, store))
+    return LocalClient(lambda: load_model(options, download), Spending.of(options, store))

@@ -161,12 +161,13 @@ class ReplyStore:
         """Make one sentence of what is wrong with the file."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise BenchmarkError(
-                f"the kept answers in '{self.path}' cannot be used: {error}. Look at the disk and "
-                "the rights of the folder; the same command tries again."
-            ) from error
         except sqlite3.DatabaseError as error:
+            passing = isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
+            if passing:
+                raise BenchmarkError(
+                    f"the kept answers in '{self.path}' cannot be used: {error}. Look at the disk "
+                    "and the rights of the folder; the same command tries again."
+                ) from error
             raise BenchmarkError(
                 f"the kept answers in '{self.path}' are damaged ({error}), and nothing of them was "
                 "removed, since answers cost money. Repair the file with `sqlite3 <file> .recover`,"

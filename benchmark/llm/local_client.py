@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,11 @@ class LocalClient:
 
     def __init__(self, make_model: Callable[[], LocalModel], spending: Spending) -> None:
         self._make_model, self._spending = make_model, spending
+
+    @property
+    def tokenizer(self) -> Any:
+        """Return the model's own tokenizer."""
+        return self._model.tokenizer
 
     @property
     def positions(self) -> int:

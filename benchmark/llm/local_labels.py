@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from benchmark.interface import LabelRequest
+from benchmark.interface import LabelError, LabelRequest
 from benchmark.llm.errors import LanguageModelError
 from benchmark.llm.local_model import LocalModel
 
@@ -47,7 +47,7 @@ def label_text(model: LocalModel, request: LabelRequest, held: Sequence[int]) ->
         held: the last token of the prefix, which is not empty.
 
     Raises:
-        BenchmarkError: a label is not one token after a piece, or two are the same one.
+        LabelError: a label is not one token after a piece, or two are the same one.
     """
     ids, places = list(held), []
     if not ids:
@@ -67,19 +67,19 @@ def _label_ids(model: LocalModel, ending: str, labels: tuple[str, ...]) -> list[
     """Return the token id of each label after a piece that ends so.
 
     Raises:
-        BenchmarkError: a label is not one token there, or two are the same one.
+        LabelError: a label is not one token there, or two are the same one.
     """
     before = model.ids(ending)
     found: list[int] = []
     for label in labels:
         ids = model.ids(label)
         if len(ids) != 1 or model.ids(ending + label) != before + ids:
-            raise LanguageModelError(
+            raise LabelError(
                 f"label '{label}' is not one token of the language model '{model.name}' after "
                 f"{ending!r}; take other labels, such as the digits 0 to 9."
             )
         if ids[0] in found:
-            raise LanguageModelError(
+            raise LabelError(
                 f"label '{label}' is the same token of the language model '{model.name}' as "
                 f"'{labels[found.index(ids[0])]}'; take other labels."
             )

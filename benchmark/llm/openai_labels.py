@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.interface import LabelRequest
+from benchmark.interface import LabelError, LabelRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,37 @@ def body_of(request: LabelRequest) -> dict[str, Any]:
         "echo": True,
         "logprobs": LOGPROBS[0],
     }
+
+
+def check_body(request: LabelRequest, piece: str) -> dict[str, Any]:
+    """Return the body of a request for the tokens of each label after a piece."""
+    return {**body_of(request), "prompt": "".join(f"{piece}{one}\n" for one in request.labels)}
+
+
+def check_labels(request: LabelRequest, piece: str, data: Mapping[str, Any], model: str) -> bool:
+    """Check that each label is one token after a piece; return False where no tokens are told.
+
+    Raises:
+        LabelError: one is not.
+    """
+    said = data["choices"][0].get("logprobs")
+    text = "".join(f"{piece}{one}\n" for one in request.labels)
+    tokens = [str(token) for token in said["tokens"]] if said and said.get("tokens") else []
+    before = "".join(tokens).find(text)
+    if before < 0:
+        return False
+    starts = {at - before for at in itertools.accumulate(map(len, tokens), initial=0)}
+    place = 0
+    for label in request.labels:
+        place += len(piece)
+        inside = [at for at in starts if place < at < place + len(label)]
+        if place not in starts or place + len(label) not in starts or inside:
+            raise LabelError(
+                f"label '{label}' is not one token of the language model '{model}' after "
+                f"{piece[-4:]!r}; take other labels, such as the digits 0 to 9."
+            )
+        place += len(label) + 1
+    return True
 
 
 def humbler(body: Mapping[str, Any], said: str) -> dict[str, Any] | None:

@@ -237,7 +237,7 @@ class OpenAIClient:
                     self._dispensed |= left_out
                     self._renamed = renamed
                 else:
-                    self._echo = {key: body[key] for key in openai_labels.HUMBLER}
+                    self._echo = {"logprobs": body["logprobs"]}
                 return text, kind
             first = first or error
             said = refusal_of(error)
@@ -247,7 +247,7 @@ class OpenAIClient:
             if said is None or (chats and not more and (renamed or RENAMED not in said)):
                 raise self._server.failed(first) from None
             if not chats:
-                less = openai_labels.humbler(body, said)
+                less = openai_labels.humbler(body)
                 if less is None:
                     raise self._server.without_prompt_logprobs(first) from None
                 body = less

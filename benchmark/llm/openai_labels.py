@@ -12,7 +12,6 @@ from benchmark.interface import LabelError, LabelRequest
 if TYPE_CHECKING:
     from torch import Tensor
 
-HUMBLER = ("max_tokens", "logprobs")  # what is asked for less of
 LOGPROBS = (20, 15, 5)  # of each token: the most that servers give, and what others do
 
 
@@ -31,7 +30,7 @@ def body_of(request: LabelRequest) -> dict[str, Any]:
     """Return the body of a request for the text with its log-probabilities."""
     return {
         "prompt": text_of(request),
-        "max_tokens": 0,
+        "max_tokens": 1,  # not every server takes 0
         "temperature": 0,
         "echo": True,
         "logprobs": LOGPROBS[0],
@@ -69,16 +68,10 @@ def check_labels(request: LabelRequest, piece: str, data: Mapping[str, Any], mod
     return True
 
 
-def humbler(body: Mapping[str, Any], said: str) -> dict[str, Any] | None:
-    """Return a body that asks for less: one written token instead of none, or fewer likely ones.
-
-    None where less cannot be asked for than what the server has refused, as it says.
-    """
+def humbler(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a body that asks for fewer likely tokens; None where fewer are of no use."""
     fewer = [number for number in LOGPROBS if number < body["logprobs"]]
-    writes = body["max_tokens"] > 0
-    if fewer and ("logprobs" in said or writes):
-        return {**body, "logprobs": fewer[0]}
-    return None if writes else {**body, "max_tokens": 1}
+    return {**body, "logprobs": fewer[0]} if fewer else None
 
 
 def logprobs_of(request: LabelRequest, data: Mapping[str, Any]) -> Tensor | None:

@@ -18,7 +18,7 @@ from benchmark.llm.options import LocalOptions
 from tests.command import Command
 from tests.language_models import ScriptedModel, hand_out
 from tests.llm.test_handing import JUDGES, MODEL
-from tests.llm.tiny import tiny_checkpoint
+from tests.llm.tiny import TEMPLATE, tiny_checkpoint
 
 SENTENCES = ("explainer=llm", "explainer.style=pairs", "explainer.record_tokens=8")
 
@@ -72,7 +72,7 @@ def test_a_run_without_language_models_has_no_such_part(
 
 
 def test_tokens_of_a_model_in_this_process_are_exact(tmp_path: Path) -> None:
-    folder = tiny_checkpoint(tmp_path / "tiny", template=True)
+    folder = tiny_checkpoint(tmp_path / "tiny", template=TEMPLATE)
     model = CountingModel({"name": "local", "source": str(folder)})
     request = Request((Message("user", "what fires here?"),), 7)
     model.ask([request, request])

@@ -56,7 +56,7 @@ def test_labels_are_read_where_placeholders_stand(
     assert asked.path == "/v1/completions"
     assert asked.text == "unknown things\nthe\tunknown\ncafé\tunknown\nend\tunknown"
     assert asked.body["echo"] is True
-    assert (asked.body["max_tokens"], asked.body["logprobs"]) == (0, 20)
+    assert (asked.body["max_tokens"], asked.body["logprobs"]) == (1, 20)
     assert reply.usage.prompt_tokens > 8
 
 
@@ -101,8 +101,6 @@ def test_a_place_that_cannot_be_read_is_no_number(server: LoopbackServer, tmp_pa
 
 def test_a_server_that_gives_less_is_asked_for_less(server: LoopbackServer, tmp_path: Path) -> None:
     def answer(asked: Any) -> Any:
-        if asked.body["max_tokens"] == 0:
-            return Answer(refusal("max_tokens must be at least 1"), status=400)
         if asked.body["logprobs"] > 5:
             return Answer(refusal("logprobs: at most 5"), status=400)
         return echoing(asked)
@@ -113,7 +111,7 @@ def test_a_server_that_gives_less_is_asked_for_less(server: LoopbackServer, tmp_
     replies = model.read_labels([REQUEST, other])
     torch.testing.assert_close(replies[1].logprobs, EXPECTED.log_softmax(-1))
     bodies = [(asked.body["max_tokens"], asked.body["logprobs"]) for asked in server.requests]
-    assert bodies == [(0, 20), (1, 20), (1, 15), (1, 5), (1, 5), (1, 5)]
+    assert bodies == [(1, 20), (1, 15), (1, 5), (1, 5), (1, 5)]
 
 
 def test_labels_are_checked_and_the_check_is_kept(server: LoopbackServer, tmp_path: Path) -> None:

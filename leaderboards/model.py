@@ -195,8 +195,9 @@ class Leaderboard:
     Attributes:
         subject: the subject's name.
         corpus: the corpus's name.
-        scoring_set: `uniform`, `novel`, `top` or `top_and_random`.
-        ranked_by: the column that orders the rows, `uniform/pearson` unless asked otherwise.
+        scoring_set: `uniform`, `novel`, `uniform_small`, `top` or `top_and_random`.
+        ranked_by: the column that orders the rows: unless asked otherwise `uniform/pearson`, or
+            `uniform_small/pearson` where a row has scores of that set alone.
         group: 1 for the largest group of comparable runs; further groups of the same subject and
             corpus have boards of their own.
         differs: why this group cannot be compared with the first one; empty for the first.

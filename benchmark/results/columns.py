@@ -161,9 +161,18 @@ def metric_of(column: str) -> str:
     return column.rpartition("/")[2]
 
 
-def own_text_sets(columns: Iterable[str]) -> list[str]:
+def drawn_set(small_alone: bool) -> str:
+    """Return the set of uniformly drawn contexts that a table is about.
+
+    Args:
+        small_alone: whether a row has scores of `uniform_small` alone.
+    """
+    return UNIFORM_SMALL if small_alone else UNIFORM
+
+
+def own_text_sets(columns: Iterable[str], drawn: str = UNIFORM) -> list[str]:
     """Return the metrics on uniformly drawn contexts, under whichever firing reference."""
-    sets = (UNIFORM, *(reference_set(UNIFORM, reference) for reference in FIRING_REFERENCES))
+    sets = (drawn, *(reference_set(UNIFORM, reference) for reference in FIRING_REFERENCES))
     return [name for name in columns if group_of(name) in sets]
 
 
@@ -174,7 +183,7 @@ def of_set(columns: Iterable[str], scoring_set: str) -> list[str]:
 
 def without_set(column: str) -> str:
     """Return a column's name as tables on uniformly drawn contexts show it."""
-    return column.removeprefix(f"{UNIFORM}/")
+    return column.removeprefix(f"{UNIFORM}/").removeprefix(f"{UNIFORM_SMALL}/")
 
 
 def describe(name: str, declared: Mapping[str, Column] | None = None) -> Column:

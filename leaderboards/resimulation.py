@@ -18,6 +18,7 @@ from benchmark.evaluation.experiment import Experiment, open_corpus, open_subjec
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of, check_fingerprint, config_of
 from benchmark.evaluation.score import score_explanations
 from benchmark.evidence import Block
+from benchmark.llm.errors import NotKeptError
 from benchmark.plugins.trusted import UntrustedError, built_in_config
 from benchmark.results import OK, Run, Scores
 from benchmark.results.columns import (
@@ -99,6 +100,21 @@ def resimulate(
         return Resimulation([], seed, reason="; ".join(missing))
     experiment = reopened.open(config)
     check_described(run, experiment)
+    try:
+        return _scored_again(run, reopened, experiment, n_neurons, seed)
+    except NotKeptError as error:
+        return Resimulation([], seed, reason=str(error))
+
+
+def _scored_again(
+    run: Run, reopened: ReopenedRun, experiment: Experiment, n_neurons: int, seed: int
+) -> Resimulation:
+    """Return how the scores of some neurons reproduce.
+
+    Raises:
+        BenchmarkError: as `resimulate`.
+    """
+    config = experiment.config
     keys = run.scores.neurons()
     drawn = sorted(random.Random(seed).sample(keys, min(n_neurons, len(keys))))
     saved = {(line.layer, line.neuron): line for line in run.explanations(drawn)}

@@ -1,4 +1,4 @@
-"""What keeping activations in half precision does to scores, as a Markdown table.
+"""Effect on every score of keeping activations in half precision, as a Markdown table.
 
 python -m leaderboards.storage_precision                          # writes it into docs/scaling.md
 python -m leaderboards.storage_precision --results results/precision --model solu-tiny

@@ -54,6 +54,7 @@ SLOW = (
     "leaderboards/test_published.py",
     "leaderboards/test_submit.py",
     "leaderboards/test_unverified.py",
+    "llm/test_handing.py",
     "perf",
     "runs",
     "subject/test_hub_loading.py",

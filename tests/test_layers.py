@@ -25,14 +25,14 @@ STOREYS = [
     {"evaluation", "builtin"},
     {"scorers"},
     {"plugins", "tracking", "evidence"},
-    {"subject", "results", "corpus", "config", "engine"},
+    {"subject", "results", "corpus", "config", "engine", "llm"},
     {"files", "terminal"},
     {"interface", "column", "errors", "token_text", "vocabulary"},
 ]
 """The rooms of `benchmark`, from the top; a room imports its own storey and those below."""
 
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
-MOST_ROOMS = 24
+MOST_ROOMS = 26
 ENTRANCES = {"__init__", "__main__"}  # they load names lazily, and start the command line
 
 

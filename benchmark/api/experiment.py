@@ -163,6 +163,7 @@ class Experiment:
         """
         import torch
 
+        from benchmark.evaluation.language_models import give_model
         from benchmark.evaluation.record import summarise
         from benchmark.evaluation.score import score_explanations
         from benchmark.evaluation.simulators import SimulatedExplainer, build_simulator, is_own
@@ -172,9 +173,9 @@ class Experiment:
         given = self._by_place(explanations)
         explainer: Any = _Given()
         if not is_own(self.config.simulator):
-            explainer = SimulatedExplainer(
-                explainer, lambda: build_simulator(self.config.simulator)
-            )
+            simulator = build_simulator(self.config.simulator)
+            give_model(simulator, "simulator", self.config.simulator, self.config)
+            explainer = SimulatedExplainer(explainer, lambda: simulator)
             explainer.bind(self._inner.handed_subject)
         rows: list[dict[str, Any]] = []
         store = self._prepared.store

@@ -81,6 +81,8 @@ def print_finished(outcome: Outcome, *, headline: bool = False) -> None:
         )
     if outcome.resumed_blocks:
         _say(f"  continued: {outcome.resumed_blocks} blocks were saved by an interrupted run")
+    if (repeated := int(run.record.timings.get("repeated_shards", 0))) and not outcome.reused:
+        _say(f"  {repeated} {'shard' if repeated == 1 else 'shards'} died and ran once more")
     _say_failures(run)
     _say(f"  results: {where}")
     if headline:

@@ -23,13 +23,14 @@ python -m benchmark list explainers n2g         # its options
 python -m benchmark list --options explainers   # the options of all of them
 """
 MARK = "† "
-KINDS = ("explainers", "models", "datasets", "engines", "metrics")
+KINDS = ("explainers", "models", "datasets", "engines", "llms", "metrics")
 OF_METRICS = ("description", "higher_is_better", "lower", "upper", "perfect", "sound", "unsound")
 SINGULAR = {
     "explainers": "explainer",
     "models": "model",
     "datasets": "dataset",
     "engines": "engine",
+    "llms": "llm",
 }
 
 

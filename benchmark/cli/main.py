@@ -23,7 +23,7 @@ CUT_OFF = 141
 VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
     "forecast": "predict time, memory and disk of runs of any model on any number of GPUs",
-    "list": "list explainers, models, datasets, engines or metrics",
+    "list": "list explainers, models, datasets, engines, llms or metrics",
     "show": "show a finished run, or what it says about one neuron",
     "search": "search the graphs of a run for tokens, repeats and unconnected parts",
     "similar": "find neurons of a run whose graphs are near-equal or nested",

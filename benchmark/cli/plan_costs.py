@@ -1,4 +1,4 @@
-"""What a planned run would cost: tokens and disk of what is not measured yet, time and memory."""
+"""Costs of a planned run: tokens and disk of what is not measured yet, time and memory."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ what is chosen by name (`python -m benchmark list ...` shows the names):
   explainer=n2g                   model=solu-tiny        dataset=stdlib
   metrics=standard|[pearson,f1]   tracking=none|wandb
   engine=local|processes|submitit|ray
+  llm=none|openai|local           the language model that explains, simulates or judges
 
 often used keys:
   neurons.per_layer=64            neurons drawn from each layer (null: all)

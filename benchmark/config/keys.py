@@ -18,8 +18,8 @@ def check_keys(words: Sequence[str], chosen: Mapping[str, str]) -> list[str]:
         chosen: the name that is chosen of each group.
 
     Returns:
-        The overrides, with `++` before options of an explainer whose options nobody lists: those
-        of a plug-in and of a class that is named by `explainer._target_`.
+        The overrides, with `++` before options that nobody lists: those of a plug-in, of a class
+        that is named by `explainer._target_`, and of a language model of its own.
 
     Raises:
         BenchmarkError: a key is not known.
@@ -43,7 +43,8 @@ def _checked(word: str, chosen: Mapping[str, str]) -> str:
     of_choice = {f"{group}.{known}" for known in _flat(entry.config)}
     if key in of_choice:
         return word
-    if inside and takes_any_option(group, entry):
+    own_model = inside.startswith("llm.") and "llm" in entry.config
+    if inside and (own_model or takes_any_option(group, entry)):
         return f"++{word}"
     hint = f" These are the keys of {group} '{entry.name}'."
     if group in OF_CLASSES and inside:

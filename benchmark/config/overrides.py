@@ -9,8 +9,11 @@ from benchmark.config.keys import check_keys
 from benchmark.config.values import quoted
 from benchmark.errors import BenchmarkError
 
-# Options of scorers that were added, and of sbatch, which Hydra does not know beforehand.
-FREE = ("scorers.", "engine.parameters.", "engine.parameters=")
+# Options of added scorers, of sbatch and of requests, which Hydra does not know beforehand.
+FREE = (
+    "scorers.",
+    *(f"{group}.parameters{after}" for group in ("engine", "llm") for after in ".="),
+)
 
 
 def prepare_overrides(words: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from benchmark.config.literal import literal
 from benchmark.config.scorers import resolved
 from benchmark.engine.options import LOCAL, engine_options
 from benchmark.errors import BenchmarkError, unknown
+from benchmark.llm.options import NO_MODEL, llm_options
 
 OWN_SIMULATOR = "own"  # explanations simulate themselves
 Calibration = Literal["none", "linear", "isotonic"]
@@ -152,6 +153,7 @@ class RunConfig:
     dataset: dict[str, Any] = MISSING
     explainer: dict[str, Any] = MISSING
     simulator: dict[str, Any] = field(default_factory=lambda: {"name": OWN_SIMULATOR})
+    llm: dict[str, Any] = field(default_factory=lambda: {"name": NO_MODEL})
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     scorer: Any = None
     scorers: dict[str, Any] = field(default_factory=dict)
@@ -225,6 +227,7 @@ def check_config(composed: DictConfig) -> RunConfig:
         group["name"] = _checked_name(f"{name}.name", group.get("name", name))
     config.scorers, config.scorer = resolved(config.scorer, config.scorers), None
     engine_options(config.engine)
+    llm_options(config.llm)
     _check_names(config)
     _check_ranges(config)
     _check_neurons(config.neurons)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
 import shutil
 import signal
@@ -196,10 +197,8 @@ def _last_error(text: str) -> str:
 
 
 def _check(options: SubmititOptions) -> None:
-    try:
-        import submitit  # noqa: F401
-    except ImportError as error:
-        raise extra_missing("submitit") from error
+    if importlib.util.find_spec("submitit") is None:
+        raise extra_missing("submitit")
     if options.cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
         raise BenchmarkError(
             "engine=submitit needs SLURM, and this machine has no sbatch; start the run where jobs "

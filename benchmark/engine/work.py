@@ -107,6 +107,6 @@ class Engine(Protocol):
         """Yield every shard once with what came of it, in any order.
 
         Raises:
-            BenchmarkError: the workers cannot be had at all.
+            BenchmarkError: no worker can be started.
         """
         ...

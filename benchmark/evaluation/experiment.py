@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ class Experiment:
 
     Attributes:
         sampled: whether activations on the sample are wanted; without them none are captured.
+        trust: language models that may be asked although a record names them; None where the
+            user named them all.
     """
 
     config: RunConfig
@@ -48,6 +50,7 @@ class Experiment:
     store: EvidenceStore
     layers: list[int]
     sampled: bool = True
+    trust: Collection[str] | None = None
     _selections: list[Selection] | None = field(default=None, repr=False)
 
     def selections(self) -> list[Selection]:
@@ -74,7 +77,7 @@ class Experiment:
         """Return the neurons that a run is about if few of them are dead, ascending.
 
         Those that are listed; or of each layer the first in the order of the draw, and some more
-        in the place of dead ones.
+        instead of dead ones.
         """
         neurons = self.config.neurons
         if neurons.list is not None:
@@ -103,6 +106,8 @@ class Experiment:
             BenchmarkError: a scorer cannot be made, or cannot score this subject.
         """
         found = scorers_of(self.config)
+        for one in added_scorers(found):
+            one.give_model(self.config.llm, cache_folder(self.config), self.trust)
         check_subject(added_scorers(found), self.handed_subject)
         return found
 

@@ -18,6 +18,7 @@ from benchmark.column import COUNT, MEAN, MEAN_AND_MEDIAN, Column
 from benchmark.config.run_config import SHARD, RunConfig
 from benchmark.evaluation.experiment import Experiment
 from benchmark.evaluation.explain import evidence_of
+from benchmark.evaluation.language_models import models_identity, options_identity
 from benchmark.evaluation.simulators import is_own
 from benchmark.evidence import Block, EvidenceSettings
 from benchmark.interface import Explainer
@@ -64,9 +65,10 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
         "dtype": config.dtype,
         "corpus": experiment.corpus.fingerprint,
         "settings": settings,
-        "explainer": dict(config.explainer),
+        "explainer": options_identity(config.explainer, "explainer"),
         "explainer_source": source_digest(config.explainer),
         **_simulator_identity(config),
+        **models_identity(config),
         "bootstrap": dataclasses.asdict(config.bootstrap),
         "neurons": [[block.layer, block.neurons.tolist()] for block in blocks],
     }
@@ -77,7 +79,7 @@ def _simulator_identity(config: RunConfig) -> dict[str, Any]:
     if is_own(config.simulator):
         return {}
     return {
-        "simulator": dict(config.simulator),
+        "simulator": options_identity(config.simulator, "simulator"),
         "simulator_source": source_digest(config.simulator),
     }
 

@@ -42,6 +42,7 @@ class ReopenedRun:
     def __init__(self, run: Run, trust: Collection[str] = ()) -> None:
         self.run = run
         self._trust = frozenset(trust)
+        self._config: RunConfig | None = None
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -59,8 +60,20 @@ class ReopenedRun:
         check_simulator_options(self.run, self._trust)
         return cast(
             Explainer,
-            SimulatedExplainer(self._alone, lambda: _made_simulator(simulator.options)),
+            SimulatedExplainer(self._alone, lambda: self._simulator(simulator.options)),
         )
+
+    def _simulator(self, options: Mapping[str, Any]) -> Simulator:
+        """Return the run's simulator, with the language model that it asks.
+
+        Answers that are kept are read; anew the model is asked only if it is trusted.
+        """
+        from benchmark.evaluation.language_models import give_model
+
+        config = config_of(self.run) if self._config is None else self._config
+        made = _made_simulator(options)
+        give_model(made, "simulator", options, config, self._trust)
+        return made
 
     @cached_property
     def _alone(self) -> Explainer:
@@ -134,8 +147,10 @@ class ReopenedRun:
         """
         from benchmark.evaluation.experiment import open_experiment
 
-        experiment = open_experiment(config_of(self.run) if config is None else config)
+        self._config = config_of(self.run) if config is None else config
+        experiment = open_experiment(self._config)
         experiment.sampled = False  # what reads a run needs the truth
+        experiment.trust = self._trust
         check_same(self.run, experiment)
         return experiment
 

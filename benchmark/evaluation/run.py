@@ -19,7 +19,8 @@ from benchmark.engine.local import LocalEngine
 from benchmark.engine.options import LOCAL
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
-from benchmark.evaluation.explain import OutageError, build_explainer
+from benchmark.evaluation.explain import OutageError
+from benchmark.evaluation.language_models import explainer_of
 from benchmark.evaluation.record import record_of, run_folder, run_identity
 from benchmark.evaluation.score import finished_scores
 from benchmark.evaluation.shapes import shape_of
@@ -33,9 +34,9 @@ from benchmark.evaluation.shard_costs import (
     THREADS,
 )
 from benchmark.evaluation.shards import OPENS, BlockTask, RunShards, check_importable
-from benchmark.evaluation.simulators import with_simulator
 from benchmark.evidence import Block, Capture
 from benchmark.files.atomic import check_path, check_writable, storage_errors
+from benchmark.llm.spending import begin_session
 from benchmark.results import FAILED, Run, RunWriter, Scores, load_run
 from benchmark.results.writer import remove_unfinished
 from benchmark.scorers.chosen import added_columns
@@ -78,7 +79,8 @@ def run(
     Raises:
         BenchmarkError: for whatever the user can fix.
     """
-    explainer = with_simulator(build_explainer(config.explainer), config.simulator)
+    session = begin_session()
+    explainer = explainer_of(config)
     tracker = make_tracker(config.tracking)
     cache, results = cache_folder(config), Path(config.results_dir).expanduser()
     check_path(cache)
@@ -89,7 +91,7 @@ def run(
     _ = experiment.scorers  # made before anything is measured
     shards = RunShards(experiment, explainer)
     with make_engine(config.engine, results / QUEUE, device=config.device) as engine:
-        work = _work(config, shards, [str(cache), str(results)])
+        work = _work(config, shards, [str(cache), str(results)], session)
         if not isinstance(engine, LocalEngine):
             experiment.store.measure = functools.partial(_measure, engine, work, experiment)
         blocks = experiment.blocks()
@@ -111,7 +113,7 @@ def run(
             raise
 
 
-def _work(config: RunConfig, shards: RunShards, shared: list[str]) -> Work:
+def _work(config: RunConfig, shards: RunShards, shared: list[str], session: str) -> Work:
     """Return what workers open; folders that they share with this process exist."""
     if config.engine["name"] == LOCAL:
         return Work(OPENS, {}, here=shards)
@@ -119,7 +121,7 @@ def _work(config: RunConfig, shards: RunShards, shared: list[str]) -> Work:
     for folder in shared:
         with storage_errors(Path(folder)):
             Path(folder).mkdir(parents=True, exist_ok=True)
-    return Work(OPENS, {"config": config}, shared, here=shards)
+    return Work(OPENS, {"config": config, "session": session}, shared, here=shards)
 
 
 def _measure(
@@ -296,7 +298,7 @@ def in_groups(blocks: Sequence[Block], at_once: int | None) -> list[list[Block]]
 def _left(blocks: Sequence[Block], writer: RunWriter) -> str:
     """Return how many of a run's neurons are not explained yet, as a sentence."""
     left = sum(
-        len(block.neurons) - len(writer.journal(block.index).entries)
+        len(block.neurons) - len(writer.files.journal(block.index).entries)
         for block in blocks
         if writer.files.load(block.index) is None
     )

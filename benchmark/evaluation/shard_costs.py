@@ -119,7 +119,7 @@ def read_costs(path: Path = SHIPPED) -> dict[str, ShardCosts]:
 
 
 def write_costs(path: Path, costs: ShardCosts) -> None:
-    """Put costs into a file, in the place of those of the same explainer.
+    """Put costs into a file, instead of those of the same explainer.
 
     Raises:
         BenchmarkError: the file cannot be written, or holds something else.

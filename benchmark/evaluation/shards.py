@@ -11,11 +11,13 @@ from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.answers import KeptAnswers, cost_columns, explain_block, restoring
 from benchmark.evaluation.experiment import Experiment, open_experiment
-from benchmark.evaluation.explain import build_explainer, evidence_of, prepare_explainer
+from benchmark.evaluation.explain import evidence_of, prepare_explainer
+from benchmark.evaluation.language_models import explainer_of
 from benchmark.evaluation.score import score_explanations
-from benchmark.evaluation.simulators import explaining, with_simulator
+from benchmark.evaluation.simulators import explaining
 from benchmark.evidence import Block, Capture
 from benchmark.interface import SAMPLE, Explainer, Failure, NeedsSubject, includes
+from benchmark.llm.spending import begin_session
 from benchmark.plugins.handed import HandedStorage
 from benchmark.plugins.objects import TARGET, class_of
 from benchmark.results.block_files import BlockFiles
@@ -120,8 +122,8 @@ def open_worker(setting: Mapping[str, Any]) -> RunShards:
     """
     config = setting["config"]
     assert isinstance(config, RunConfig)
-    explainer = with_simulator(build_explainer(config.explainer), config.simulator)
-    return RunShards(open_experiment(config), explainer)
+    begin_session(setting.get("session"))
+    return RunShards(open_experiment(config), explainer_of(config))
 
 
 def check_importable(config: RunConfig) -> None:

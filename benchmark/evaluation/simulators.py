@@ -81,8 +81,17 @@ class SimulatedExplainer:
             self._tokenizer = subject.tokenizer
 
 
-def with_simulator(explainer: Explainer, config: Mapping[str, Any]) -> Explainer:
+def with_simulator(
+    explainer: Explainer,
+    config: Mapping[str, Any],
+    prepare: Callable[[Simulator], None] = lambda _: None,
+) -> Explainer:
     """Return an explainer together with the simulator that a configuration names.
+
+    Args:
+        explainer: the explainer.
+        config: of the simulator.
+        prepare: gives the simulator what it needs, such as its language model.
 
     Raises:
         BenchmarkError: the simulator cannot be made; its explanations need one and none is chosen,
@@ -99,6 +108,7 @@ def with_simulator(explainer: Explainer, config: Mapping[str, Any]) -> Explainer
             f"'{name_of(explainer)}' simulate themselves; leave simulator= out."
         )
     simulator = build_simulator(config)
+    prepare(simulator)
     return cast(Explainer, SimulatedExplainer(explainer, lambda: simulator))
 
 

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from benchmark.files.tensor_cache import TensorCache
+from benchmark.files.tensor_cache import DIGEST, TensorCache
 from benchmark.files.tensor_stream import TensorStream
 
 CHUNK_BYTES = 1 << 23  # of one file, held in memory until it is complete
@@ -148,7 +148,7 @@ class Columns:
         return None if bool(left.any()) else rows
 
     def forget(self) -> None:
-        """Look for files anew: others wrote some."""
+        """Look for files again: others wrote some."""
         self._found.clear()
 
     def remove(self, table: Table, units: Int[Tensor, " n"]) -> None:
@@ -175,7 +175,7 @@ class Columns:
     def _scan(self, kind: str) -> dict[str, dict[str, dict[Part, _File]]]:
         found: dict[str, dict[str, dict[Part, _File]]] = {}
         for path, note in self._cache.notes(kind):
-            units, rows, digest = note.pop(UNITS, ""), note.pop(ROWS, None), note.pop("xxh3", "")
+            units, rows, digest = note.pop(UNITS, ""), note.pop(ROWS, None), note.pop(DIGEST, "")
             del note["kind"]
             if isinstance(rows, list) and len(rows) == 2:
                 sets = found.setdefault(_text(note), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class Measuring:
     ) -> None:
         self._subject, self._tables = subject, tables
         self._cache, self._columns = cache, columns
+        # Of units whose contexts were ranked here: values that so many contexts reach anyway.
+        self._reached: dict[str, Tensor] = {}
 
     def captures(
         self, split: str, units: Mapping[int, Tensor], *, profile: bool = False
@@ -109,7 +112,9 @@ class Measuring:
             )
         for layer, job in jobs.items():
             if _ranks(capture):
-                self._cache.write(PART, self._rank_key(capture, layer), _ranked(job))
+                moments, top = _ranked(job)
+                self._reach(capture, layer, top)
+                self._cache.write(PART, self._rank_key(capture, layer), moments | top.packed())
 
     def merge(self, captures: Sequence[Capture]) -> dict[int, LayerProfile]:
         """Put together what captures of one split found out about each layer, and keep it.
@@ -143,14 +148,16 @@ class Measuring:
         return profiles
 
     def _merge_profile(self, layer: int, parts: Sequence[Mapping[str, Tensor]]) -> LayerProfile:
-        profile, top = profile_of([(_moments_of(part), _top_of(part)) for part in parts])
+        profile, top = profile_of(
+            [(_moments_of(part), TopContexts.unpacked(part)) for part in parts]
+        )
         self._write(EXEMPLARS, layer, torch.arange(len(top.values)), top.activations)
         tensors = {**vars(profile), "n_tokens": torch.tensor(profile.n_tokens)}
         self._cache.write(PROFILE, self._tables.key(PROFILE, layer), tensors)
         return profile
 
     def _merge_top(self, layer: int, units: Tensor, parts: Sequence[Mapping[str, Tensor]]) -> None:
-        top = merge([_top_of(part) for part in parts])
+        top = merge([TopContexts.unpacked(part) for part in parts])
         self._write(TOP, layer, units, top.contexts)
         self._write(TOP_ACTIVATIONS, layer, units, top.activations)
 
@@ -180,6 +187,16 @@ class Measuring:
         key = self._tables.key(TOP_ACTIVATIONS, layer)
         return {**key, "of": TOP, "rows": rows, "units": units}
 
+    def _ranking(self, capture: Capture, layer: int) -> str:
+        """Return what all captures share whose top contexts of a layer are merged."""
+        return json.dumps({**self._rank_key(capture, layer), "rows": None}, sort_keys=True)
+
+    def _reach(self, capture: Capture, layer: int, top: TopContexts) -> None:
+        """Remember the weakest of each unit's top contexts: what is below can be left out."""
+        name, weakest = self._ranking(capture, layer), top.values[:, -1]
+        known = self._reached.get(name)
+        self._reached[name] = weakest if known is None else torch.maximum(known, weakest)
+
     def _job(
         self, capture: Capture, layer: int, units: Tensor, writer: ColumnWriter | None
     ) -> LayerJob:
@@ -190,11 +207,12 @@ class Measuring:
             tables.contexts(EXPLAIN).tokens.shape[1],
         )
         profile = top = None
+        reached = self._reached.get(self._ranking(capture, layer)) if _ranks(capture) else None
         if capture.profile:
             k = tables.n_exemplars
-            profile = LayerAccumulator(every, k, length, tables.dtype, device)
+            profile = LayerAccumulator(every, k, length, tables.dtype, device, reached)
         elif capture.split == HELD_OUT:
-            top = TopAccumulator(len(units), tables.n_top, length, tables.dtype, device)
+            top = TopAccumulator(len(units), tables.n_top, length, tables.dtype, device, reached)
         return LayerJob(chosen, writer, profile, top)
 
 
@@ -203,17 +221,13 @@ def _ranks(capture: Capture) -> bool:
     return capture.profile or capture.split == HELD_OUT
 
 
-def _ranked(job: LayerJob) -> dict[str, Tensor]:
-    """Return what a layer's accumulator found, as tensors of a file."""
+def _ranked(job: LayerJob) -> tuple[dict[str, Tensor], TopContexts]:
+    """Return what a layer's accumulator found: moments as tensors of a file, and top contexts."""
     if job.profile is not None:
         moments, top = job.profile.result()
-        return {**vars(moments), "n_tokens": torch.tensor(moments.n_tokens), **vars(top)}
+        return {**vars(moments), "n_tokens": torch.tensor(moments.n_tokens)}, top
     assert job.top is not None
-    return dict(vars(job.top.result()))
-
-
-def _top_of(part: Mapping[str, Tensor]) -> TopContexts:
-    return TopContexts(*(part[name] for name in TopContexts.__dataclass_fields__))
+    return {}, job.top.result()
 
 
 def _moments_of(part: Mapping[str, Tensor]) -> Moments:

@@ -81,12 +81,19 @@ class LayerAccumulator:
         length: tokens in a context.
         dtype: the precision in which their activations are kept.
         device: where activations come from.
+        at_least: as `TopAccumulator`.
     """
 
     def __init__(
-        self, n_units: int, k: int, length: int, dtype: torch.dtype, device: torch.device
+        self,
+        n_units: int,
+        k: int,
+        length: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        at_least: Float[Tensor, " n_units"] | None = None,
     ) -> None:
-        self._top = TopAccumulator(n_units, k, length, dtype, device)
+        self._top = TopAccumulator(n_units, k, length, dtype, device, at_least)
         self._max = torch.full((n_units,), -torch.inf, device=device)
         self._sum = torch.zeros(n_units, dtype=torch.float64, device=device)
         self._square = torch.zeros(n_units, dtype=torch.float64, device=device)

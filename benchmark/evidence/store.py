@@ -32,6 +32,7 @@ from benchmark.evidence.tables import (
     HELD_OUT,
     PROFILE,
     SAMPLE,
+    STORED,
     TOP,
     TOP_ACTIVATIONS,
     UNIFORM,
@@ -234,9 +235,8 @@ class EvidenceStore:
     ) -> list[Capture]:
         """Return the captures without which something asked for is not on disk."""
         asked = {EXPLAIN: sample, HELD_OUT: truth, CALIBRATE: calibrate}
-        kinds = {EXPLAIN: SAMPLE, HELD_OUT: UNIFORM, CALIBRATE: CALIBRATION}
         captures: list[Capture] = []
-        for split, kind in kinds.items():
+        for split, kind in STORED.items():
             if asked[split]:
                 units = {at: self._missing(kind, at, some) for at, some in wanted.items()}
                 captures += self._measuring.captures(split, units)
@@ -266,9 +266,8 @@ class EvidenceStore:
             of_split = [capture for capture in captures if capture.split == split]
             self._profiles.update(self._measuring.merge(of_split))
             for layer, units in of_split[0].units.items():
-                stored = {EXPLAIN: SAMPLE, HELD_OUT: UNIFORM, CALIBRATE: CALIBRATION}[split]
                 made = [PROFILE] if of_split[0].profile else []
-                made += [stored] if units is None or len(units) else []
+                made += [STORED[split]] if units is None or len(units) else []
                 self._measured.update((kind, layer) for kind in made)
                 self.cache.misses += len(made)
 
@@ -371,7 +370,7 @@ class EvidenceStore:
         )
 
     def _exemplars(self, block: Block) -> Float[Tensor, "n k ctx"]:
-        """Return what neurons do on exemplars; profile the layer anew if the file is damaged."""
+        """Return what neurons do on exemplars; profile the layer again if the file is damaged."""
         table = self.tables.table(EXEMPLARS, block.layer)
         stored = self._columns.read(table, block.neurons)
         if stored is None:

@@ -7,17 +7,20 @@ activation, equal ones by their row, so that it does not matter in which parts t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from benchmark.evidence.segments import IntArray, Segments
 
 UNITS_AT_ONCE = 1024  # when parts are merged
+WAITING_BYTES = 1 << 25  # of activations that wait to be sorted in, for each layer
+
+_PLACES = "places"  # of the tensors of a file: where there is a context
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,33 @@ class TopContexts:
     documents: Int[Tensor, "n k"]
     activations: Float[Tensor, "n k ctx"]
 
+    def packed(self) -> dict[str, Tensor]:
+        """Return tensors of the contexts that there are, without places that hold none."""
+        there = self.contexts >= 0
+        held = {name: getattr(self, name)[there] for name in _NAMES}
+        return {**held, _PLACES: there}
+
+    @classmethod
+    def unpacked(cls, tensors: Mapping[str, Tensor]) -> TopContexts:
+        """Return what `packed` gave."""
+        there = tensors[_PLACES]
+        empty = {"values": -torch.inf, "contexts": -1, "documents": -1, "activations": 0}
+        found = {}
+        for name in _NAMES:
+            held = tensors[name]
+            found[name] = held.new_full((*there.shape, *held.shape[1:]), empty[name])
+            found[name][there] = held
+        return cls(**found)
+
+
+_NAMES = tuple(TopContexts.__dataclass_fields__)
+
 
 class TopAccumulator:
-    """The top contexts so far: `O(n * k * ctx)` memory, fixed shapes.
+    """The top contexts so far, and the contexts that may still become one.
+
+    What beats the weakest of a unit's top contexts is put aside with the unit's activations there,
+    and sorted into the lists when many have come together: `O(n * k * ctx)` memory.
 
     Args:
         n_units: how many units.
@@ -47,19 +74,30 @@ class TopAccumulator:
         length: tokens in a context.
         dtype: the precision in which activations are kept.
         device: where activations come from.
+        at_least: contexts with a smaller largest activation are left out, `[n]`, because others
+            are known that beat them; None for no limit.
     """
 
     def __init__(
-        self, n_units: int, k: int, length: int, dtype: torch.dtype, device: torch.device
+        self,
+        n_units: int,
+        k: int,
+        length: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        at_least: Float[Tensor, " n"] | None = None,
     ) -> None:
-        self._k = k
+        self._n_units, self._k, self._device = n_units, k, device
         self._values = torch.full((n_units, k), -torch.inf, device=device)
         self._contexts = torch.full((n_units, k), -1, dtype=torch.long, device=device)
         self._documents = torch.full((n_units, k), -1, dtype=torch.long, device=device)
-        self._last_document = -1  # of all batches: later ones are not in any list
-        # Activations stay where they were put; a slot says where.
-        self._slots = torch.arange(k, device=device).repeat(n_units, 1)
         self._kept = torch.zeros((n_units, k, length), dtype=dtype, device=device)
+        self._at_least = None if at_least is None else at_least.to(device)
+        self._waiting: list[_Candidates] = []
+        self._n_waiting = 0
+        self._most_waiting = max(n_units, WAITING_BYTES // (length * dtype.itemsize))
+        self._last_document = -1  # of all batches: later ones are in no list
+        self._repeated = False  # whether a waiting context may be of a document that is listed
 
     def update(
         self,
@@ -69,6 +107,8 @@ class TopAccumulator:
         strongest: Float[Tensor, "s n"] | None = None,
     ) -> None:
         """Take in a batch of contexts whose first one is row `first_row` of all contexts.
+
+        Batches come in the order of their rows.
 
         Args:
             activations: of the batch.
@@ -80,69 +120,98 @@ class TopAccumulator:
             return
         if strongest is None:
             strongest = segment_maxima(activations, segments)
-        device, negative = strongest.device, -torch.inf
-        # Most units change in few batches, once the first ones are over.
-        changing = (strongest > self._values[:, -1]).any(0).nonzero()[:, 0]
-        if not len(changing):
-            return
-        strongest = strongest[:, changing]
         if len(segments.context) > len(np.unique(segments.context)):
             # Only the strongest segment of a context stands for the context.
             values, which = _best_of_groups(strongest, segments.context)
-            strongest = torch.full_like(strongest, negative).scatter_(0, which, values)
-        values, which = _best_of_groups(strongest, segments.document)
-        context = torch.from_numpy(segments.context).to(device, non_blocking=True)
-        names_here = np.unique(segments.document)
-        documents = torch.from_numpy(names_here).to(device, non_blocking=True)
-        values, rows = values.T, context[which].T + first_row
-        kept, known = self._values[changing], self._documents[changing]
-        beaten = torch.zeros_like(kept, dtype=torch.bool)
-        if names_here[0] <= self._last_document:
-            # A document that is in the list already keeps its stronger context only.
-            same = known[:, :, None] == documents
-            held = torch.where(same, kept[:, :, None], negative).amax(1)
-            values = values.masked_fill(values <= held, negative)
-            beaten = (same & (values > held)[:, None, :]).any(2)
-        self._last_document = max(self._last_document, int(names_here[-1]))
-        both = torch.cat([kept.masked_fill(beaten, negative), values], dim=1)
-        all_rows = torch.cat([self._contexts[changing], rows], dim=1)
-        order = ordered(both, all_rows)[:, : self._k]
-        names = torch.cat([known, documents.expand(len(changing), -1)], dim=1)
-        self._values[changing] = both.gather(1, order)
-        self._contexts[changing] = all_rows.gather(1, order)
-        self._documents[changing] = names.gather(1, order)
-        self._keep(changing, order, activations, first_row)
+            strongest = torch.full_like(strongest, -torch.inf).scatter_(0, which, values)
+        beats = strongest > self._values[:, -1]
+        if self._at_least is not None:
+            beats &= strongest >= self._at_least
+        segment, unit = beats.nonzero(as_tuple=True)
+        if not len(unit):
+            return
+        first, last = int(segments.document.min()), int(segments.document.max())
+        once = len(np.unique(segments.document)) == len(segments.document)
+        self._repeated |= first <= self._last_document or not once
+        self._last_document = max(self._last_document, last)
+        context = torch.from_numpy(segments.context).to(self._device)[segment]
+        document = torch.from_numpy(segments.document).to(self._device)[segment]
+        found = activations[context, :, unit].to(self._kept.dtype)
+        value = strongest[segment, unit].float()
+        self._waiting.append(_Candidates(unit, value, context + first_row, document, found))
+        self._n_waiting += len(unit)
+        if self._n_waiting > self._most_waiting:
+            self._sort_in()
 
-    def _keep(self, changing: Tensor, order: Tensor, activations: Tensor, first_row: int) -> None:
-        """Put the activations of new contexts into the slots of those that they displace."""
-        new = order >= self._k
-        slots = self._slots[changing]
-        staying = slots.gather(1, order.masked_fill(new, 0))
-        free = torch.ones_like(slots, dtype=torch.bool)
-        unit, place = (~new).nonzero(as_tuple=True)
-        free[unit, staying[unit, place]] = False
-        unit, place = new.nonzero(as_tuple=True)
-        slot = free.nonzero(as_tuple=True)[1]  # of each unit as many as it has new contexts
-        staying[unit, place] = slot
-        self._slots[changing] = staying
-        units = changing[unit]
-        rows = self._contexts[units, place] - first_row
-        found = torch.isfinite(self._values[units, place])  # there may be fewer contexts than k
-        units, rows, slot = units[found], rows[found], slot[found]
-        self._kept[units, slot] = activations[rows, :, units].to(self._kept.dtype)
+    def _sort_in(self) -> None:
+        """Put the contexts that wait into the lists."""
+        if not self._waiting:
+            return
+        new = _Candidates(
+            *(torch.cat([getattr(one, name) for one in self._waiting]) for name in _CANDIDATE)
+        )
+        # Of each unit as many columns as any unit has new contexts, in the order of their rows.
+        counts = new.units.bincount(minlength=self._n_units)
+        changing = counts.nonzero()[:, 0]
+        counts = counts[changing]
+        column = torch.arange(int(counts.max()), device=self._device)
+        there = column < counts[:, None]
+        place = (counts.cumsum(0) - counts)[:, None] + column
+        which = new.units.argsort(stable=True)[place.masked_fill(~there, 0)]
+        values = new.values[which].masked_fill(~there, -torch.inf)
+        values = torch.cat([self._values[changing], values], 1)
+        documents = torch.cat([self._documents[changing], new.documents[which]], 1)
+        rows = torch.cat([self._contexts[changing], new.rows[which]], 1)
+        # Rows ascend from the lists to what waits, so that the earlier of equal values comes first.
+        values, order = values.sort(dim=1, descending=True, stable=True)
+        if self._repeated:
+            values = values.masked_fill(_named_before(documents.gather(1, order)), -torch.inf)
+            values, again = values.sort(dim=1, descending=True, stable=True)
+            order = order.gather(1, again)
+        order = order[:, : self._k]
+        stays = order < self._k
+        unit = torch.arange(len(changing), device=self._device)[:, None].expand_as(order)
+        kept = torch.empty_like(self._kept[changing])
+        kept[stays] = self._kept[changing[unit[stays]], order[stays]]
+        kept[~stays] = new.activations[which[unit[~stays], order[~stays] - self._k]]
+        self._values[changing] = values[:, : self._k]
+        self._contexts[changing] = rows.gather(1, order)
+        self._documents[changing] = documents.gather(1, order)
+        self._kept[changing] = kept
+        self._waiting, self._n_waiting, self._repeated = [], 0, False
 
     def result(self) -> TopContexts:
         """Return the top contexts of all that was taken in, on the CPU."""
+        self._sort_in()
         none = self._values == -torch.inf
-        units = torch.arange(len(self._slots), device=self._slots.device)[:, None]
-        activations = self._kept[units, self._slots]
-        activations[none] = 0
         return TopContexts(
-            self._values.float().cpu(),
+            self._values.cpu(),
             self._contexts.masked_fill(none, -1).cpu(),
             self._documents.masked_fill(none, -1).cpu(),
-            activations.cpu(),
+            self._kept.masked_fill(none[:, :, None], 0).cpu(),
         )
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Contexts that may be among a unit's top ones: `[c]`, and `[c, ctx]` for activations."""
+
+    units: Tensor
+    values: Tensor
+    rows: Tensor
+    documents: Tensor
+    activations: Tensor
+
+
+_CANDIDATE = tuple(_Candidates.__dataclass_fields__)
+
+
+def _named_before(documents: Int[Tensor, "n c"]) -> Bool[Tensor, "n c"]:
+    """Return which places of each row name a document that an earlier place names, too."""
+    names, order = documents.sort(dim=1, stable=True)
+    again = torch.zeros_like(names, dtype=torch.bool)
+    again[:, 1:] = (names[:, 1:] == names[:, :-1]) & (names[:, 1:] >= 0)
+    return torch.zeros_like(again).scatter_(1, order, again)
 
 
 def merge(parts: Sequence[TopContexts]) -> TopContexts:
@@ -158,9 +227,6 @@ def merge(parts: Sequence[TopContexts]) -> TopContexts:
     return TopContexts(*(torch.cat([getattr(one, name) for one in found]) for name in _NAMES))
 
 
-_NAMES = tuple(TopContexts.__dataclass_fields__)
-
-
 def _units(part: TopContexts, units: Tensor) -> TopContexts:
     return TopContexts(*(getattr(part, name)[units] for name in _NAMES))
 
@@ -174,9 +240,7 @@ def _merged(parts: Sequence[TopContexts]) -> TopContexts:
         )
         # Each list names a document once: another entry of it can only be in the other list.
         order = ordered(values, contexts)
-        names = documents.gather(1, order)
-        earlier = (names[:, :, None] == names[:, None, :]) & (names >= 0)[:, :, None]
-        repeated = earlier.tril(-1).any(2)
+        repeated = _named_before(documents.gather(1, order))
         sorted_values = values.gather(1, order).masked_fill(repeated, -torch.inf)
         again = ordered(sorted_values, contexts.gather(1, order))[:, :k]
         order = order.gather(1, again)

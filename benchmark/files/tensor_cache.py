@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -28,13 +27,14 @@ from benchmark.files.atomic import (
     write_text,
 )
 from benchmark.files.cache_folder import LEFTOVER
-from benchmark.files.reading import read_json, read_tensors, sha256_of
+from benchmark.files.reading import read_json, read_tensors
 from benchmark.files.tensor_stream import Layout, TensorStream, digest_of
 
 logger = logging.getLogger(__name__)
 
 # Changed when the meaning of what is stored changes: older files are then never read again.
-FORMAT = 1
+FORMAT = 2
+DIGEST = "xxh3"  # of a file's content, in the description beside it
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Expected:
 class TensorCache:
     """A folder of safetensors files, each beside a description of what determined it.
 
-    A file is trusted only if the description beside it is that of what is asked for, its SHA-256
+    A file is trusted only if the description beside it is that of what is asked for, its XXH3
     is the one written down after it was complete, and its tensors are those that are expected; any
     other one is named in a warning and made again. One that does not write (for a look at what
     would be done) leaves the folder as it is.
@@ -128,7 +128,7 @@ class TensorCache:
             said = read_json(note, what="the description beside it")
             if not isinstance(said, dict) or _without_digest(said) != _note(kind, determinants):
                 raise ValueError("the description beside it is of something else")
-            if sha256_of(path) != said["sha256"]:
+            if digest_of(path) != said[DIGEST]:
                 raise ValueError("its content is not what was written")
             tensors = read_tensors(path)
             _check(tensors, expected)
@@ -141,18 +141,12 @@ class TensorCache:
         self, kind: str, determinants: Mapping[str, Any], tensors: Mapping[str, Tensor]
     ) -> None:
         """Store tensors; the description is written last, so a file without one is unfinished."""
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-
         if not self.writes:
             return
-        with self._new_file(kind, determinants) as (partial, note):
-            try:
-                # Straight to the file: these tensors are large, and a copy of them as bytes is too.
-                save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
-                note["sha256"] = sha256_of(partial)
-            except SafetensorError as error:
-                raise _as_os_error(error, self.folder) from error
+        layout = {name: (tensor.dtype, list(tensor.shape)) for name, tensor in tensors.items()}
+        with self.streaming(kind, determinants, layout) as stream:
+            for tensor in tensors.values():
+                stream.write(tensor)
 
     @contextlib.contextmanager
     def streaming(
@@ -170,7 +164,7 @@ class TensorCache:
             with open(partial, "xb") as file:
                 stream = TensorStream(file, layout)
                 yield stream
-            note["xxh3"] = stream.digest()
+            note[DIGEST] = stream.digest()
 
     @contextlib.contextmanager
     def _new_file(
@@ -264,7 +258,7 @@ def _note(kind: str, determinants: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_digest(note: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in note.items() if name != "sha256"}
+    return {name: value for name, value in note.items() if name != DIGEST}
 
 
 def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, Expected] | None) -> None:
@@ -278,12 +272,3 @@ def _check(tensors: Mapping[str, Tensor], expected: Mapping[str, Expected] | Non
     for name in tensors:
         if name not in expected:
             raise ValueError(f"it has a tensor '{name[:60]}' too many")
-
-
-def _as_os_error(error: Exception, folder: Path) -> Exception:
-    """Translate an error of the library, whose text holds the number of the system's error."""
-    found = re.search(r"os error (\d+)", str(error))
-    if found:
-        number = int(found.group(1))
-        return OSError(number, os.strerror(number))
-    return BenchmarkError(f"cannot write to '{folder}': {error}")

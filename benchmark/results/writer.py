@@ -35,7 +35,7 @@ from benchmark.results.blocks import (
 )
 from benchmark.results.encoding import compact, plain
 from benchmark.results.explanation_files import cut
-from benchmark.results.journal import JOURNALS, Journal
+from benchmark.results.journal import JOURNALS
 from benchmark.results.layout import (
     DISCARDED,
     EXPLANATION_PARTS,
@@ -184,14 +184,6 @@ class RunWriter:
     def _take(self, stored: StoredBlock) -> None:
         self._blocks[stored.number] = stored
         self._neurons.update(stored.offsets)
-
-    def journal(self, block: int) -> Journal:
-        """Open the journal of a block that is not saved yet; `write_block` removes it.
-
-        Raises:
-            BenchmarkError: the folder cannot be read.
-        """
-        return self.files.journal(block)
 
     def discard(self) -> Path:
         """Forget every block, so that the run begins again the next time.

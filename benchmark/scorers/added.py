@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 from benchmark.column import BOOL, INT, Column
 from benchmark.errors import BenchmarkError
-from benchmark.interface import ScoredBlock, Scorer, SubjectModel
+from benchmark.interface import NeedsLanguageModel, ScoredBlock, Scorer, SubjectModel
+from benchmark.llm.handing import chosen_identity, hand_over, without_model
 from benchmark.plugins.isolation import contained, isolated, reason_of
 from benchmark.plugins.making import make
 from benchmark.plugins.source_digest import source_digest
@@ -33,6 +35,7 @@ class AddedScorer:
 
     def __post_init__(self) -> None:
         """Make the scorer, and read its columns once."""
+        self._model_identity: dict[str, Any] | None = None
         self._label = f"scorer '{self.name}' ({self.options.get(TARGET)})"
         self._scorer = self._made()
         self._columns = self._declared()
@@ -44,12 +47,29 @@ class AddedScorer:
     def identity(self) -> dict[str, Any]:
         """Return its options, the digest of its code, and what it adds itself."""
         own = getattr(self._scorer, "identity", None)
-        added = {} if own is None else {"identity": dict(self._asked(own, "its identity"))}
+        added: dict[str, Any] = (
+            {} if own is None else {"identity": dict(self._asked(own, "its identity"))}
+        )
+        if self._model_identity is not None:
+            added["llm"] = self._model_identity
         return {
-            "options": dict(self.options),
+            "options": without_model(self.options) if "llm" in added else dict(self.options),
             "source": source_digest(self.options),
             **added,
         }
+
+    def give_model(
+        self, shared: Mapping[str, Any], cache_folder: Path, trust: Collection[str] | None
+    ) -> None:
+        """Give it the language model that it asks, if it asks one; see `hand_over`.
+
+        Raises:
+            BenchmarkError: it asks one and none is chosen.
+        """
+        kind = f"scorers.{self.name}"
+        if isinstance(self._scorer, NeedsLanguageModel):
+            hand_over(self._scorer, kind, self.options, shared, cache_folder, trust)
+            self._model_identity = chosen_identity(kind, self.options, shared)
 
     def check(self, subject: SubjectModel) -> None:
         """Let it check the subject, if it does so.

@@ -63,7 +63,7 @@ def test_help_of_run_names_keys_that_exist() -> None:
     out = call("run", "--help").out
     named = set(re.findall(r"^  ([a-z_.]+)=", out, re.MULTILINE))
     assert {"neurons.per_layer", "fresh", "results_dir", "cache_dir"} <= named
-    groups = {"explainer", "model", "dataset", "metrics", "tracking", "engine"}
+    groups = {"explainer", "model", "dataset", "metrics", "tracking", "engine", "llm"}
     assert named <= {*config_keys(), *groups, "key", "simulator._target_"}
     config = next(line for line in out.splitlines() if line.startswith("every key:"))
     assert Path(config.partition(": ")[2]).is_file()

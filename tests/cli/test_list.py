@@ -11,7 +11,13 @@ from benchmark.config.catalogue import config_folder, default_names, entries, fi
 from benchmark.errors import BenchmarkError
 from tests.command import call
 
-KINDS = {"explainers": "explainer", "models": "model", "datasets": "dataset", "engines": "engine"}
+KINDS = {
+    "explainers": "explainer",
+    "models": "model",
+    "datasets": "dataset",
+    "engines": "engine",
+    "llms": "llm",
+}
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "metrics"])
@@ -65,8 +71,8 @@ def test_what_a_metric_is() -> None:
 
 def test_defaults_are_choices() -> None:
     chosen = default_names()
-    groups = {"model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking", "engine"}
-    assert set(chosen) == groups
+    groups = {"model", "dataset", "unit", "explainer", "simulator", "metrics", "tracking"}
+    assert set(chosen) == groups | {"engine", "llm"}
     for group, name in chosen.items():
         assert name in {entry.name for entry in entries(group)}
 
@@ -76,7 +82,7 @@ def test_defaults_are_choices() -> None:
     [
         (
             ("foo",),
-            "kind of list 'foo' is not known. known: datasets, engines, explainers, metrics,",
+            "kind of list 'foo' is not known. known: datasets, engines, explainers, llms, metrics,",
         ),
         (("explainer",), "did you mean 'explainers'?"),
         (("--jsn",), "'--jsn' is not known"),

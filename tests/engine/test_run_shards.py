@@ -1,4 +1,4 @@
-"""What a worker does wrong costs its shard once more, a failed shard, or one sentence."""
+"""Faults of workers: each costs its shard once more, a failed shard, or one sentence."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from benchmark.corpus import Corpus
@@ -447,37 +446,18 @@ def test_too_few_documents_give_fewer_exemplars(tmp_path):
     assert (evidence.exemplars.tokens[..., 0] == 0).all()
 
 
-class FullDisk:
-    """Replaces safetensors' writer by one that fails as it does on a full disk."""
-
-    def __init__(self, error):
-        self.error = error
-
-    def __call__(self, tensors, path):
-        path.write_bytes(b"half of it")
-        raise self.error
-
-
 @pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        SafetensorError("Error while serializing: I/O error: No space left (os error 28)"),
-    ],
-    ids=["from Python", "from the library"],
+    "fails",
+    ["os.posix_fallocate", "benchmark.files.tensor_stream.TensorStream.write"],
+    ids=["room is reserved", "activations are written"],
 )
-def test_a_full_disk_is_one_clear_message_and_leaves_nothing(tmp_path, monkeypatch, error):
-    monkeypatch.setattr("safetensors.torch.save_file", FullDisk(error))
-    with pytest.raises(BenchmarkError, match="disk is full"):
-        make_store(tmp_path).prepare(blocks_of(0), sample=False)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-def test_a_disk_that_fills_up_while_activations_are_written_leaves_nothing(tmp_path, monkeypatch):
-    def full(self, tensor):
+def test_a_disk_that_is_full_when_is_one_clear_message_and_leaves_nothing(
+    tmp_path, monkeypatch, fails
+):
+    def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("benchmark.files.tensor_stream.TensorStream.write", full)
+    monkeypatch.setattr(fails, full)
     with pytest.raises(BenchmarkError, match="disk is full"):
         make_store(tmp_path).prepare(blocks_of(0))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

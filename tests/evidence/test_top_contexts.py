@@ -17,11 +17,17 @@ from tests.evidence.subjects import TableSubject, random_contexts
 NAMES = tuple(TopContexts.__dataclass_fields__)
 
 
-def found_in(contexts, activations, start, stop, k, batch=3):
-    """The top contexts of rows `start` to `stop`, a few at a time."""
+def found_in(contexts, activations, start, stop, k, batch=3, waiting=None, at_least=None):
+    """The top contexts of rows `start` to `stop`, a few at a time.
+
+    Args:
+        waiting: how many contexts of all units may wait to be sorted in.
+        at_least: of each unit a value that the contexts must reach.
+    """
     segments = find_segments(contexts)
     n_units, length = activations.shape[2], activations.shape[1]
-    state = TopAccumulator(n_units, k, length, torch.float32, torch.device("cpu"))
+    state = TopAccumulator(n_units, k, length, torch.float32, torch.device("cpu"), at_least)
+    state._most_waiting = state._most_waiting if waiting is None else waiting
     for row in range(start, stop, batch):
         rows = slice(row, min(row + batch, stop))
         state.update(activations[rows], segments.of_rows(rows), row)
@@ -56,18 +62,29 @@ def slow(contexts, activations, k):
     k=st.integers(1, 6),
     values=st.sampled_from([None, 2, 3]),
     cuts=st.lists(st.integers(1, 23), max_size=4),
+    waiting=st.integers(0, 60),
 )
-def test_parts_give_the_same_as_the_whole_and_as_the_slow_way(seed, n, documents, k, values, cuts):
+def test_parts_give_the_same_as_the_whole_and_as_the_slow_way(
+    seed, n, documents, k, values, cuts, waiting
+):
     contexts = random_contexts(n=n, documents=min(documents, 2 * n), seed=seed)
     activations = TableSubject(seed=seed, values=values).everything(contexts.tokens, 1)
-    whole = found_in(contexts, activations, 0, n, k)
+    whole = found_in(contexts, activations, 0, n, k, waiting=waiting)
     bounds = sorted({0, n, *(cut for cut in cuts if cut < n)})
     parts = [
         found_in(contexts, activations, start, stop, k)
         for start, stop in itertools.pairwise(bounds)
     ]
     shuffled = random.Random(seed).sample(parts, len(parts))
-    for merged in (merge(parts), merge(shuffled), merge([merge(parts[:2]), *parts[2:]])):
+    # Each part leaves out what those before it, in any order, show to be too weak.
+    limited, reached = [], None
+    for start, stop in random.Random(seed).sample(list(itertools.pairwise(bounds)), len(parts)):
+        part = found_in(contexts, activations, start, stop, k, at_least=reached)
+        limited.append(TopContexts.unpacked(part.packed()))
+        weakest = part.values[:, -1]
+        reached = weakest if reached is None else torch.maximum(reached, weakest)
+    split = [merge(parts), merge(shuffled), merge([merge(parts[:2]), *parts[2:]])]
+    for merged in (*split, merge(limited)):
         for name in NAMES:
             assert torch.equal(getattr(merged, name), getattr(whole, name)), name
     for unit, expected in enumerate(slow(contexts, activations, k)):

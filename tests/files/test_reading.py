@@ -73,9 +73,10 @@ def test_lines_are_checked_for_what_a_parser_lets_through(data: bytes) -> None:
 
 @given(value=JSON)
 def test_what_we_write_is_read_as_it_was(value: object) -> None:
-    finite = json.dumps(value) != json.dumps(value).replace("Infinity", "")
     data = json.dumps(value, ensure_ascii=False).encode()
-    if finite:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
         with pytest.raises(BenchmarkError):
             parse_json(data, "it")
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmark.files.tensor_cache import Expected, TensorCache, remove_leftovers
+from benchmark.files.tensor_cache import DIGEST, Expected, TensorCache, remove_leftovers
+from benchmark.files.tensor_stream import digest_of
 
 KEY, OTHER = {"layer": 0, "seed": (1, 2)}, {"layer": 1, "seed": (1, 2)}
 EXPECTED = {"x": Expected(torch.float32, (2, None)), "rows": Expected(torch.int64, (2,), 0, 5)}
@@ -59,7 +59,7 @@ def seal(cache: TensorCache, content: dict[str, torch.Tensor]) -> None:
     path = cache.path("kind", KEY)
     save_file(content, path)
     note = json.loads(path.with_suffix(".json").read_text())
-    note["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    note[DIGEST] = digest_of(path)
     path.with_suffix(".json").write_text(json.dumps(note))
 
 
@@ -87,7 +87,7 @@ def test_a_sealed_file_with_other_tensors(
     assert cache.read("kind", OTHER, EXPECTED) is not None
 
 
-@pytest.mark.parametrize("note", ["[" * 100_000, "[]", "{}", '{"sha256": 1e999}', "\0"])
+@pytest.mark.parametrize("note", ["[" * 100_000, "[]", "{}", '{"xxh3": 1e999}', "\0"])
 def test_a_description_of_nonsense(cache: TensorCache, note: str) -> None:
     cache.path("kind", KEY).with_suffix(".json").write_text(note)
     assert cache.read("kind", KEY, EXPECTED) is None

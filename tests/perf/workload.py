@@ -1,4 +1,4 @@
-"""What the items work on: the built-in subject and its corpus, or something tiny."""
+"""The workload of the items: the built-in subject and its corpus, or something tiny."""
 
 from __future__ import annotations
 

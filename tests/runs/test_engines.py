@@ -102,6 +102,7 @@ def test_a_block_that_kills_its_worker_twice_is_failed_rows(command: Command, lo
     answer = command.run(*words, *SHARDS, *PROCESSES)
     assert answer.status == 0, answer.err
     assert "block 0" in answer.err
+    assert "1 shard died and ran once more" in answer.out
     (folder,) = command.folders()
     run = load_run(folder)
     failed = [row for row in run.scores.rows() if row["status"] == "failed"]

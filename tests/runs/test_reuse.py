@@ -1,4 +1,4 @@
-"""What was computed once is not computed again, and what changed is."""
+"""Reuse between runs: nothing is computed twice, and what changed is computed again."""
 
 from __future__ import annotations
 

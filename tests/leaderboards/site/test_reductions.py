@@ -1,4 +1,4 @@
-"""What a page shows of many tokens, against the same found token by token."""
+"""Reductions of many tokens for a page, against the same found token by token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shard costs the driver of each engine, and how busy it could keep many workers."""
+"""Cost of a shard to the driver of each engine, and how busy it could keep many workers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Language models that explain, simulate or judge: clients, kept answers, and what they cost."""

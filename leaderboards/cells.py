@@ -92,7 +92,8 @@ def beside_columns(records: Sequence[RunRecord]) -> list[Column]:
     """Return the scores that the table shows beside those on scoring sets, where a run has them."""
     declared = declared_columns(column for record in records for column in record.columns)
     names = dict.fromkeys(name for record in records for name in record.summary if "/" in name)
-    found = beside_sets(describe(name, declared) for name in names)
+    drawn = drawn_set(any(record.small_alone for record in records))
+    found = beside_sets((describe(name, declared) for name in names), drawn)
     return [
         column
         for column in found

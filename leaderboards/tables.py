@@ -50,7 +50,9 @@ of both), or one of the rows keeps no scores on resampled documents; no mark: ov
 correction over the rows of the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is
 headed by; top F1: on each neuron's strongest held-out contexts; causal: how much of what the
 neurons do to the next-token distribution their simulations carry, 1 if all, 0 if no more than their
-mean does, neurons counting by their effect. uniform_small: a fixed part of the held-out text,
+mean does, neurons counting by their effect. detection: on windows of held-out text,
+how well the largest predicted activation tells those in which the neuron fires (area under the ROC
+curve, 0.5 by chance). uniform_small: a fixed part of the held-out text,
 the same whatever the seed, which is all that simulators predict that cost money; small r: the
 correlation on it. positives: how many tokens a neuron fires on there, the
 median over neurons. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Columns that a narrow terminal does without, the first one first.
 LEAST = (
     *("lines", "null", "undef.", "positives", "over neurons", "evidence", "s/n.", "top F1"),
-    *("coverage", "neurons", "tokens/n.", "F1", "novel r"),
+    *("coverage", "neurons", "tokens/n.", "detection", "F1", "novel r"),
 )
 # Names of dead neurons in one line.
 LISTED = 5

@@ -21,6 +21,7 @@ DRAWN_SETS = ("uniform", "uniform_small")
 SUPPORT = ("effective_tokens", "pearson_low", "pearson_high")
 RESAMPLED = ("auprc", "f1", "pearson")  # on resamples of the documents of the drawn sets
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
+DETECTION = ("auc", "balanced_accuracy", "activating", "non_activating")
 TEXT = ("characters", "lines")  # null: what `token_lookup` shows is a part of its table
 
 
@@ -46,6 +47,7 @@ def test_the_table_has_the_stable_columns(run: Run) -> None:
         expected += [f"{scoring_set}/{name}" for name in (*METRICS, "undefined")]
     expected += [f"{scoring_set}/positives" for scoring_set in SCORING_SETS]
     expected += [f"{one}/{name}" for one in DRAWN_SETS for name in SUPPORT]
+    expected += [f"detection/{small}{name}" for small in ("", "small_") for name in DETECTION]
     expected += [f"cost/{name}" for name in (*COSTS, *TEXT)]
     assert run.scores.columns == expected
     resampled = [f"resampled/{one}/{name}" for one in DRAWN_SETS for name in RESAMPLED]

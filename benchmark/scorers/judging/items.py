@@ -109,6 +109,17 @@ class ItemDraw:
         quiet = _quiet(parts[0], values[0] >= threshold, n, self._window, draw)
         return firing.followed_by(quiet)
 
+    def firing(self, place: int, threshold: float, items: Items) -> list[NDArray[np.bool_]]:
+        """Return on which tokens of each item its neuron fires."""
+        found: dict[int, NDArray[np.bool_]] = {}
+        for scoring_set in self._sets:
+            rows = self._contexts(scoring_set, place).rows.tolist()
+            fires = self._activations(scoring_set, place) >= threshold
+            for number, row in enumerate(rows):
+                found.setdefault(row, fires[number])
+        ends = zip(items.rows.tolist(), items.starts, items.stops, strict=True)
+        return [found[row][start:stop] for row, start, stop in ends]
+
     def _contexts(self, scoring_set: str, place: int) -> _Contexts:
         if scoring_set in self._known:
             return self._known[scoring_set]

@@ -118,7 +118,7 @@ class Judge:
                 description=f"{about}: mean share of both kinds of windows told right, 0.5 by "
                 "chance",
                 comparable_on=keys,
-                title=f"{self.title} (balanced)",
+                title=f"{self.title} bal.",
             ),
             measure("judged", "windows that were judged", dtype=INT),
             measure("parse_failures", "windows whose answer could not be read", dtype=INT),

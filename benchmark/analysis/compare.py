@@ -24,6 +24,7 @@ from benchmark.results.columns import (
     base_set,
     declared_columns,
     describe,
+    drawn_set,
     is_calibrated,
     metric_of,
     on_a_set,
@@ -139,8 +140,8 @@ def compare_runs(
 
     Args:
         runs: at least two.
-        names: metrics on the `uniform` set, or columns such as `top/f1`; None takes those of the
-            headline that all runs have.
+        names: metrics on the `uniform` set (on `uniform_small` where a run has scores of that set
+            alone), or columns such as `top/f1`; None takes those of the headline that all have.
         rank_by: the metric that orders the runs; None takes the first sound one of `names`.
         resamples: bootstrap resamples and sign patterns.
         level: probability that the intervals cover.
@@ -151,7 +152,10 @@ def compare_runs(
             known or not in all of them, or the ranking key is not sound.
     """
     declared = declared_by(runs)
-    columns = _columns(runs, names, declared)
+    drawn = drawn_set(any(run.scores.small_alone for run in runs))
+    columns = _columns(runs, names, declared, drawn)
+    if rank_by is not None and "/" not in rank_by:
+        rank_by = score_column(drawn, rank_by)
     ranking = ranking_column(rank_by, columns, declared)
     scored = list(dict.fromkeys([*columns, ranking]))
     check_comparable(runs, scored)
@@ -301,14 +305,14 @@ def declared_by(runs: Iterable[Run]) -> dict[str, Column]:
 
 
 def _columns(
-    runs: Sequence[Run], names: Sequence[str] | None, declared: Mapping[str, Column]
+    runs: Sequence[Run], names: Sequence[str] | None, declared: Mapping[str, Column], drawn: str
 ) -> list[str]:
-    """Return columns of the names; a bare metric is one on the `uniform` set."""
+    """Return columns of the names; a bare metric is one on the drawn set."""
     if names is None:
-        found = [score_column(UNIFORM, name) for name in SHOWN]
+        found = [score_column(drawn, name) for name in SHOWN]
         found = [name for name in found if all(name in run.scores.metric_columns for run in runs)]
-        return found or [HEADLINE]
-    columns = [name if "/" in name else score_column(UNIFORM, name) for name in names]
+        return found or [score_column(drawn, "pearson")]
+    columns = [name if "/" in name else score_column(drawn, name) for name in names]
     for name in columns:
         column = describe(name, declared)
         if on_a_set(column):

@@ -28,6 +28,7 @@ VERBS = {
     "search": "search the graphs of a run for tokens, repeats and unconnected parts",
     "similar": "find neurons of a run whose graphs are near-equal or nested",
     "score": "score the saved explanations of a run again, without explaining",
+    "judge": "ask a language model which contexts activate the neurons of a run",
     "compare": "rank runs on the same neurons and test every pair of them",
     "leaderboard": "tables of all comparable runs, as Markdown, CSV, JSON, HTML or LaTeX",
     "report": "write pages about finished runs that open from the disk",

@@ -38,7 +38,14 @@ from benchmark.results import (
     benchmark_version,
     collect_environment,
 )
-from benchmark.results.columns import CAUSAL, NOVEL, POSITIVES, UNIFORM_SMALL, base_set
+from benchmark.results.columns import (
+    CAUSAL,
+    NOVEL,
+    POSITIVES,
+    SIMULATED_DETECTION,
+    UNIFORM_SMALL,
+    base_set,
+)
 from benchmark.scorers.chosen import added_columns, own_scorers, scorers_identity
 
 
@@ -147,7 +154,8 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
 def _is_younger(column: Column) -> bool:
     """Return whether runs of earlier versions lack a column of their configuration."""
     added_set = base_set(column.group) in (NOVEL, UNIFORM_SMALL)
-    return added_set or column.scorer == CAUSAL or column.metric == POSITIVES
+    added = column.scorer in (CAUSAL, SIMULATED_DETECTION)
+    return added_set or added or column.metric == POSITIVES
 
 
 def _plain(values: NDArray[Any], *, median: bool) -> MetricSummary:

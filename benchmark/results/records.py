@@ -8,7 +8,14 @@ from typing import Any
 from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.explanation_size import SIZE_MEASURE
-from benchmark.results.columns import UNDEFINED, cost_column, problem_of, score_column
+from benchmark.results.columns import (
+    DRAWN_SETS,
+    POSITIVES,
+    UNDEFINED,
+    cost_column,
+    problem_of,
+    score_column,
+)
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -232,6 +239,12 @@ class RunRecord:
         """Return the summary of a column such as `uniform/pearson`, None if the run has none."""
         found = self.summary.get(column)
         return found if isinstance(found, MetricSummary) else None
+
+    @property
+    def small_alone(self) -> bool:
+        """Return whether a simulator predicted `uniform_small` alone of the uniform text."""
+        whole, small = (self.metric(score_column(one, POSITIVES)) for one in DRAWN_SETS)
+        return whole is not None and small is not None and not whole.n and small.n > 0
 
     def undefined(self, scoring_set: str) -> int:
         """Return how many neurons have an undefined correlation on a scoring set."""

@@ -20,6 +20,8 @@ from benchmark.results.columns import (
     FIRING_KEYS,
     HEADLINE,
     SHARED_SETS,
+    TOP,
+    TOP_AND_RANDOM,
     UNIFORM,
     base_set,
     declared_columns,
@@ -140,8 +142,9 @@ def compare_runs(
     Args:
         runs: at least two.
         names: metrics on the `uniform` set, or columns such as `top/f1`; None takes those of the
-            headline that all runs have.
-        rank_by: the metric that orders the runs; None takes the first sound one of `names`.
+            headline that all runs have, of imported runs on the sequences that were recorded.
+        rank_by: the metric that orders the runs; None takes the first sound one of `names`, and
+            for imported runs the first.
         resamples: bootstrap resamples and sign patterns.
         level: probability that the intervals cover.
         seed: seed of the resampling.
@@ -152,7 +155,10 @@ def compare_runs(
     """
     declared = declared_by(runs)
     columns = _columns(runs, names, declared)
-    ranking = ranking_column(rank_by, columns, declared)
+    if rank_by is None and all(run.record.imported for run in runs):
+        ranking = columns[0]  # nothing that may rank is recorded; the order must be some
+    else:
+        ranking = ranking_column(rank_by, columns, declared)
     scored = list(dict.fromkeys([*columns, ranking]))
     check_comparable(runs, scored)
     for run in runs:
@@ -305,7 +311,9 @@ def _columns(
 ) -> list[str]:
     """Return columns of the names; a bare metric is one on the `uniform` set."""
     if names is None:
-        found = [score_column(UNIFORM, name) for name in SHOWN]
+        imported = all(run.record.imported for run in runs)
+        sets = (TOP_AND_RANDOM, TOP) if imported else (UNIFORM,)
+        found = [score_column(one, name) for one in sets for name in SHOWN]
         found = [name for name in found if all(name in run.scores.metric_columns for run in runs)]
         return found or [HEADLINE]
     columns = [name if "/" in name else score_column(UNIFORM, name) for name in names]

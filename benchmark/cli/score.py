@@ -98,8 +98,9 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
 
     from benchmark.config.literal import literal
     from benchmark.config.run_config import recorded_config
-    from benchmark.evaluation.reopen import checked_config
+    from benchmark.evaluation.reopen import check_not_imported, checked_config
 
+    check_not_imported(run)
     composed: Any = recorded_config(literal(run.record.config))
     for change in changes:
         key, separator, value = change.partition("=")

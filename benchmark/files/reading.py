@@ -148,7 +148,8 @@ def parse_foreign_json(data: bytes, where: str) -> Any:
     """
     hooks = {"parse_int": _integer, "parse_constant": float, "object_pairs_hook": _object}
     value = _parsed(data, where, hooks)
-    _check(value, where, nul=True)
+    if _SURROGATE.search(data):
+        _check(value, where, nul=True)
     return value
 
 

@@ -156,22 +156,22 @@ class ImportedRun:
     def _flush(self) -> None:
         if self._writer is not None and self._pending:
             self._writer.columns = list(self._columns.values())
-            rows = [self._row(entry) for entry in self._pending]
+            scores = scores_of(self._pending, METRICS)
+            rows = [self._row(*each) for each in zip(self._pending, scores, strict=True)]
             lines = [_line(entry) for entry in self._pending]
             self._writer.write_block(self._blocks, rows, lines)
         self._blocks += 1
         self._pending.clear()
 
-    def _row(self, entry: Entry) -> dict[str, Any]:
+    def _row(self, entry: Entry, scores: dict[str, Any]) -> dict[str, Any]:
         explained = bool(entry.text.strip())
         row: dict[str, Any] = {
             "layer": entry.layer,
             "neuron": entry.neuron,
             "status": OK if explained else FAILED,
             "error": None if explained else _NO_TEXT,
+            **scores,
         }
-        if entry.sequences:
-            row |= scores_of(entry, METRICS)
         for name, value in entry.scores.items():
             row[self._columns[name].name] = None if math.isnan(value) else value
         row[cost_column("bytes")] = explanation_bytes(_saved(entry)) if explained else 0

@@ -113,6 +113,8 @@ def test_show_and_sanity_read_it(run: Run) -> None:
     assert "ev_correlation_score" in shown.out
     neuron = call("show", str(run.folder), "7.11")
     assert "words about cats 11" in neuron.out
+    assert "strongest recorded sequences" in neuron.out
+    assert "  1.00  " in neuron.out
     sanity = call("sanity", str(run.folder), "metrics=[pearson,f1]")
     assert "top_and_random/pearson" in sanity.out
     assert " 5 " in sanity.out

@@ -125,13 +125,21 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     for column in (column for one in own_scorers(config) for column in one.columns()):
         if column.summary and not _is_younger(column) and column.name not in scores.columns:
             raise KeyError(column.name)
+    return summaries(
+        scores,
+        resamples=config.bootstrap.resamples,
+        level=config.bootstrap.confidence,
+        seed=config.seed,
+    )
+
+
+def summaries(
+    scores: Scores, *, resamples: int, level: float, seed: int
+) -> dict[str, MetricSummary | int]:
+    """Summarise every column that there is over neurons; the options as `mean_with_intervals`."""
     summary: dict[str, MetricSummary | int] = {}
     layers = scores.column("layer")
-    options: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-    }
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     for column in scores.described:
         values = scores.column(column.name)
         if column.summary == MEAN:

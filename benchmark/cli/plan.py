@@ -7,6 +7,7 @@ import sys
 
 from benchmark.cli.finished import named_dead
 from benchmark.cli.plan_costs import asked, known_blocks, measuring, print_forecast
+from benchmark.cli.plan_models import print_model_costs
 from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
 from benchmark.engine.options import engine_options
@@ -54,6 +55,7 @@ def print_plan(config: RunConfig) -> None:
     sys.stdout.write("plan (nothing is computed or written but the time of one batch):\n")
     print_rows(["what", "how much"], rows, text_columns=2)
     print_forecast(experiment)
+    print_model_costs(config, asked(experiment))
 
 
 def _simulator(config: RunConfig) -> list[list[str]]:

@@ -35,14 +35,14 @@ class LocalClient:
         self._make_model, self._spending = make_model, spending
 
     @property
+    def tokenizer(self) -> Any:
+        """Return the model's own tokenizer."""
+        return self._model.tokenizer
+
+    @property
     def positions(self) -> int:
         """Return how many token positions were run so far."""
         return self._runner.positions
-
-    @property
-    def tokenizer(self) -> Any:
-        """Return the model's tokenizer."""
-        return self._model.tokenizer
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
         """Yield the answers with the places of their requests, batch by batch.

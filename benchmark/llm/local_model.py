@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from benchmark.llm.local_files import checkpoint_folder
 from benchmark.llm.options import LocalOptions
 from benchmark.terminal.quiet import quiet
 
+SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 ANCHOR = "\n"  # what stands before a text whose own first token is wanted
 
 
@@ -127,6 +130,19 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
     return [replace(others[0], content=f"{system}\n\n{others[0].content}"), *others[1:]]
 
 
+@functools.lru_cache(maxsize=4)
+def load_tokenizer(options: LocalOptions, download: bool = True) -> LocalModel:
+    """Return a language model without its weights, for the tokens of its texts alone.
+
+    Raises:
+        BenchmarkError: it is not there, or its tokenizer cannot be loaded.
+    """
+    folder = checkpoint_folder(options.source, options.revision, download=download)
+    return LocalModel(
+        options.source, None, _tokenizer(options, folder), torch.device("cpu"), options.batch_tokens
+    )
+
+
 @functools.lru_cache(maxsize=2)
 def load_model(options: LocalOptions, download: bool = True) -> LocalModel:
     """Load a language model; the last two are kept.
@@ -136,27 +152,39 @@ def load_model(options: LocalOptions, download: bool = True) -> LocalModel:
     Raises:
         BenchmarkError: it is not there, or cannot be loaded.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     folder = checkpoint_folder(options.source, options.revision, download=download)
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    safe: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     dtype = "auto" if options.dtype is None else getattr(torch, options.dtype)
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, use_safetensors=True, dtype=dtype, **safe
-            )
-            model = model.to(device).eval().requires_grad_(False)
-    except (MemoryError, BenchmarkError):
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise LanguageModelError(
-            f"the language model '{options.source}' cannot be loaded: {named(error)[:300]}"
-        ) from error
+    tokenizer = _tokenizer(options, folder)
+    with _loading(options.source):
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, dtype=dtype, **SAFE
+        )
+        model = model.to(device).eval().requires_grad_(False)
+    return LocalModel(options.source, model, tokenizer, device, options.batch_tokens)
+
+
+def _tokenizer(options: LocalOptions, folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    with _loading(options.source):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE)
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:
         raise LanguageModelError(f"the language model '{options.source}' has no tokenizer.")
-    return LocalModel(options.source, model, tokenizer, device, options.batch_tokens)
+    return tokenizer
+
+
+@contextlib.contextmanager
+def _loading(source: str) -> Iterator[None]:
+    """Make one sentence of what is wrong with a checkpoint."""
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        if isinstance(error, BenchmarkError) or is_out_of_memory(error):
+            raise
+        raise LanguageModelError(
+            f"the language model '{source}' cannot be loaded: {named(error)[:300]}"
+        ) from error

@@ -11,10 +11,8 @@ from benchmark.interface import LanguageModel
 from benchmark.llm.errors import NotKeptError
 from benchmark.llm.kept_model import Client, KeptLocalModel, KeptModel
 from benchmark.llm.options import LocalOptions, OpenAIOptions, Options, llm_options
-from benchmark.llm.reply_store import ReplyStore
+from benchmark.llm.reply_store import ReplyStore, reply_file
 from benchmark.llm.spending import Spending
-
-FOLDER, FILE = "llm", "replies.sqlite"
 
 
 def language_model(
@@ -32,7 +30,7 @@ def language_model(
         BenchmarkError: the config names none, or has a value that it cannot have.
     """
     options = llm_options(config)
-    store = ReplyStore(cache_folder / FOLDER / FILE)
+    store = ReplyStore(reply_file(cache_folder))
     if isinstance(options, OpenAIOptions):
         return KeptModel(
             options.model,

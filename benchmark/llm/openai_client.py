@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import LabelReply, LabelRequest, Reply, Request, Usage
+from benchmark.interface import LabelError, LabelReply, LabelRequest, Reply, Request, Usage
 from benchmark.llm import openai_labels
 from benchmark.llm.errors import LanguageModelError
 from benchmark.llm.options import OpenAIOptions
@@ -70,6 +70,7 @@ class OpenAIClient:
         self._estimate = TokenEstimate()
         self._loop = _Loop()
         self._client = _async_client(options, self._key)
+        self._label_checks: dict[tuple[tuple[str, ...], str], asyncio.Future[None]] = {}
         self._flying = 0
         self._settled: asyncio.Event | None = None
 
@@ -153,6 +154,7 @@ class OpenAIClient:
     async def _labels(self, request: LabelRequest, batch: _Batch) -> LabelReply:
         body = openai_labels.body_of(request)
         size = len(body["prompt"].encode())
+        await self._checked(request)
 
         async def ask() -> tuple[LabelReply, Usage]:
             found, usage = await self._posted(
@@ -164,6 +166,35 @@ class OpenAIClient:
             return LabelReply(found, spent), spent
 
         return await self._within_budget(size, 1, ask, batch)
+
+    async def _checked(self, request: LabelRequest) -> None:
+        """Check once that labels are tokens after a piece.
+
+        Raises:
+            LabelError: one is not.
+        """
+        piece = min(request.pieces, key=len, default="")
+        key = (request.labels, piece[-1:])
+        if key not in self._label_checks:
+
+            async def check() -> None:
+                body = openai_labels.check_body(request, piece)
+                await self._posted(
+                    COMPLETIONS,
+                    body,
+                    lambda data: openai_labels.check_labels(
+                        request, piece, data, self._options.model
+                    ),
+                )
+
+            self._label_checks[key] = asyncio.ensure_future(check())
+        try:
+            await self._label_checks[key]
+        except LabelError:
+            raise
+        except Exception:
+            self._label_checks.pop(key, None)  # it may pass
+            raise
 
     async def _posted(
         self, path: str, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Given]
@@ -206,7 +237,7 @@ class OpenAIClient:
                     self._dispensed |= left_out
                     self._renamed = renamed
                 else:
-                    self._echo = {key: body[key] for key in openai_labels.HUMBLER}
+                    self._echo = {"logprobs": body["logprobs"]}
                 return text, kind
             first = first or error
             said = refusal_of(error)
@@ -216,7 +247,7 @@ class OpenAIClient:
             if said is None or (chats and not more and (renamed or RENAMED not in said)):
                 raise self._server.failed(first) from None
             if not chats:
-                less = openai_labels.humbler(body, said)
+                less = openai_labels.humbler(body)
                 if less is None:
                     raise self._server.without_prompt_logprobs(first) from None
                 body = less

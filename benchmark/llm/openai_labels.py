@@ -7,12 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.interface import LabelRequest
+from benchmark.interface import LabelError, LabelRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-HUMBLER = ("max_tokens", "logprobs")  # what is asked for less of
 LOGPROBS = (20, 15, 5)  # of each token: the most that servers give, and what others do
 
 
@@ -31,23 +30,48 @@ def body_of(request: LabelRequest) -> dict[str, Any]:
     """Return the body of a request for the text with its log-probabilities."""
     return {
         "prompt": text_of(request),
-        "max_tokens": 0,
+        "max_tokens": 1,  # not every server takes 0
         "temperature": 0,
         "echo": True,
         "logprobs": LOGPROBS[0],
     }
 
 
-def humbler(body: Mapping[str, Any], said: str) -> dict[str, Any] | None:
-    """Return a body that asks for less: one written token instead of none, or fewer likely ones.
+def check_body(request: LabelRequest, piece: str) -> dict[str, Any]:
+    """Return the body of a request for the tokens of each label after a piece."""
+    return {**body_of(request), "prompt": "".join(f"{piece}{one}\n" for one in request.labels)}
 
-    None where less cannot be asked for than what the server has refused, as it says.
+
+def check_labels(request: LabelRequest, piece: str, data: Mapping[str, Any], model: str) -> bool:
+    """Check that each label is one token after a piece; return False where no tokens are told.
+
+    Raises:
+        LabelError: one is not.
     """
+    said = data["choices"][0].get("logprobs")
+    text = "".join(f"{piece}{one}\n" for one in request.labels)
+    tokens = [str(token) for token in said["tokens"]] if said and said.get("tokens") else []
+    before = "".join(tokens).find(text)
+    if before < 0:
+        return False
+    starts = {at - before for at in itertools.accumulate(map(len, tokens), initial=0)}
+    place = 0
+    for label in request.labels:
+        place += len(piece)
+        inside = [at for at in starts if place < at < place + len(label)]
+        if place not in starts or place + len(label) not in starts or inside:
+            raise LabelError(
+                f"label '{label}' is not one token of the language model '{model}' after "
+                f"{piece[-4:]!r}; take other labels, such as the digits 0 to 9."
+            )
+        place += len(label) + 1
+    return True
+
+
+def humbler(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a body that asks for fewer likely tokens; None where fewer are of no use."""
     fewer = [number for number in LOGPROBS if number < body["logprobs"]]
-    writes = body["max_tokens"] > 0
-    if fewer and ("logprobs" in said or writes):
-        return {**body, "logprobs": fewer[0]}
-    return None if writes else {**body, "max_tokens": 1}
+    return {**body, "logprobs": fewer[0]} if fewer else None
 
 
 def logprobs_of(request: LabelRequest, data: Mapping[str, Any]) -> Tensor | None:

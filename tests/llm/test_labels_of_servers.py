@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import LabelRequest
+from benchmark.interface import LabelError, LabelRequest
 from tests.llm.test_openai_client import model_of
 from tests.loopback_server import Answer, LoopbackServer, chat, echo, refusal
 
@@ -51,17 +51,20 @@ def test_labels_are_read_where_placeholders_stand(
     server.answer = lambda asked: echoing(asked, start)
     (reply,) = model_of(server, tmp_path).read_labels([REQUEST])
     torch.testing.assert_close(reply.logprobs, EXPECTED.log_softmax(-1))
-    (asked,) = server.requests
+    check, asked = server.requests
+    assert check.text == "the\t0\nthe\t1\nthe\t2\n"
     assert asked.path == "/v1/completions"
     assert asked.text == "unknown things\nthe\tunknown\ncafé\tunknown\nend\tunknown"
     assert asked.body["echo"] is True
-    assert (asked.body["max_tokens"], asked.body["logprobs"]) == (0, 20)
+    assert (asked.body["max_tokens"], asked.body["logprobs"]) == (1, 20)
     assert reply.usage.prompt_tokens > 8
 
 
 def test_parts_of_a_character_move_nothing(server: LoopbackServer, tmp_path: Path) -> None:
     def answer(asked: Any) -> dict[str, Any]:
         found = echoing(asked)
+        if "unknown" not in asked.text:
+            return found  # the check of the labels
         said = found["choices"][0]["logprobs"]
         at = said["tokens"].index("café")
         for key, parts in (("tokens", ["caf", "\ufffd", "\ufffd"]), ("top_logprobs", [{}] * 3)):
@@ -76,6 +79,8 @@ def test_parts_of_a_character_move_nothing(server: LoopbackServer, tmp_path: Pat
 def test_a_place_that_cannot_be_read_is_no_number(server: LoopbackServer, tmp_path: Path) -> None:
     def answer(asked: Any) -> dict[str, Any]:
         found = echoing(asked)
+        if "unknown" not in asked.text:
+            return found  # the check of the labels
         said = found["choices"][0]["logprobs"]
         places = [at for at, token in enumerate(said["tokens"]) if token == "unknown"][1:]
         said["top_logprobs"][places[0]] = {"a": -0.5}  # no label among the likeliest
@@ -96,8 +101,6 @@ def test_a_place_that_cannot_be_read_is_no_number(server: LoopbackServer, tmp_pa
 
 def test_a_server_that_gives_less_is_asked_for_less(server: LoopbackServer, tmp_path: Path) -> None:
     def answer(asked: Any) -> Any:
-        if asked.body["max_tokens"] == 0:
-            return Answer(refusal("max_tokens must be at least 1"), status=400)
         if asked.body["logprobs"] > 5:
             return Answer(refusal("logprobs: at most 5"), status=400)
         return echoing(asked)
@@ -108,7 +111,22 @@ def test_a_server_that_gives_less_is_asked_for_less(server: LoopbackServer, tmp_
     replies = model.read_labels([REQUEST, other])
     torch.testing.assert_close(replies[1].logprobs, EXPECTED.log_softmax(-1))
     bodies = [(asked.body["max_tokens"], asked.body["logprobs"]) for asked in server.requests]
-    assert bodies == [(0, 20), (1, 20), (1, 15), (1, 5), (1, 5)]
+    assert bodies == [(1, 20), (1, 15), (1, 5), (1, 5), (1, 5)]
+
+
+def test_labels_are_checked_and_the_check_is_kept(server: LoopbackServer, tmp_path: Path) -> None:
+    def single_digits(asked: Any) -> dict[str, Any]:
+        tokens = re.findall(r"\d|\w+|\s", asked.body["prompt"])
+        return echo(tokens, [{"1": -1.0}] * len(tokens))
+
+    server.answer = single_digits
+    labels = tuple(map(str, range(11)))
+    ten, nine = (LabelRequest("x\n", ("a\t",), "unknown", some) for some in (labels, labels[:10]))
+    for model in (model_of(server, tmp_path), model_of(server, tmp_path)):
+        with pytest.raises(LabelError, match=r"label '10' is not one token of the language model"):
+            model.read_labels([ten])
+        assert model.read_labels([nine])[0].logprobs.shape == (1, 10)
+        server.answer = lambda asked: Answer("", status=500)  # what is said once is kept
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from benchmark.llm.making import language_model
 from benchmark.llm.options import LocalOptions
 from benchmark.llm.reply_store import ReplyStore
 from benchmark.llm.spending import Spending, begin_session
-from tests.llm.tiny import N_CTX, tiny_checkpoint
+from tests.llm.tiny import N_CTX, WITHOUT_SYSTEM, tiny_checkpoint
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 LABELS = tuple("0123456789")
@@ -196,7 +196,7 @@ def test_log_probabilities_of_an_answer(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_chat_template_is_used(tmp_path: Path) -> None:
-    model = loaded(tiny_checkpoint(tmp_path / "chat", template=True))
+    model = loaded(tiny_checkpoint(tmp_path / "chat", template=WITHOUT_SYSTEM))
     user = Message("user", "what?")
     assert model.text(model.prompt([user])) == "[user] what?\n[assistant] "
     # This one refuses system messages, so the user says what they say.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,26 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 N_CTX = 512
 BOS, EOS = 0, 1
 TEMPLATE = (
-    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
-    "{% endif %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+    "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}[assistant] {% endif %}"
+)
+WITHOUT_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + TEMPLATE
 )
 
 
 def tiny_checkpoint(
     folder: Path,
     kind: str = "llama",
-    template: bool = False,
+    template: str | None = None,
     n_ctx: int = N_CTX,
-    merged: tuple[tuple[str, str], ...] = (),
+    ends: Sequence[int] = (EOS,),
+    merged: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """A checkpoint with random weights, of the kind `llama` or `gpt2`.
 
-    `merged` are pairs of letters that are one token, besides the tokens of single bytes.
+    Where more tokens end an answer, its answers are short. `merged` are pairs of letters that are
+    one token, besides the tokens of single bytes.
     """
     import transformers
 
@@ -41,8 +46,8 @@ def tiny_checkpoint(
         single="<bos> $A", special_tokens=[("<bos>", BOS)]
     )
     special: dict[str, Any] = {"bos_token": "<bos>", "eos_token": "<eos>"}
-    if template:
-        special["chat_template"] = TEMPLATE
+    if template is not None:
+        special["chat_template"] = template
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     config = {"tokenizer_class": "PreTrainedTokenizerFast", **special}
@@ -67,5 +72,6 @@ def tiny_checkpoint(
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    model.generation_config.eos_token_id = list(ends)
     model.save_pretrained(folder)
     return folder

@@ -13,7 +13,7 @@ from benchmark.analysis.labels import run_labels
 from benchmark.column import SCORE
 from benchmark.config.run_config import setting
 from benchmark.results import Run
-from benchmark.results.columns import FIRING_KEYS, SCORING_SETS, describe, on_a_set
+from benchmark.results.columns import FIRING_KEYS, SCORING_SETS, SMALL_HEADLINE, describe, on_a_set
 from leaderboards.model import FRONTS, Excluded, Leaderboard, Row
 from leaderboards.ranking import PairedTests, ranked, tracks_of
 from leaderboards.rows import row_of
@@ -29,16 +29,21 @@ def build(runs: Sequence[Run], rank_by: str | None = None) -> list[Leaderboard]:
 
     Args:
         runs: finished runs, in any order; the order does not matter.
-        rank_by: the metric on the `uniform` set that orders the rows; None takes Pearson.
+        rank_by: the metric on the `uniform` set that orders the rows; None takes Pearson, on
+            `uniform_small` where a run of the subject and corpus has scores of that set alone.
 
     Raises:
         BenchmarkError: `rank_by` is not known, fails the sanity tests or is of another scoring set.
     """
-    column = ranking_column(rank_by, declared=declared_by(runs))
+    chosen = ranking_column(rank_by, declared=declared_by(runs))
     found: list[Leaderboard] = []
     ordered = sorted(runs, key=lambda run: (run.record.finished, run.record.run_id))
     for members in by_subject_and_corpus(ordered).values():
         names = dict(zip(map(id, members), run_labels(members), strict=True))
+        small = rank_by is None and any(
+            run.scores.small_alone and not run.unverified for run in members
+        )
+        column = SMALL_HEADLINE if small else chosen
         groups = comparable_groups(members, column)
         usable = [group for group in groups if column in group[0].scores.metric_columns]
         if not usable:
@@ -91,11 +96,20 @@ def _boards(
     ]
 
 
+def _without(run: Run, column: str) -> str:
+    """Return why a run without scores of a column stands in no table."""
+    if run.record.imported is not None:
+        return (
+            "it was imported: nothing is ranked by what was recorded on chosen sequences; show and "
+            "compare read it"
+        )
+    return f"it has no scores '{column}', by which the table is ranked"
+
+
 def _nothing_ranked(
     groups: Sequence[Sequence[Run]], names: dict[int, str], column: str
 ) -> Leaderboard:
     record = groups[0][0].record
-    reason = f"it has no scores '{column}', by which the table is ranked"
     return Leaderboard(
         subject=record.subject.name,
         corpus=record.corpus.name,
@@ -104,7 +118,9 @@ def _nothing_ranked(
         group=1,
         differs="",
         rows=[],
-        excluded=[_excluded(run, names, reason) for group in groups for run in group],
+        excluded=[
+            _excluded(run, names, _without(run, column)) for group in groups for run in group
+        ],
         tracks=[],
         n_neurons=0,
         layers=[],
@@ -220,7 +236,8 @@ def reason_to_exclude(first: Run, run: Run, column: str) -> str | None:
         return f"its record has schema version {now} instead of {then}"
     there, here = (column in each.scores.metric_columns for each in (first, run))
     if there and not here:
-        return f"it has no scores '{column}', by which the table is ranked"
+        again = "; score it again" if column == SMALL_HEADLINE else ""
+        return f"{_without(run, column)}{again}"
     if here and not there:
         return f"it has scores '{column}', which the others lack"
     ranking = describe(column, declared_by([first, run])).comparable_on

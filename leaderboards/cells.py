@@ -9,7 +9,6 @@ from benchmark.column import Column
 from benchmark.results import OVER_NEURONS, MetricSummary, RunRecord
 from benchmark.results.columns import (
     CHARACTERS,
-    HEADLINE,
     LINES,
     NOVEL,
     POSITIVES,
@@ -19,6 +18,7 @@ from benchmark.results.columns import (
     cost_column,
     declared_columns,
     describe,
+    drawn_set,
     metric_of,
     score_column,
 )
@@ -43,7 +43,10 @@ def score_table(
         unverified: ids of the records whose numbers nobody has verified; they are marked and last.
     """
     several = len({(r.subject.name, r.corpus.name) for r in records}) > 1
-    columns = ["explainer", "evidence", "neurons", "coverage", "r", "95 % interval"]
+    drawn = drawn_set(any(record.small_alone for record in records))
+    headline = score_column(drawn, "pearson")
+    r_heading = "r" if drawn == UNIFORM else "small r"
+    columns = ["explainer", "evidence", "neurons", "coverage", r_heading, "95 % interval"]
     columns += ["over neurons", "novel r", "undef.", "AUPRC", "F1", "positives", "null", "top F1"]
     columns += ["tokens/n.", "s/n.", "bytes"]
     readable = any(is_readable(record) for record in records)
@@ -55,9 +58,9 @@ def score_table(
         columns.insert(1, "subject")
     named = _named(records)
     rows = []
-    for record in sorted(records, key=lambda one: (id(one) in unverified, _rank(one))):
-        r, positives = record.metric(HEADLINE), record.metric(score_column(UNIFORM, POSITIVES))
-        f1 = record.metric(score_column(UNIFORM, "f1"))
+    for record in sorted(records, key=lambda one: (id(one) in unverified, _rank(one, headline))):
+        r, positives = record.metric(headline), record.metric(score_column(drawn, POSITIVES))
+        f1 = record.metric(score_column(drawn, "f1"))
         row = [
             marked_label(named[id(record)], "yes" if id(record) in unverified else ""),
             record.explainer.evidence,
@@ -67,8 +70,8 @@ def score_table(
             interval(r),
             neuron_interval(r),
             number(record.metric(score_column(NOVEL, "pearson"))),
-            str(record.undefined(UNIFORM)),
-            number(record.metric(score_column(UNIFORM, "auprc"))),
+            str(record.undefined(drawn)),
+            number(record.metric(score_column(drawn, "auprc"))),
             number(f1),
             count(positives.median if positives is not None else None),
             nulls(f1),
@@ -89,7 +92,8 @@ def beside_columns(records: Sequence[RunRecord]) -> list[Column]:
     """Return the scores that the table shows beside those on scoring sets, where a run has them."""
     declared = declared_columns(column for record in records for column in record.columns)
     names = dict.fromkeys(name for record in records for name in record.summary if "/" in name)
-    found = beside_sets(describe(name, declared) for name in names)
+    drawn = drawn_set(any(record.small_alone for record in records))
+    found = beside_sets((describe(name, declared) for name in names), drawn)
     return [
         column
         for column in found
@@ -119,6 +123,26 @@ def marks_legend(names: Iterable[str]) -> str:
     if not any(marked(name) != name for name in names):
         return ""
     return f"{MARK} fails the sanity tests (python -m benchmark sanity): nothing is ranked by it.\n"
+
+
+def small_note(records: Iterable[RunRecord], alone: Sequence[str] = ()) -> str:
+    """Return on how many tokens `uniform_small` is measured, and who has scores of it alone.
+
+    Args:
+        records: of the runs of a table.
+        alone: what the table calls those that have scores of it alone; empty where it is not in the
+            order of `uniform_small`.
+    """
+    counts = {record.corpus.counts.get("uniform_small_tokens") for record in records}
+    sizes = sorted(size for size in counts if isinstance(size, int))
+    on = f" on {' or '.join(f'{size:,}' for size in sizes)} tokens" if sizes else ""
+    if not alone:
+        return f"uniform_small is measured{on}." if on else ""
+    who = ", ".join(alone)
+    return (
+        f"small r is measured{on}, the uniform_small set, and orders all rows, because the "
+        f"simulator of {who} predicted no other text; what is measured elsewhere is - there."
+    )
 
 
 def number(summary: MetricSummary | None) -> str:
@@ -193,6 +217,6 @@ def _text_cells(record: RunRecord) -> list[str]:
     return [cost(record, CHARACTERS, ",.0f"), cost(record, LINES, ",.1f")]
 
 
-def _rank(record: RunRecord) -> float:
-    r = record.metric(HEADLINE)
+def _rank(record: RunRecord, headline: str) -> float:
+    r = record.metric(headline)
     return -(r.mean if r is not None and r.mean is not None else -2.0)

@@ -8,7 +8,13 @@ from typing import Any
 from benchmark.analysis.compare import NOT_SIGNIFICANT, declared_by, mark_of
 from benchmark.column import Column
 from benchmark.results import OVER_BOTH, OVER_NEURONS, MetricSummary, Run
-from benchmark.results.columns import declared_columns, describe
+from benchmark.results.columns import (
+    SMALL_HEADLINE,
+    beside_sets,
+    declared_columns,
+    describe,
+    drawn_set,
+)
 
 BYTES, SUBJECT_TOKENS, SECONDS = "bytes", "subject_tokens", "explain_seconds"
 CHARACTERS = "characters"
@@ -195,8 +201,9 @@ class Leaderboard:
     Attributes:
         subject: the subject's name.
         corpus: the corpus's name.
-        scoring_set: `uniform`, `novel`, `top` or `top_and_random`.
-        ranked_by: the column that orders the rows, `uniform/pearson` unless asked otherwise.
+        scoring_set: `uniform`, `novel`, `uniform_small`, `top` or `top_and_random`.
+        ranked_by: the column that orders the rows: unless asked otherwise `uniform/pearson`, or
+            `uniform_small/pearson` where a row has scores of that set alone.
         group: 1 for the largest group of comparable runs; further groups of the same subject and
             corpus have boards of their own.
         differs: why this group cannot be compared with the first one; empty for the first.
@@ -234,7 +241,10 @@ class Leaderboard:
     @property
     def beside(self) -> list[Column]:
         """Return the scores that tables show beside those on scoring sets, where a row has them."""
-        columns = (column for row in self.rows for column in row.run.scores.beside_sets)
+        drawn = drawn_set(self.ranked_by == SMALL_HEADLINE)
+        columns = beside_sets(
+            (column for row in self.rows for column in row.run.scores.described), drawn
+        )
         present = set(self.columns)
         return [
             column

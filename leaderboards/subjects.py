@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.analysis.compare import place_by_mean
 from benchmark.analysis.labels import identity, labels
-from benchmark.results.columns import HEADLINE, UNIFORM
+from benchmark.results.columns import HEADLINE, SMALL_HEADLINE, UNIFORM
 from leaderboards.model import Leaderboard, Row
 
 
@@ -49,6 +49,9 @@ def average_over_subjects(boards: Sequence[Leaderboard]) -> SubjectAverage:
     unverified counts nowhere.
     """
     main = [board for board in boards if board.group == 1 and board.scoring_set == UNIFORM]
+    # One column for all: where one table is in the order of the small set, its scores count.
+    by = [board.ranked_by for board in main]
+    ranked_by = SMALL_HEADLINE if SMALL_HEADLINE in by else by[0] if by else HEADLINE
     subjects = [(board.subject, board.corpus) for board in main]
     found: dict[str, list[list[Row]]] = {}
     for place, board in enumerate(main):
@@ -61,7 +64,7 @@ def average_over_subjects(boards: Sequence[Leaderboard]) -> SubjectAverage:
     named = labels([row.run.record for row in first])
     rows = []
     for row, label, cells in zip(first, named, found.values(), strict=True):
-        parts = [_mean([one.key.mean for one in rows]) for rows in cells]
+        parts = [_mean([_part(one, ranked_by) for one in rows]) for rows in cells]
         rows.append(
             AverageRow(
                 rank=None,
@@ -72,11 +75,15 @@ def average_over_subjects(boards: Sequence[Leaderboard]) -> SubjectAverage:
                 mean=_mean(parts),
             )
         )
-    ranked_by = main[0].ranked_by if main else HEADLINE
     higher = not main or main[0].about(ranked_by).higher_is_better is not False
     return SubjectAverage(
         ranked_by=ranked_by, cells=subjects, rows=_ranked(rows, 1 if higher else -1)
     )
+
+
+def _part(row: Row, column: str) -> float | None:
+    found = row.score(column)
+    return None if found is None else found.mean
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from benchmark.analysis.compare import NOT_SIGNIFICANT, THESE_DOCUMENTS
 from benchmark.analysis.labels import UNVERIFIED
 from benchmark.corpus.copies import copies
-from benchmark.results.columns import HEADLINE, NOVEL, OWN_SCORERS, TOP, score_column
+from benchmark.results.columns import (
+    HEADLINE,
+    NOVEL,
+    OWN_SCORERS,
+    SMALL_HEADLINE,
+    TOP,
+    UNIFORM_SMALL,
+    score_column,
+)
 from benchmark.token_text import one_line
 from leaderboards.cells import (
     TEXT_LEGEND,
@@ -21,6 +29,7 @@ from leaderboards.cells import (
     nulls,
     number,
     ranges,
+    small_note,
 )
 from leaderboards.model import BYTES, CHARACTERS, SECONDS, SUBJECT_TOKENS, Leaderboard, Row
 from leaderboards.result_folders import Unread
@@ -41,7 +50,11 @@ of both), or one of the rows keeps no scores on resampled documents; no mark: ov
 correction over the rows of the table, 5 %). AUPRC, F1, IoU: on the contexts that the table is
 headed by; top F1: on each neuron's strongest held-out contexts; causal: how much of what the
 neurons do to the next-token distribution their simulations carry, 1 if all, 0 if no more than their
-mean does, neurons counting by their effect. positives: how many tokens a neuron fires on there, the
+mean does, neurons counting by their effect. detection: on windows of held-out text,
+how well the largest predicted activation tells those in which the neuron fires (area under the ROC
+curve, 0.5 by chance). uniform_small: a fixed part of the held-out text,
+the same whatever the seed, which is all that simulators predict that cost money; small r: the
+correlation on it. positives: how many tokens a neuron fires on there, the
 median over neurons. null: neurons that never fire there, so that AUPRC, F1 and IoU do not exist and
 are left out of the mean. undef.: neurons whose prediction is constant (r counts as 0). tokens/n.
 and s/n.: subject tokens and seconds to explain one neuron; bytes: of what simulates in one
@@ -108,7 +121,7 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
             *(number(row.score(column)) for _, column in shown),
             count(row.positives.get(of_set)),
             nulls(row.score(score_column(of_set, "f1"))),
-            str(row.undefined.get(of_set, EMPTY)),
+            _undefined(row, of_set),
             EMPTY if row.coverage is None else f"{row.coverage:.0%}",
             *cost_cells(row),
             *(text_cells(row) if board.readable else []),
@@ -125,7 +138,23 @@ def leaderboard_table(board: Leaderboard, extra: Sequence[str] = ()) -> Table:
     if board.readable:
         added.append(TEXT_LEGEND)
     caption = " ".join(filter(None, [_about(board), *added, legend, intervals]))
-    return Table(of_set, 3, columns, rows, 3, caption, copied_sentence(board))
+    note = " ".join(filter(None, [small_sentence(board), copied_sentence(board)]))
+    return Table(of_set, 3, columns, rows, 3, caption, note)
+
+
+def _undefined(row: Row, of_set: str) -> str:
+    if row.run.scores.small_alone and of_set != UNIFORM_SMALL:
+        return EMPTY
+    return str(row.undefined.get(of_set, EMPTY))
+
+
+def small_sentence(board: Leaderboard) -> str:
+    """Return what the table of `uniform_small` rests on, or why all are ranked by it."""
+    alone = [row.label for row in board.rows if row.run.scores.small_alone]
+    by_it = board.ranked_by == SMALL_HEADLINE and bool(alone)
+    if board.scoring_set != UNIFORM_SMALL and not by_it:
+        return ""
+    return small_note([row.run.record for row in board.rows], alone if by_it else [])
 
 
 def layer_table(board: Leaderboard) -> Table:
@@ -222,7 +251,7 @@ _HEADINGS = {"auprc": "AUPRC", "f1": "F1", "iou": "IoU"}
 
 def key_heading(column: str) -> str:
     """The heading of the column that ranks."""
-    return "r" if column == HEADLINE else column
+    return {HEADLINE: "r", SMALL_HEADLINE: "small r"}.get(column, column)
 
 
 def heading(board: Leaderboard) -> str:

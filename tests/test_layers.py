@@ -21,7 +21,7 @@ PACKAGES = {
 STOREYS = [
     {"cli"},
     {"conformance", "graphs", "analysis"},
-    {"api"},
+    {"api", "importing"},
     {"evaluation", "builtin"},
     {"scorers", "simulators"},
     {"plugins", "tracking", "evidence"},

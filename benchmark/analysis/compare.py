@@ -20,10 +20,13 @@ from benchmark.results.columns import (
     FIRING_KEYS,
     HEADLINE,
     SHARED_SETS,
+    TOP,
+    TOP_AND_RANDOM,
     UNIFORM,
     base_set,
     declared_columns,
     describe,
+    drawn_set,
     is_calibrated,
     metric_of,
     on_a_set,
@@ -139,9 +142,11 @@ def compare_runs(
 
     Args:
         runs: at least two.
-        names: metrics on the `uniform` set, or columns such as `top/f1`; None takes those of the
-            headline that all runs have.
-        rank_by: the metric that orders the runs; None takes the first sound one of `names`.
+        names: metrics on the `uniform` set (on `uniform_small` where a run has scores of that set
+            alone), or columns such as `top/f1`; None takes those of the headline that all have, of
+            imported runs on the sequences that were recorded.
+        rank_by: the metric that orders the runs; None takes the first sound one of `names`, and
+            for imported runs the first.
         resamples: bootstrap resamples and sign patterns.
         level: probability that the intervals cover.
         seed: seed of the resampling.
@@ -151,8 +156,14 @@ def compare_runs(
             known or not in all of them, or the ranking key is not sound.
     """
     declared = declared_by(runs)
-    columns = _columns(runs, names, declared)
-    ranking = ranking_column(rank_by, columns, declared)
+    drawn = drawn_set(any(run.scores.small_alone for run in runs))
+    columns = _columns(runs, names, declared, drawn)
+    if rank_by is not None and "/" not in rank_by:
+        rank_by = score_column(drawn, rank_by)
+    if rank_by is None and all(run.record.imported for run in runs):
+        ranking = columns[0]  # nothing that may rank is recorded; the order must be some
+    else:
+        ranking = ranking_column(rank_by, columns, declared)
     scored = list(dict.fromkeys([*columns, ranking]))
     check_comparable(runs, scored)
     for run in runs:
@@ -301,14 +312,16 @@ def declared_by(runs: Iterable[Run]) -> dict[str, Column]:
 
 
 def _columns(
-    runs: Sequence[Run], names: Sequence[str] | None, declared: Mapping[str, Column]
+    runs: Sequence[Run], names: Sequence[str] | None, declared: Mapping[str, Column], drawn: str
 ) -> list[str]:
-    """Return columns of the names; a bare metric is one on the `uniform` set."""
+    """Return columns of the names; a bare metric is one on the drawn set."""
     if names is None:
-        found = [score_column(UNIFORM, name) for name in SHOWN]
+        imported = all(run.record.imported for run in runs)
+        sets = (TOP_AND_RANDOM, TOP) if imported else (drawn,)
+        found = [score_column(one, name) for one in sets for name in SHOWN]
         found = [name for name in found if all(name in run.scores.metric_columns for run in runs)]
-        return found or [HEADLINE]
-    columns = [name if "/" in name else score_column(UNIFORM, name) for name in names]
+        return found or [score_column(drawn, "pearson")]
+    columns = [name if "/" in name else score_column(drawn, name) for name in names]
     for name in columns:
         column = describe(name, declared)
         if on_a_set(column):

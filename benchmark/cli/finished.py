@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 from benchmark.analysis.labels import run_labels
 from benchmark.corpus.copies import copies
 from benchmark.results import FAILED
-from benchmark.results.columns import CHARACTERS, HEADLINE, cost_column
+from benchmark.results.columns import CHARACTERS, UNIFORM, cost_column, drawn_set, score_column
 from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
-from leaderboards.cells import TEXT_LEGEND, beside_columns, intervals_legend, ranges, score_table
+from leaderboards.cells import (
+    TEXT_LEGEND,
+    beside_columns,
+    intervals_legend,
+    ranges,
+    score_table,
+    small_note,
+)
 
 if TYPE_CHECKING:
     from benchmark.config.run_config import RunConfig
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 # Columns that a narrow terminal does without, the first one first.
 LEAST = (
     *("lines", "null", "undef.", "positives", "over neurons", "evidence", "s/n.", "top F1"),
-    *("coverage", "neurons", "tokens/n.", "F1", "novel r"),
+    *("coverage", "neurons", "tokens/n.", "detection", "F1", "novel r"),
 )
 # Names of dead neurons in one line.
 LISTED = 5
@@ -86,11 +93,12 @@ def print_finished(outcome: Outcome, *, headline: bool = False) -> None:
 
 def headline_of(record: RunRecord) -> str:
     """Return the headline score of a run with its interval, such as `r = 0.54 [0.51, 0.58]`."""
-    found = record.metric(HEADLINE)
+    drawn = drawn_set(record.small_alone)
+    found = record.metric(score_column(drawn, "pearson"))
     if found is None or found.mean is None:
         return "r is not among its metrics"
     interval = "" if found.low is None else f" [{found.low:.3f}, {found.high:.3f}]"
-    return f"r = {found.mean:.3f}{interval}"
+    return f"{'r' if drawn == UNIFORM else 'small r'} = {found.mean:.3f}{interval}"
 
 
 def _say_failures(run: Run) -> None:
@@ -122,12 +130,24 @@ def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
     columns, rows = score_table(records, {id(run.record) for run in unverified})
     whole = "`show <run> --wide`"
     print_rows(columns, rows, text_columns=columns.index("neurons"), least=LEAST, whole=whole)
-    say(f"{LEGEND}\n")
+    alone = [record for record in records if record.small_alone]
+    legend = LEGEND
+    if alone:
+        labels_of = dict(zip(map(id, records), run_labels(runs), strict=True))
+        legend = legend.replace("r: mean", "small r: mean", 1)
+        legend = legend.replace(
+            "held-out contexts, with", "held-out contexts of uniform_small, with", 1
+        )
+    say(f"{textwrap.fill(legend, 100)}\n" if alone else f"{LEGEND}\n")
+    if alone:
+        note = small_note(records, [labels_of[id(record)] for record in alone])
+        say(f"{textwrap.fill(one_line(note), 100)}\n")
     if "lines" in columns:
         say(f"{textwrap.fill(TEXT_LEGEND, 100)}\n")
     for sentence in _copied(records):
         say(f"{sentence}\n")
-    sys.stdout.write(intervals_legend(record.metric(HEADLINE) for record in records))
+    headline = score_column(drawn_set(bool(alone)), "pearson")
+    sys.stdout.write(intervals_legend(record.metric(headline) for record in records))
     for column in beside_columns(records):
         say(f"{one_line(f'{column.heading}: {column.description}')} (`show` prints all of it).\n")
     for run in unverified:
@@ -212,10 +232,11 @@ def characters_of(run: Run, neuron: tuple[int, int]) -> float | None:
 
 def _score(run: Run, neuron: tuple[int, int] | None = None) -> float:
     """The correlation of a run, or of one neuron in it; minus infinity where there is none."""
+    column = score_column(drawn_set(run.record.small_alone), "pearson")
     if neuron is None:
-        found = run.record.metric(HEADLINE)
+        found = run.record.metric(column)
         return -math.inf if found is None or found.mean is None else found.mean
-    value = _row(run, neuron).get(HEADLINE)
+    value = _row(run, neuron).get(column)
     return -math.inf if value is None else float(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +85,19 @@ def command(words: Sequence[str]) -> int:
     return 0
 
 
-def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
+def config_of(
+    run: Run,
+    changes: Sequence[str],
+    changeable: Sequence[str] = CHANGEABLE,
+    keys: Mapping[str, Any] | None = None,
+) -> RunConfig:
     """Return the configuration of a run with changes such as `metrics=standard` or `device=cpu`.
+
+    Args:
+        run: the run.
+        changes: overrides.
+        changeable: the keys that they may change.
+        keys: of the configuration, instead of those of the run.
 
     Raises:
         BenchmarkError: a change would change what is scored, or the run's file is of an
@@ -98,15 +109,16 @@ def config_of(run: Run, changes: Sequence[str]) -> RunConfig:
 
     from benchmark.config.literal import literal
     from benchmark.config.run_config import recorded_config
-    from benchmark.evaluation.reopen import checked_config
+    from benchmark.evaluation.reopen import check_not_imported, checked_config
 
-    composed: Any = recorded_config(literal(run.record.config))
+    check_not_imported(run)
+    composed: Any = recorded_config(literal({**run.record.config, **(keys or {})}))
     for change in changes:
         key, separator, value = change.partition("=")
-        if not separator or key.split(".")[0] not in CHANGEABLE:
+        if not separator or key.split(".")[0] not in changeable:
             raise BenchmarkError(
                 f"'{change}' cannot be changed when scoring again; what can: "
-                f"{', '.join(f'{name}=...' for name in CHANGEABLE)}"
+                f"{', '.join(f'{name}=...' for name in changeable)}"
             )
         if key == "scorer":
             composed.scorers = {}

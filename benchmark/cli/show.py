@@ -165,6 +165,7 @@ def _graph_last(words: Sequence[str]) -> list[str]:
 def show_run(run: Run) -> None:
     """Print an overview, a table per layer, and the best and worst neurons."""
     from benchmark.cli.finished import print_table
+    from benchmark.cli.imported import print_imported
     from benchmark.cli.scorer_tables import print_calibration, print_scorers
     from benchmark.cli.support import (
         CORRELATION_LEGEND,
@@ -173,17 +174,22 @@ def show_run(run: Run) -> None:
         has_support,
         support,
     )
-    from benchmark.results.columns import HEADLINE, UNIFORM, own_text_sets, without_set
+    from benchmark.results.columns import drawn_set, own_text_sets, score_column, without_set
     from benchmark.terminal.table import print_rows, say
     from leaderboards.cells import marked, marks_legend
 
     for line in _overview(run.record):
         say(line, indent=10)
+    if run.record.imported is not None:
+        print_imported([run])
+        return
     print_table([run])
     print_calibration(run)
     _print_intervals(run)
     columns = run.scores.to_numpy()
-    names = own_text_sets(run.scores.metric_columns)
+    drawn = drawn_set(run.record.small_alone)
+    headline = score_column(drawn, "pearson")
+    names = own_text_sets(run.scores.metric_columns, drawn)
     print_scorers(run)
     if not names or not len(run.scores):
         return
@@ -204,8 +210,8 @@ def show_run(run: Run) -> None:
     order = _by_score(run, key)
     every = run.scores.rows()
     # Behind the correlation: of a single neuron it is never shown without what it rests on.
-    supported = HEADLINE in names and has_support(every[0], UNIFORM)
-    behind = names.index(HEADLINE) + 1 if supported else 0
+    supported = headline in names and has_support(every[0], drawn)
+    behind = names.index(headline) + 1 if supported else 0
     headings = ["neuron", *headings[2:]]
     if supported:
         headings[behind + 1 : behind + 1] = [OVER_DOCUMENTS, EFFECTIVE]
@@ -213,19 +219,19 @@ def show_run(run: Run) -> None:
         rows = []
         for i in chosen:
             cells = [_mean(columns[name][i : i + 1]) for name in names]
-            cells[behind:behind] = support(every[i], UNIFORM) if supported else []
+            cells[behind:behind] = support(every[i], drawn) if supported else []
             rows.append([f"{columns['layer'][i]}.{columns['neuron'][i]}", *cells])
         print_rows(headings, rows, title=f"{title} neurons by {without_set(key)}")
     say(CORRELATION_LEGEND if supported else "")
 
 
 def _print_intervals(run: Run) -> None:
-    """Print the mean of every metric on the `uniform` set with its intervals."""
-    from benchmark.results.columns import UNIFORM, of_set, without_set
+    """Print the mean of every metric on uniformly drawn contexts with its intervals."""
+    from benchmark.results.columns import drawn_set, of_set, without_set
     from benchmark.terminal.table import print_rows
     from leaderboards.cells import ends, interval, intervals_legend, marked, neuron_interval, number
 
-    names = of_set(run.scores.metric_columns, UNIFORM)
+    names = of_set(run.scores.metric_columns, drawn_set(run.record.small_alone))
     found = {name: run.record.metric(name) for name in names}
     summaries = {name: one for name, one in found.items() if one is not None}
     if not summaries:
@@ -332,6 +338,16 @@ def draw_neuron(
 
 def _overview(record: RunRecord) -> list[str]:
     subject, environment = record.subject, record.environment
+    if record.imported is not None:
+        lines = [
+            f"run {record.run_id}, imported on {record.finished} by benchmark "
+            f"{record.benchmark_version}",
+            f"from      {record.imported.files:,} files of {record.imported.format}, SHA-256 "
+            f"{record.imported.sha256[:12]}",
+            f"subject   {subject.name}, {subject.site}; neither it nor its text is here",
+            f"explainer {record.explainer.name}",
+        ]
+        return [f"{one_line(line)}\n" for line in lines]
     lines = [
         f"run {record.run_id}, finished {record.finished}, benchmark {record.benchmark_version}",
         f"command   {shlex.join(record.command)}",

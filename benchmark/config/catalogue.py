@@ -44,6 +44,15 @@ def config_folder() -> Path:
     return ROOT / "configs"
 
 
+def folder_of(group: str) -> Path:
+    """Return the folder with the choices of a group.
+
+    That of scorers is called otherwise than their key: several are chosen at once, by a list, and
+    Hydra would take the key for the choice of one.
+    """
+    return config_folder() / ("scorers" if group == "scorer" else group)
+
+
 @functools.cache
 def default_names() -> dict[str, str]:
     """Return the name that is chosen of each group where the user names none, in their order."""
@@ -62,7 +71,7 @@ def groups() -> tuple[str, ...]:
 
 def entries(group: str) -> list[Entry]:
     """Return the choices of a group, sorted; installed explainers and scorers are among them."""
-    paths = sorted((config_folder() / group).glob("[!_]*.yaml"), key=_by_number)
+    paths = sorted(folder_of(group).glob("[!_]*.yaml"), key=_by_number)
     found = [_entry(path) for path in paths]
     if group == "explainer":
         found += plugins()
@@ -100,7 +109,7 @@ def read_plugins(points: str = PLUGINS) -> tuple[list[Entry], list[tuple[str, st
     """
     group = "explainer" if points == PLUGINS else "scorer"
     kind = "an explainer" if group == "explainer" else "a scorer"
-    own = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    own = {path.stem for path in folder_of(group).glob("*.yaml")}
     found: dict[str, Entry] = {}
     problems: list[tuple[str, str]] = []
     for point in plugin_points(points):

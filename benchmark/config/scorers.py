@@ -19,7 +19,7 @@ def resolved(names: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of every scorer, by name.
 
     Args:
-        names: one name or a list of them: of a file in `configs/scorer`, of an installed plug-in,
+        names: one name or a list of them: of a file in `configs/scorers`, of an installed plug-in,
             or the path of a YAML file; None for none.
         given: options by name that go before those of the files, and scorers without a file.
 

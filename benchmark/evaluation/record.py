@@ -38,7 +38,14 @@ from benchmark.results import (
     benchmark_version,
     collect_environment,
 )
-from benchmark.results.columns import CAUSAL, NOVEL, POSITIVES, UNIFORM_SMALL, base_set
+from benchmark.results.columns import (
+    CAUSAL,
+    NOVEL,
+    POSITIVES,
+    SIMULATED_DETECTION,
+    UNIFORM_SMALL,
+    base_set,
+)
 from benchmark.scorers.chosen import added_columns, own_scorers, scorers_identity
 
 
@@ -118,13 +125,21 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     for column in (column for one in own_scorers(config) for column in one.columns()):
         if column.summary and not _is_younger(column) and column.name not in scores.columns:
             raise KeyError(column.name)
+    return summaries(
+        scores,
+        resamples=config.bootstrap.resamples,
+        level=config.bootstrap.confidence,
+        seed=config.seed,
+    )
+
+
+def summaries(
+    scores: Scores, *, resamples: int, level: float, seed: int
+) -> dict[str, MetricSummary | int]:
+    """Summarise every column that there is over neurons; the options as `mean_with_intervals`."""
     summary: dict[str, MetricSummary | int] = {}
     layers = scores.column("layer")
-    options: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-    }
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     for column in scores.described:
         values = scores.column(column.name)
         if column.summary == MEAN:
@@ -147,7 +162,8 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
 def _is_younger(column: Column) -> bool:
     """Return whether runs of earlier versions lack a column of their configuration."""
     added_set = base_set(column.group) in (NOVEL, UNIFORM_SMALL)
-    return added_set or column.scorer == CAUSAL or column.metric == POSITIVES
+    added = column.scorer in (CAUSAL, SIMULATED_DETECTION)
+    return added_set or added or column.metric == POSITIVES
 
 
 def _plain(values: NDArray[Any], *, median: bool) -> MetricSummary:

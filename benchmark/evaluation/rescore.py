@@ -19,6 +19,7 @@ from benchmark.evaluation.reopen import ReopenedRun, blocks_of
 from benchmark.evaluation.score import finished_scores, score_explanations
 from benchmark.files.atomic import storage_errors
 from benchmark.files.explanation_size import SIZE_MEASURE
+from benchmark.llm.spending import begin_session
 from benchmark.results import Run, RunWriter, SavedExplanation, Scores, load_run
 from benchmark.results.blocks import Key
 from benchmark.results.columns import costs_of_explaining
@@ -57,6 +58,7 @@ def rescore(run: Run, config: RunConfig, trust: Collection[str] = ()) -> Rescore
         BenchmarkError: subject, corpus or a file of the run are not those of the run, or its
             explainer is of a class that is not accepted.
     """
+    begin_session()
     recorded = run.record.config.get("scorers") or {}
     # Those that the user names now are his own choice.
     kept = {name: options for name, options in config.scorers.items() if name in recorded}

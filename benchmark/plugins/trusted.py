@@ -20,6 +20,8 @@ from benchmark.plugins.objects import is_handed_over, is_importable
 
 BUILT_IN = ("explainers.", "benchmark.simulators.")
 TARGET = "_target_"
+RECORDED = "explainers.recorded.Recorded"
+"""What reads imported explanations: built in, and no explainer that can be chosen."""
 # Keys that a configuration gives a meaning of its own: a class, its arguments, how it is called.
 SPECIAL = re.compile(r"_\w+_")
 
@@ -154,7 +156,8 @@ def _built_in() -> dict[str, _Config]:
     configs = [read_yaml(path) or {} for path in paths]
     targets = [str(config.get(TARGET, "")) for config in configs]
     known = zip(targets, configs, strict=True)
-    return {target: config for target, config in known if target.startswith(BUILT_IN)}
+    found = {target: config for target, config in known if target.startswith(BUILT_IN)}
+    return {**found, RECORDED: {TARGET: RECORDED}}
 
 
 def _installed() -> set[str]:

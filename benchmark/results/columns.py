@@ -36,7 +36,8 @@ from metrics.catalogue import Metric
 KEY_COLUMNS = ("layer", "neuron", "status", "error")
 
 SIMULATION, CALIBRATION, CAUSAL, HARNESS = "simulation", "calibration", "causal", "harness"
-OWN_SCORERS = (SIMULATION, CALIBRATION, CAUSAL, HARNESS)
+SIMULATED_DETECTION = "simulated_detection"
+OWN_SCORERS = (SIMULATION, CALIBRATION, CAUSAL, SIMULATED_DETECTION, HARNESS)
 
 UNIFORM, NOVEL, TOP, TOP_AND_RANDOM = "uniform", "novel", "top", "top_and_random"
 UNIFORM_SMALL = "uniform_small"
@@ -57,6 +58,10 @@ COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes", *TEXT
 # correlation rests on.
 UNDEFINED, POSITIVES, EFFECTIVE_TOKENS = "undefined", "positives", "effective_tokens"
 PEARSON_LOW, PEARSON_HIGH = "pearson_low", "pearson_high"
+
+DETECTION = "detection"
+DETECTION_METRICS = ("auc", "balanced_accuracy", "activating", "non_activating")
+"""What is said of windows of text by simulation; judges may have other columns of the group."""
 
 MEAN_ABLATION, ZERO_ABLATION = "mean", "zero"
 ABLATIONS = (MEAN_ABLATION, ZERO_ABLATION)
@@ -119,6 +124,18 @@ def costs_of_explaining(names: Iterable[str]) -> list[str]:
     return [name for name in spent if name not in measured_again]
 
 
+def detection_column(name: str, drawn: str = UNIFORM) -> str:
+    """Return the column of one of `DETECTION_METRICS` on windows of a drawn set."""
+    return f"{DETECTION}/{'small_' if drawn == UNIFORM_SMALL else ''}{name}"
+
+
+_DETECTION_COLUMNS = {
+    detection_column(name, drawn): (name, drawn)
+    for drawn in DRAWN_SETS
+    for name in DETECTION_METRICS
+}
+
+
 def causal_column(contexts: str, ablation: str) -> str:
     """Return the column of what a simulation keeps of an ablation's effect."""
     return f"{CAUSAL}/{contexts}_{ablation}"
@@ -166,9 +183,18 @@ def metric_of(column: str) -> str:
     return column.rpartition("/")[2]
 
 
-def own_text_sets(columns: Iterable[str]) -> list[str]:
+def drawn_set(small_alone: bool) -> str:
+    """Return the set of uniformly drawn contexts that a table is about.
+
+    Args:
+        small_alone: whether a row has scores of `uniform_small` alone.
+    """
+    return UNIFORM_SMALL if small_alone else UNIFORM
+
+
+def own_text_sets(columns: Iterable[str], drawn: str = UNIFORM) -> list[str]:
     """Return the metrics on uniformly drawn contexts, under whichever firing reference."""
-    sets = (UNIFORM, *(reference_set(UNIFORM, reference) for reference in FIRING_REFERENCES))
+    sets = (drawn, *(reference_set(UNIFORM, reference) for reference in FIRING_REFERENCES))
     return [name for name in columns if group_of(name) in sets]
 
 
@@ -179,7 +205,7 @@ def of_set(columns: Iterable[str], scoring_set: str) -> list[str]:
 
 def without_set(column: str) -> str:
     """Return a column's name as tables on uniformly drawn contexts show it."""
-    return column.removeprefix(f"{UNIFORM}/")
+    return column.removeprefix(f"{UNIFORM}/").removeprefix(f"{UNIFORM_SMALL}/")
 
 
 def describe(name: str, declared: Mapping[str, Column] | None = None) -> Column:
@@ -189,7 +215,7 @@ def describe(name: str, declared: Mapping[str, Column] | None = None) -> Column:
         name: the column's name, with a slash.
         declared: the columns that scorers declared which are none of the benchmark's own.
     """
-    if declared and name in declared and not _is_own(group_of(name)):
+    if declared and name in declared and not _is_own(name):
         return declared[name]
     return _own(name, catalogue.METRICS.get(metric_of(name)))
 
@@ -202,9 +228,16 @@ def declared_columns(columns: Iterable[Column]) -> dict[str, Column]:
     return found
 
 
-def beside_sets(columns: Iterable[Column]) -> list[Column]:
-    """Return the scores that tables show beside those on scoring sets, such as causal ones."""
-    return [one for one in columns if one.kind == SCORE and one.in_tables and not on_a_set(one)]
+def beside_sets(columns: Iterable[Column], drawn: str = UNIFORM) -> list[Column]:
+    """Return the scores that tables show beside those on scoring sets, such as causal ones.
+
+    Args:
+        columns: of a run.
+        drawn: the set of uniformly drawn contexts that the table is about; see `drawn_set`.
+    """
+    others = {name for name, (_, of) in _DETECTION_COLUMNS.items() if of != drawn}
+    shown = [one for one in columns if one.name not in others]
+    return [one for one in shown if one.kind == SCORE and one.in_tables and not on_a_set(one)]
 
 
 def on_a_set(column: Column) -> bool:
@@ -220,7 +253,9 @@ def problem_of(column: object) -> str:
     shown = f"column '{column.name!s:.60}'"
     if not isinstance(column.name, str) or not _NAME.fullmatch(column.name):
         return f"{shown} must be named <group>/<what>, of letters, digits and . _ - alone"
-    if _is_own(column.group):
+    if column.name in _DETECTION_COLUMNS:
+        return f"{shown} is one of the benchmark's own; choose another name"
+    if _is_own(column.name):
         return f"{shown}: '{column.group}' is a group of the benchmark's own; choose another"
     for what, value, known in (
         ("kind", column.kind, [kind for kind in KINDS if kind != COST]),
@@ -240,7 +275,9 @@ def problem_of(column: object) -> str:
 
 
 def switch_of(column: Column) -> str:
-    """Return what to add to `score <run>` to measure a column."""
+    """Return what to add to `score <run>` to measure a column; nothing for what all runs have."""
+    if column.scorer == SIMULATED_DETECTION or base_set(column.group) == UNIFORM_SMALL:
+        return ""
     if on_a_set(column):
         return "metrics=all"
     return "metrics=causal" if column.scorer == CAUSAL else f"scorer={column.scorer}"
@@ -262,8 +299,8 @@ def cell_of(column: Column) -> tuple[str, str]:
     return contexts, f"{'effect' if column.group == _EFFECT else 'score'} ({ablation})"
 
 
-def _is_own(group: str) -> bool:
-    return base_set(group) in _RESERVED
+def _is_own(name: str) -> bool:
+    return base_set(group_of(name)) in _RESERVED or name in _DETECTION_COLUMNS
 
 
 @functools.cache
@@ -276,6 +313,8 @@ def _own(name: str, metric: Metric | None) -> Column:
         return _of_calibration(name)
     if group in (CAUSAL, _EFFECT):
         return _causal(name, what)
+    if name in _DETECTION_COLUMNS:
+        return _detection(name)
     if what in _ABOUT_A_SET:
         return _about_a_set(name, what)
     return _score(name, group, metric)
@@ -355,6 +394,33 @@ def _causal(name: str, what: str) -> Column:
         in_tables=main,
         form=".2e" if effect else ".3f",
         scorer=CAUSAL,
+    )
+
+
+_DETECTED = {
+    "auc": "how well the largest predicted activation tells windows of text in which the neuron "
+    "fires from others: area under the ROC curve, 0.5 by chance",
+    "balanced_accuracy": "the same at the firing threshold: mean share of both kinds told right",
+    "activating": "windows in which the neuron fires",
+    "non_activating": "windows in which it does not",
+}
+
+
+def _detection(name: str) -> Column:
+    what, drawn = _DETECTION_COLUMNS[name]
+    small = drawn == UNIFORM_SMALL
+    score, count = what == "auc", what.endswith("activating")
+    return Column(
+        name=name,
+        description=_DETECTED[what] + (" (windows of uniform_small alone)" if small else ""),
+        kind=MEASURE if count else SCORE,
+        dtype=INT if count else FLOAT,
+        higher_is_better=None if count else True,
+        summary=MEAN_AND_MEDIAN if count else MEAN,
+        comparable_on=[*FIRING_KEYS, *(SMALL_KEYS if small else ())],
+        title=("small detection" if small else DETECTION) if score else "",
+        in_tables=score,
+        scorer=SIMULATED_DETECTION,
     )
 
 

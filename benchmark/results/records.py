@@ -8,7 +8,14 @@ from typing import Any
 from benchmark.column import Column
 from benchmark.errors import BenchmarkError
 from benchmark.files.explanation_size import SIZE_MEASURE
-from benchmark.results.columns import UNDEFINED, cost_column, problem_of, score_column
+from benchmark.results.columns import (
+    DRAWN_SETS,
+    POSITIVES,
+    UNDEFINED,
+    cost_column,
+    problem_of,
+    score_column,
+)
 from benchmark.results.encoding import plain
 from benchmark.results.fields import read_record
 
@@ -110,6 +117,18 @@ class SimulatorRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportedRecord:
+    """Where a run was imported from: explanations of others, whose subject and text are not here.
+
+    `sha256` is of the `files` that were read.
+    """
+
+    format: str
+    files: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GitRecord:
     """The commit that ran; `dirty` means that files differed from it or were not part of it."""
 
@@ -204,7 +223,7 @@ class RunRecord:
     `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds
     and what was done in them. `size_measure` says how `cost/bytes` was measured. A run of an
     earlier version, which counted bytes of JSON text, has none; its sizes are not read, because
-    they cannot be compared.
+    they cannot be compared. `imported` is None but for a run that was imported from others.
     """
 
     run_id: str
@@ -212,6 +231,7 @@ class RunRecord:
     corpus: CorpusRecord
     explainer: ExplainerRecord
     simulator: SimulatorRecord | None = None
+    imported: ImportedRecord | None = None
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
     columns: list[Column] = field(default_factory=list)
@@ -232,6 +252,12 @@ class RunRecord:
         """Return the summary of a column such as `uniform/pearson`, None if the run has none."""
         found = self.summary.get(column)
         return found if isinstance(found, MetricSummary) else None
+
+    @property
+    def small_alone(self) -> bool:
+        """Return whether a simulator predicted `uniform_small` alone of the uniform text."""
+        whole, small = (self.metric(score_column(one, POSITIVES)) for one in DRAWN_SETS)
+        return whole is not None and small is not None and not whole.n and small.n > 0
 
     def undefined(self, scoring_set: str) -> int:
         """Return how many neurons have an undefined correlation on a scoring set."""

@@ -11,6 +11,7 @@ import numpy as np
 from benchmark.column import BOOL, FLOAT, INT, SCORE, Column
 from benchmark.files.reading import first_line, parse_table
 from benchmark.results.columns import (
+    DRAWN_SETS,
     KEY_COLUMNS,
     POSITIVES,
     beside_sets,
@@ -19,6 +20,7 @@ from benchmark.results.columns import (
     in_order,
     metric_of,
     on_a_set,
+    score_column,
 )
 from benchmark.results.encoding import plain
 from benchmark.results.resampled import RESAMPLED, Resampled, without_resampled
@@ -158,6 +160,15 @@ class Scores:
                 one.group for one in self.described if one.kind == SCORE and on_a_set(one)
             )
         )
+
+    @property
+    def small_alone(self) -> bool:
+        """Return whether a simulator predicted `uniform_small` alone of the uniform text."""
+        names = [score_column(one, POSITIVES) for one in DRAWN_SETS]
+        if not set(names) <= set(self.columns):
+            return False
+        whole, small = (~np.isnan(self.column(name)) for name in names)
+        return bool(small.any() and not whole.any())
 
     @property
     def positives_columns(self) -> list[str]:

@@ -14,6 +14,7 @@ from benchmark.plugins.trusted import UntrustedError, targets_of
 from benchmark.scorers.added import AddedScorer
 from benchmark.scorers.calibration import CalibrationScorer
 from benchmark.scorers.causal.scorer import CausalScorer
+from benchmark.scorers.judging.simulated import SimulatedDetection
 from benchmark.scorers.simulation import SimulationScorer
 
 
@@ -22,7 +23,7 @@ def own_scorers(config: RunConfig) -> list[Scorer]:
 
     Calibration comes last, because it changes the predictions where they are.
     """
-    found: list[Scorer] = [SimulationScorer(config)]
+    found: list[Scorer] = [SimulationScorer(config), SimulatedDetection()]
     if config.metrics.causal is not None:
         found.append(CausalScorer(config.metrics.causal))
     if config.calibrated:

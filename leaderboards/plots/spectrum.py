@@ -139,8 +139,9 @@ def measure(
     """
     from benchmark.evaluation.reopen import ReopenedRun, blocks_of, config_of
     from benchmark.evaluation.simulate import simulate
+    from benchmark.evaluation.simulators import scoring_sets_of
     from benchmark.evidence import NEVER_FIRES
-    from benchmark.results.columns import UNIFORM
+    from benchmark.results.columns import drawn_set
 
     spectra = []
     for label, run in runs:
@@ -159,15 +160,16 @@ def measure(
         truth = experiment.store.truth(block)
         threshold = float(experiment.store.firing_thresholds(block)[row])
         explanation = reopened.restored(saved, experiment.subject)
-        tokens = truth.tokens[truth.uniform]
-        simulated = simulate(explainer, [explanation], tokens)
-        predicted, text = simulated.predictions[0], tokens != truth.bos
+        drawn = drawn_set(scoring_sets_of(explainer) is not None)
+        tokens, text = truth.tokens[truth.rows(drawn)[0]], truth.scored(drawn)[0]
+        simulated = simulate(explainer, [explanation], tokens, text)
+        predicted = simulated.predictions[0]
         if simulated.predicted is not None:
-            text &= simulated.predicted[0]
+            text = text & simulated.predicted[0]
         spectra.append(
             Spectrum(
                 label=label,
-                true=truth.activations(UNIFORM)[row][text].float().numpy(),
+                true=truth.activations(drawn)[row][text].float().numpy(),
                 predicted=predicted[text].numpy(),
                 threshold=math.inf if threshold == NEVER_FIRES else threshold,
             )

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun
 from benchmark.evaluation.simulate import simulate
+from benchmark.evaluation.simulators import scoring_sets_of
 from benchmark.evidence import Block
 from benchmark.interface import Explanation, Failure, SubjectModel
 from benchmark.results import SavedExplanation
@@ -49,12 +50,15 @@ class Predictor:
         saved = {(line.layer, line.neuron): line for line in self.method.run.explanations(keys)}
         found = [self._restored(saved.get(key)) for key in keys]
         asked = [one if one is not None else Failure("not in this run") for one in found]
+        of_part = BenchmarkError(
+            f"'{self.method.run.folder}': a report shows every token of a context, and the "
+            "simulator of this run predicts only a part of them; leave it out of the report."
+        )
+        if scoring_sets_of(self._reopened.explainer) is not None:
+            raise of_part
         jointly = simulate(self._reopened.explainer, asked, shared)
         if jointly.predicted is not None:
-            raise BenchmarkError(
-                f"'{self.method.run.folder}': a report shows every token of a context, and the "
-                "simulator of this run predicts only a part of them; leave it out of the report."
-            )
+            raise of_part
         known: list[Explanation | Failure | None] = [
             None if one is None else now
             for one, now in zip(found, jointly.explanations, strict=True)

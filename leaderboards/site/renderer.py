@@ -21,6 +21,7 @@ from benchmark.results.columns import (
     TOP,
     TOP_AND_RANDOM,
     UNIFORM,
+    UNIFORM_SMALL,
     calibrated_set,
     declared_columns,
     on_a_set,
@@ -38,6 +39,8 @@ _CAPTIONS = {
     "activation",
     reference_set(UNIFORM, MEDIAN_EXEMPLAR): "On the uniform set, firing measured by the median "
     "exemplar's peak",
+    UNIFORM_SMALL: "On the small uniform set: a fixed part of held-out text, all that simulators "
+    "predict that cost money",
     TOP: "On the top set: the neuron's own strongest held-out contexts",
     TOP_AND_RANDOM: "On top and random contexts pooled",
     calibrated_set(UNIFORM): "On the uniform set, after a line was fitted to the prediction on "

@@ -46,7 +46,7 @@ def test_the_same_numbers_without_explaining(
     monkeypatch.setattr(benchmark.evaluation.shards, "explain_block", refused)
     answer = call("score", str(run.folder))
     assert answer.status == 0, answer.err
-    assert "28 columns of scores compared" in answer.out
+    assert "39 columns of scores compared" in answer.out
     assert "largest difference 0\n" in answer.out
     again = load_run(run.folder)
     assert table(again) == table(run)
@@ -78,7 +78,7 @@ def test_other_metrics_and_intervals(command: Command) -> None:
     run = command.finished("explainer=token_lookup", "metrics.metrics=[pearson]")
     answer = call("score", str(run.folder), "metrics=standard", "bootstrap.resamples=50")
     assert answer.status == 0
-    assert "4 columns of scores compared" in answer.out
+    assert "9 columns of scores compared" in answer.out
     again = load_run(run.folder)
     assert again.record.config["bootstrap"]["resamples"] == 50
     full = command.finished("explainer=token_lookup")
@@ -170,7 +170,7 @@ def test_killed_while_it_replaces_the_files(
     assert find_runs([command.folder / "results"]) == [run.folder]  # and never twice
     answer = call("score", str(run.folder))
     assert answer.status == 0, answer.err
-    assert "28 columns of scores compared" in answer.out  # it went on with the new scores
+    assert "39 columns of scores compared" in answer.out  # it went on with the new scores
     assert {path.name for path in run.folder.iterdir()} == {
         "run.json",
         "scores.parquet",

@@ -85,7 +85,7 @@ def test_a_neuron(run: Run) -> None:
     for name in ("pearson", "f1", "iou"):
         line = next(line for line in answer.out.splitlines() if line.strip().startswith(name))
         shown = line.split()[1:]
-        sets = ("uniform", "novel", "top", "top_and_random")
+        sets = ("uniform", "novel", "uniform_small", "top", "top_and_random")
         values = [row[f"{each}/{name}"] for each in sets]
         assert shown == ["-" if value is None else f"{value:.3f}" for value in values]
 

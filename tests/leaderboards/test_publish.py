@@ -108,7 +108,10 @@ def test_every_key_of_the_summary_is_documented(
         if line.startswith("| `")
         for key in re.findall(r"`([^`]+)`", line.split("|")[1])
     ]
-    places = {"<set>": "(uniform|novel|top|top_and_random)", "<metric>": r"[a-z0-9_]+"}
+    places = {
+        "<set>": "(uniform|novel|uniform_small|top|top_and_random)",
+        "<metric>": r"[a-z0-9_]+",
+    }
     places |= {"<contexts>": "(uniform|firing)", "<ablation>": "(mean|zero)"}
     patterns = []
     for key in keys:

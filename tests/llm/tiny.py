@@ -27,16 +27,19 @@ def tiny_checkpoint(
     template: str | None = None,
     n_ctx: int = N_CTX,
     ends: Sequence[int] = (EOS,),
+    merged: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """A checkpoint with random weights, of the kind `llama` or `gpt2`.
 
-    Where more tokens end an answer, its answers are short.
+    Where more tokens end an answer, its answers are short. `merged` are pairs of letters that are
+    one token, besides the tokens of single bytes.
     """
     import transformers
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = {"<bos>": BOS, "<eos>": EOS, **{letter: i + 2 for i, letter in enumerate(alphabet)}}
-    tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
+    words |= {"".join(pair): len(words) + i for i, pair in enumerate(merged)}
+    tokenizer = Tokenizer(models.BPE(vocab=words, merges=list(merged)))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -16,10 +16,12 @@ from benchmark.results import Run, explanation_bytes
 from tests.command import D_MLP, DEAD, N_LAYERS, SETTINGS, Command, explanations
 
 METRICS = ("pearson", "cosine", "auprc", "f1", "precision", "recall", "iou")
-SCORING_SETS = ("uniform", "novel", "top", "top_and_random")
+SCORING_SETS = ("uniform", "novel", "uniform_small", "top", "top_and_random")
+DRAWN_SETS = ("uniform", "uniform_small")
 SUPPORT = ("effective_tokens", "pearson_low", "pearson_high")
-RESAMPLED = ("auprc", "f1", "pearson")  # on resamples of the documents of the uniform set
+RESAMPLED = ("auprc", "f1", "pearson")  # on resamples of the documents of the drawn sets
 COSTS = ("subject_tokens", "explain_seconds", "simulate_seconds", "bytes")
+DETECTION = ("auc", "balanced_accuracy", "activating", "non_activating")
 TEXT = ("characters", "lines")  # null: what `token_lookup` shows is a part of its table
 
 
@@ -44,10 +46,12 @@ def test_the_table_has_the_stable_columns(run: Run) -> None:
     for scoring_set in SCORING_SETS:
         expected += [f"{scoring_set}/{name}" for name in (*METRICS, "undefined")]
     expected += [f"{scoring_set}/positives" for scoring_set in SCORING_SETS]
-    expected += [f"uniform/{name}" for name in SUPPORT]
+    expected += [f"{one}/{name}" for one in DRAWN_SETS for name in SUPPORT]
+    expected += [f"detection/{small}{name}" for small in ("", "small_") for name in DETECTION]
     expected += [f"cost/{name}" for name in (*COSTS, *TEXT)]
     assert run.scores.columns == expected
-    assert schema.names == [*expected, *(f"resampled/uniform/{name}" for name in RESAMPLED)]
+    resampled = [f"resampled/{one}/{name}" for one in DRAWN_SETS for name in RESAMPLED]
+    assert schema.names == [*expected, *resampled]
     kinds = {name: str(schema.field(name).type) for name in expected}
     assert [kinds[name] for name in expected[:4]] == ["int64", "int64", "string", "string"]
     assert all(kinds[f"{each}/undefined"] == "bool" for each in SCORING_SETS)
@@ -137,7 +141,7 @@ def test_the_summary_is_that_of_the_rows(run: Run) -> None:
             )
             assert summary.mean == pytest.approx(np.nanmean(column))
             replicates = run.scores.replicates(f"{scoring_set}/{name}")
-            assert (replicates is not None) == (scoring_set == "uniform" and name in RESAMPLED)
+            assert (replicates is not None) == (scoring_set in DRAWN_SETS and name in RESAMPLED)
             if replicates is None:
                 assert summary.over == "neurons"
             else:

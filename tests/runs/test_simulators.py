@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from benchmark.evaluation.reopen import ReopenedRun, config_of
 from benchmark.evaluation.simulate import simulate
 from benchmark.interface import Failure
 from benchmark.results import Run
+from leaderboards.boards import build
 from tests.command import Command, call, table
 from tests.runs.texts import Reads, ReadsTheSmallSet, Writes
 
@@ -47,6 +49,14 @@ def part(shared: Command) -> Run:
 def programs(shared: Command) -> Run:
     """The same predictions by explanations that simulate themselves."""
     return shared.finished(f"explainer._target_={TEXTS}.WritesPrograms", "calibration=linear")
+
+
+@pytest.fixture(scope="module")
+def small(shared: Command) -> Run:
+    """A run whose simulator predicts `uniform_small` alone."""
+    ReadsTheSmallSet.asked.clear()
+    words = (f"simulator._target_={TEXTS}.ReadsTheSmallSet", "calibration=linear")
+    return shared.finished(EXPLAINER, *words)
 
 
 def test_a_simulator_that_predicts_all_tokens_scores_like_a_program(
@@ -115,21 +125,19 @@ def test_only_predicted_tokens_are_scored(part: Run, whole: Run, shared: Command
     assert table(part, without=UNLIKE) != table(whole, without=UNLIKE)
 
 
-def test_a_simulator_of_the_small_set_is_asked_for_it_alone(shared: Command, programs: Run) -> None:
-    ReadsTheSmallSet.asked.clear()
-    words = (f"simulator._target_={TEXTS}.ReadsTheSmallSet", "calibration=linear")
-    run = shared.finished(EXPLAINER, *words)
+def test_a_simulator_of_the_small_set_is_asked_for_it_alone(small: Run, programs: Run) -> None:
+    run = small
     experiment = ReopenedRun(run, [f"{TEXTS}.Writes", f"{TEXTS}.ReadsTheSmallSet"]).open()
     (block, *_) = experiment.blocks()
-    small = experiment.store.truth(block).small
-    assert small is not None
-    last = int(small.text.any(0).nonzero().max())
+    part = experiment.store.truth(block).small
+    assert part is not None
+    last = int(part.text.any(0).nonzero().max())
     held_out, calibrate = ReadsTheSmallSet.asked[:2]
-    assert held_out == (len(small.rows), last + 1)
+    assert held_out == (len(part.rows), last + 1)
     # Of other text it is asked for as many contexts, however many there are.
-    assert calibrate[0] == len(small.rows) == 8 < len(experiment.store.calibrate)
+    assert calibrate[0] == len(part.rows) == 8 < len(experiment.store.calibrate)
     assert calibrate[1] <= 16
-    n_tokens = int(small.text.sum())
+    n_tokens = int(part.text.sum())
     assert run.record.corpus.counts["uniform_small_tokens"] == n_tokens
     same = {(row["layer"], row["neuron"]): row for row in programs.scores.rows()}
     for row in run.scores.rows():
@@ -149,6 +157,36 @@ def test_a_simulator_of_the_small_set_is_asked_for_it_alone(shared: Command, pro
     headline = run.record.metric("uniform/pearson")
     assert headline is not None
     assert headline.mean is None
+
+
+def test_tables_that_mix_both_kinds_are_in_the_order_of_the_small_set(
+    shared: Command, small: Run, programs: Run
+) -> None:
+    run = small
+    n_tokens = run.record.corpus.counts["uniform_small_tokens"]
+    assert run.record.small_alone
+    assert run.scores.small_alone
+    assert not programs.record.small_alone
+    mean = run.record.metric("uniform_small/pearson").mean
+    ended = call("show", str(run.folder), "--wide").out
+    assert f"small r is measured on {n_tokens} tokens" in " ".join(ended.split())
+    assert f"{mean:.3f}" in ended
+    board = " ".join(call("leaderboard", str(shared.folder / "results")).out.split())
+    assert f"small r is measured on {n_tokens} tokens" in board
+    assert "predicted no other text" in board
+    alone = " ".join(call("leaderboard", str(programs.folder)).out.split())
+    assert "predicted no other text" not in alone
+    assert f"uniform_small is measured on {n_tokens} tokens." in alone
+    compared = call("compare", str(run.folder), str(programs.folder)).out
+    assert "uniform_small/pearson" in compared
+    (built, *_) = build([run, programs])
+    assert built.ranked_by == "uniform_small/pearson"
+    assert [row.key.mean for row in built.rows] == [mean, mean]
+    (plain, *_) = build([programs])
+    assert plain.ranked_by == "uniform/pearson"
+    # Nobody can turn a table by a run that nobody has verified.
+    (kept, *_) = build([programs, dataclasses.replace(run, unverified="nobody did")])
+    assert kept.ranked_by == "uniform/pearson"
 
 
 def test_a_set_that_is_none_is_refused(shared: Command) -> None:
@@ -188,6 +226,18 @@ def test_who_simulates_is_a_part_of_the_run(whole: Run, part: Run, shared: Comma
     assert "simulator.contexts=12" in board.out
 
 
+def test_a_program_with_a_complete_text_can_be_read_by_a_simulator(shared: Command) -> None:
+    counts = f"simulator._target_={TEXTS}.CountsCharacters"
+    run = shared.finished("explainer=mean", counts)
+    assert run.record.simulator is not None
+    alone = shared.finished("explainer=mean")
+    assert alone.record.run_id != run.record.run_id
+    assert [row["uniform/undefined"] for row in alone.scores.rows()] == [True] * len(
+        run.scores.rows()
+    )
+    assert not any(row["uniform/undefined"] for row in run.scores.rows())
+
+
 def test_reopening_imports_a_simulator_only_where_it_is_trusted(part: Run) -> None:
     message = call("score", str(part.folder), "--trust", f"{TEXTS}.Writes").message
     assert f"names the class '{TEXTS}.Reads' (simulator.options._target_ of run.json)" in message
@@ -209,7 +259,7 @@ def test_reopening_imports_a_simulator_only_where_it_is_trusted(part: Run) -> No
     ("words", "part_of_message"),
     [
         ((EXPLAINER,), "so a simulator must predict from them; choose one: simulator._target_="),
-        (("explainer=zero", SIMULATOR), "simulate themselves; leave simulator= out"),
+        (("explainer=token_lookup", SIMULATOR), "their text is not complete; leave simulator= out"),
         ((EXPLAINER, "simulator=owm"), "simulator 'owm' is not known; did you mean 'own'?"),
         ((EXPLAINER, "simulator._target_=no.such.Class"), "simulator 'no.such.Class': module"),
         ((EXPLAINER, f"simulator._target_={TEXTS}.Text", "+simulator.text=x"), "has no 'simulate'"),

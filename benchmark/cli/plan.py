@@ -39,6 +39,7 @@ def print_plan(config: RunConfig) -> None:
         ["  sample", _sample(experiment)],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
+        ["  uniform_small", _small(experiment)],
         ["  copied", copies(corpus.counts)],
         ["firing", f"from {config.firing_threshold:g} of the {_reference(config)} on"],
         *_calibration(experiment),
@@ -52,6 +53,11 @@ def print_plan(config: RunConfig) -> None:
     sys.stdout.write("plan (nothing is computed or written but the time of one batch):\n")
     print_rows(["what", "how much"], rows, text_columns=2)
     print_forecast(experiment)
+
+
+def _small(experiment: Experiment) -> str:
+    text = experiment.store.small_text
+    return f"{len(text):,} contexts, {int(text.sum()):,} tokens, the same whatever the seed"
 
 
 def _neurons(experiment: Experiment) -> str:

@@ -411,7 +411,7 @@ def _detection(name: str) -> Column:
         kind=MEASURE if count else SCORE,
         dtype=INT if count else FLOAT,
         higher_is_better=None if count else True,
-        summary=PLAIN_MEAN if count else MEAN,
+        summary=MEAN_AND_MEDIAN if count else MEAN,
         comparable_on=[*FIRING_KEYS, *(SMALL_KEYS if small else ())],
         title=("small detection" if small else DETECTION) if score else "",
         in_tables=score,

@@ -17,6 +17,7 @@ from typing import Any
 _WHITESPACE = str.maketrans({" ": "·", "\n": "↵", "\t": "→", "\r": "␍"})
 # The same letters in a text are escaped, so that they are not mistaken for what they stand for.
 _STAND_INS = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "·↵→␍"})
+_PROMPT_ESCAPES = str.maketrans({"\n": "\\n", "\t": "\\t", "\r": "\\r"})
 # Characters of a token that are shown.
 WIDTH = 40
 # Characters that show nothing and act on a terminal or on the order of letters: controls but for
@@ -118,6 +119,18 @@ def text_within(tokenizer: Any, token: int) -> str:
     rules = getattr(tokenizer, "backend_tokenizer", None)
     # Without rules for joining them, tokens are whole words.
     return f" {text}" if rules is not None and rules.decoder is None else text
+
+
+def prompt_token(tokenizer: Any, token: int) -> str:
+    r"""Return one token id as prompts show it: on one line, its spaces as they are.
+
+    Line ends and tabs are escaped, `\n`, because lines and tabs part the tokens of a prompt; bytes
+    that are no whole letter are named, `<0xE2>`.
+    """
+    text = text_within(tokenizer, token)
+    if not text or "\N{REPLACEMENT CHARACTER}" in text:
+        text = _spelling(tokenizer, token) or f"#{token}"
+    return text.translate(_PROMPT_ESCAPES)
 
 
 def token_text(tokenizer: Any, token: int) -> str:

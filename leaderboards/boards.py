@@ -96,11 +96,20 @@ def _boards(
     ]
 
 
+def _without(run: Run, column: str) -> str:
+    """Return why a run without scores of a column stands in no table."""
+    if run.record.imported is not None:
+        return (
+            "it was imported: nothing is ranked by what was recorded on chosen sequences; show and "
+            "compare read it"
+        )
+    return f"it has no scores '{column}', by which the table is ranked"
+
+
 def _nothing_ranked(
     groups: Sequence[Sequence[Run]], names: dict[int, str], column: str
 ) -> Leaderboard:
     record = groups[0][0].record
-    reason = f"it has no scores '{column}', by which the table is ranked"
     return Leaderboard(
         subject=record.subject.name,
         corpus=record.corpus.name,
@@ -109,7 +118,9 @@ def _nothing_ranked(
         group=1,
         differs="",
         rows=[],
-        excluded=[_excluded(run, names, reason) for group in groups for run in group],
+        excluded=[
+            _excluded(run, names, _without(run, column)) for group in groups for run in group
+        ],
         tracks=[],
         n_neurons=0,
         layers=[],
@@ -226,7 +237,7 @@ def reason_to_exclude(first: Run, run: Run, column: str) -> str | None:
     there, here = (column in each.scores.metric_columns for each in (first, run))
     if there and not here:
         again = "; score it again" if column == SMALL_HEADLINE else ""
-        return f"it has no scores '{column}', by which the table is ranked{again}"
+        return f"{_without(run, column)}{again}"
     if here and not there:
         return f"it has scores '{column}', which the others lack"
     ranking = describe(column, declared_by([first, run])).comparable_on

@@ -13,8 +13,8 @@ from torch import Tensor
 from benchmark.interface import LabelReply, LabelRequest, LanguageModel, Reply, Request, Usage
 from benchmark.llm import handing
 from benchmark.llm.kept_model import KeptModel
-from benchmark.llm.making import FILE, FOLDER, llm_identity
-from benchmark.llm.reply_store import ReplyStore
+from benchmark.llm.making import llm_identity
+from benchmark.llm.reply_store import ReplyStore, reply_file
 
 
 class ScriptedModel:
@@ -87,7 +87,7 @@ def hand_out(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """
 
     def made(config: Mapping[str, Any], cache_folder: Path, trust: object = None) -> LanguageModel:
-        store = ReplyStore(cache_folder / FOLDER / FILE)
+        store = ReplyStore(reply_file(cache_folder))
         return KeptModel(
             model.name,
             lambda: llm_identity(config),

@@ -21,9 +21,9 @@ PACKAGES = {
 STOREYS = [
     {"cli"},
     {"conformance", "graphs", "analysis"},
-    {"api"},
+    {"api", "importing"},
     {"evaluation", "builtin"},
-    {"scorers"},
+    {"scorers", "simulators"},
     {"plugins", "tracking", "evidence"},
     {"subject", "results", "corpus", "config", "engine", "llm"},
     {"files", "terminal"},

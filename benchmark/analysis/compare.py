@@ -20,6 +20,8 @@ from benchmark.results.columns import (
     FIRING_KEYS,
     HEADLINE,
     SHARED_SETS,
+    TOP,
+    TOP_AND_RANDOM,
     UNIFORM,
     base_set,
     declared_columns,
@@ -141,8 +143,10 @@ def compare_runs(
     Args:
         runs: at least two.
         names: metrics on the `uniform` set (on `uniform_small` where a run has scores of that set
-            alone), or columns such as `top/f1`; None takes those of the headline that all have.
-        rank_by: the metric that orders the runs; None takes the first sound one of `names`.
+            alone), or columns such as `top/f1`; None takes those of the headline that all have, of
+            imported runs on the sequences that were recorded.
+        rank_by: the metric that orders the runs; None takes the first sound one of `names`, and
+            for imported runs the first.
         resamples: bootstrap resamples and sign patterns.
         level: probability that the intervals cover.
         seed: seed of the resampling.
@@ -156,7 +160,10 @@ def compare_runs(
     columns = _columns(runs, names, declared, drawn)
     if rank_by is not None and "/" not in rank_by:
         rank_by = score_column(drawn, rank_by)
-    ranking = ranking_column(rank_by, columns, declared)
+    if rank_by is None and all(run.record.imported for run in runs):
+        ranking = columns[0]  # nothing that may rank is recorded; the order must be some
+    else:
+        ranking = ranking_column(rank_by, columns, declared)
     scored = list(dict.fromkeys([*columns, ranking]))
     check_comparable(runs, scored)
     for run in runs:
@@ -309,7 +316,9 @@ def _columns(
 ) -> list[str]:
     """Return columns of the names; a bare metric is one on the drawn set."""
     if names is None:
-        found = [score_column(drawn, name) for name in SHOWN]
+        imported = all(run.record.imported for run in runs)
+        sets = (TOP_AND_RANDOM, TOP) if imported else (drawn,)
+        found = [score_column(one, name) for one in sets for name in SHOWN]
         found = [name for name in found if all(name in run.scores.metric_columns for run in runs)]
         return found or [score_column(drawn, "pearson")]
     columns = [name if "/" in name else score_column(drawn, name) for name in names]

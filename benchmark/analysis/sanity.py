@@ -9,8 +9,10 @@ import torch
 
 import metrics
 from benchmark.config.run_config import RunConfig
+from benchmark.errors import BenchmarkError
 from benchmark.evaluation.reopen import ReopenedRun, blocks_of
 from benchmark.evidence import Truth
+from benchmark.importing.sequences import firing_threshold, recorded_truth
 from benchmark.results import Run
 from benchmark.results.columns import TOP_AND_RANDOM, UNIFORM, score_column
 from benchmark.terminal.progress import progress
@@ -80,6 +82,38 @@ def check_metrics(
     ]
     pooled = metrics.sanity_result(ON_TOP_AND_RANDOM, on_top)
     return [*verdicts, Verdict(f"{TOP_AND_RANDOM}/{ON_TOP_AND_RANDOM}", pooled, None)]
+
+
+def check_recorded(run: Run, names: Sequence[str], *, seed: int = 0) -> list[Verdict]:
+    """Do the same on the true activations that an imported run has recorded; no model is run.
+
+    The recorded tokens count as the whole text, in which labels go missing and are added.
+
+    Raises:
+        BenchmarkError: nothing is recorded, or the explanations are not there or damaged.
+    """
+    parts: list[metrics.SanityScores] = []
+    with progress(len(run.scores), "sanity", "neurons") as bar:
+        for saved in run.explanations():
+            try:
+                truth = recorded_truth(saved)
+            except ValueError as error:
+                raise BenchmarkError(f"'{run.folder}' is damaged: {error}.") from error
+            if truth is not None:
+                seeds = [(seed, saved.layer, saved.neuron)]
+                limits = firing_threshold(truth)
+                parts.append(metrics.sanity_scores(names, truth, limits, seeds=seeds))
+            bar.update()
+    if not parts:
+        raise BenchmarkError(
+            f"the run in '{run.folder}' was imported without true activations, which the sanity "
+            "tests are made on."
+        )
+    group = next((one for one in run.scores.scoring_sets), TOP_AND_RANDOM)
+    return [
+        Verdict(score_column(group, name), metrics.sanity_result(name, parts), None)
+        for name in names
+    ]
 
 
 def _on_top_and_random(

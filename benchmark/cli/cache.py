@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.cli.arguments import Parser, add_wide, path_of
+from benchmark.cli.cache_replies import print_replies, prune_replies
 from benchmark.errors import BenchmarkError, unknown
 from benchmark.files.cache_folder import (
     CacheEntry,
@@ -23,12 +24,14 @@ from benchmark.token_text import one_line
 ABOUT = """\
 Shows what the cache of activations holds, by kind, subject and corpus, and how large it is. Runs
 share it: whatever is removed is measured again by the next run that needs it, with the same
-numbers. Pruning while a run works costs that run time and nothing else.
+numbers. Pruning while a run works costs that run time and nothing else. Answers of language models
+were paid for and are shown apart; `--prune --replies` alone removes them.
 """
 EXAMPLES = """\
 python -m benchmark cache
 python -m benchmark cache --prune --older-than 30d --dry-run
 python -m benchmark cache --prune --kind sample
+python -m benchmark cache --prune --replies --older-than 8w   # answers of language models, too
 """
 UNITS = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 
@@ -58,6 +61,11 @@ def parser() -> Parser:
     )
     made.add_argument("--prune", action="store_true", help="remove it")
     made.add_argument("--all", action="store_true", help="with --prune: remove everything")
+    made.add_argument(
+        "--replies",
+        action="store_true",
+        help="with --prune: remove kept answers of language models, and nothing else",
+    )
     made.add_argument("--dry-run", action="store_true", help="with --prune: remove nothing")
     add_wide(made)
     return made
@@ -67,6 +75,8 @@ def command(words: Sequence[str]) -> int:
     """Print what the cache holds, or what is removed of it."""
     given = parser().read(words)
     chosen = given.kind is not None or given.older_than is not None
+    if given.replies:
+        return _replies(given)
     if given.prune and not chosen and not given.all:
         raise BenchmarkError(
             "cache --prune removes nothing until you say what: --older-than 30d, --kind sample, "
@@ -82,6 +92,8 @@ def command(words: Sequence[str]) -> int:
         raise unknown("kind of the cache", given.kind, {entry.kind for entry in held})
     entries = _chosen(held, given)
     where = one_line(folder)
+    if not given.prune and given.kind is None:
+        print_replies(folder, given.older_than)
     if not held:
         sys.stdout.write(f"the cache in {where} is empty.\n")
         return 0
@@ -95,6 +107,16 @@ def command(words: Sequence[str]) -> int:
         sys.stdout.write(f"would remove {len(entries):,} of {len(held):,} entries, {size}\n")
         return 0
     return _remove(entries, len(held), where)
+
+
+def _replies(given: Namespace) -> int:
+    """Remove kept answers of language models; return the exit status."""
+    if not given.prune or given.kind is not None or given.all:
+        raise BenchmarkError(
+            "--replies belongs to --prune alone, or with --older-than: cache --prune --replies."
+        )
+    folder = given.cache_dir.expanduser() if given.cache_dir else user_cache_folder()
+    return prune_replies(folder, given.older_than, given.dry_run)
 
 
 def duration(word: str) -> float:

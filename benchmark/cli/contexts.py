@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ LEGEND = """\
 The number before a context is the largest one in it. All are parts of the neuron's largest
 activation on the explain split.
 """
+RECORDED_LEGEND = LEGEND.replace("activation on the explain split", "recorded activation")
 PLAIN = "word[0.98|0.71]: the neuron's activation is 0.98 on this token, the prediction 0.71.\n"
 SHADED = "true: shaded by the neuron's activation; predicted: by what the explanation predicts.\n"
 
@@ -74,6 +75,9 @@ def print_contexts(
 
     from benchmark.cli.imports import import_whole
 
+    if run.record.imported is not None:
+        _print_recorded(run, saved, n)
+        return None
     import_whole("benchmark.subject.build", "benchmark.evaluation.rescore")
     try:
         with patch("huggingface_hub.constants.HF_HUB_OFFLINE", True):
@@ -82,6 +86,43 @@ def print_contexts(
     except (BenchmarkError, OSError) as error:
         sys.stdout.write(f"\ncontexts: not known here: {one_line(error)}\n")
         return None
+    _print_groups(groups, LEGEND)
+    return experiment.subject
+
+
+def _print_recorded(run: Run, saved: SavedExplanation, n: int) -> None:
+    """Print the strongest sequences of an imported explanation, with what was predicted there."""
+    import math
+
+    from benchmark.importing.sequences import recorded_sequences
+    from benchmark.token_text import visible
+
+    try:
+        sequences = recorded_sequences(saved)
+    except ValueError as error:
+        raise BenchmarkError(f"'{run.folder}' is damaged: {error}.") from error
+    whole = [value for one in sequences for value in one.truth if math.isfinite(value)]
+    largest = max(whole, default=0.0)
+    if not largest > 0:
+        sys.stdout.write("\ncontexts: none are recorded on which the neuron is active\n")
+        return
+
+    def parts(values: Sequence[float]) -> list[float]:
+        return [value / largest if math.isfinite(value) else 0.0 for value in values]
+
+    contexts = []
+    for one in sequences:
+        truth, predicted = parts(one.truth), parts(one.predicted)
+        anchor = max(range(len(truth)), key=truth.__getitem__, default=0)
+        first, last = max(0, anchor - BEFORE), min(len(truth), anchor + AFTER + 1)
+        shown = [visible(token, LINE) for token in one.tokens[first:last]]
+        cut = (first > 0, last < len(truth))
+        contexts.append(Context(shown, truth[first:last], predicted[first:last], cut))
+    contexts.sort(key=lambda context: -max(context.truth, default=0.0))
+    _print_groups({"strongest recorded sequences": contexts[:n]}, RECORDED_LEGEND)
+
+
+def _print_groups(groups: Mapping[str, Sequence[Context]], legend: str) -> None:
     shades = _shading_console()
     for title, contexts in groups.items():
         sys.stdout.write(f"\n{title}\n")
@@ -90,8 +131,7 @@ def print_contexts(
                 _print_plain(context)
             else:
                 _print_shaded(context, shades)
-    say((PLAIN if shades is None else SHADED) + LEGEND)
-    return experiment.subject
+    say((PLAIN if shades is None else SHADED) + legend)
 
 
 def _opened(run: Run, changes: Sequence[str], trust: Sequence[str]) -> Experiment:

@@ -23,10 +23,11 @@ python -m benchmark list explainers n2g         # its options
 python -m benchmark list --options explainers   # the options of all of them
 """
 MARK = "† "
-KINDS = ("explainers", "models", "datasets", "engines", "llms", "metrics")
+KINDS = ("explainers", "simulators", "models", "datasets", "engines", "llms", "metrics")
 OF_METRICS = ("description", "higher_is_better", "lower", "upper", "perfect", "sound", "unsound")
 SINGULAR = {
     "explainers": "explainer",
+    "simulators": "simulator",
     "models": "model",
     "datasets": "dataset",
     "engines": "engine",

@@ -23,7 +23,7 @@ CUT_OFF = 141
 VERBS = {
     "run": "explain neurons, simulate them on held-out text and score the simulation",
     "forecast": "predict time, memory and disk of runs of any model on any number of GPUs",
-    "list": "list explainers, models, datasets, engines, llms or metrics",
+    "list": "list explainers, simulators, models, datasets, engines, llms or metrics",
     "show": "show a finished run, or what it says about one neuron",
     "search": "search the graphs of a run for tokens, repeats and unconnected parts",
     "similar": "find neurons of a run whose graphs are near-equal or nested",
@@ -35,10 +35,14 @@ VERBS = {
     "plot": "pictures for papers: bars, quality against size and cost, layers, a neuron's spectrum",
     "submit": "check a finished run and put it among the submissions of a leaderboard",
     "publish": "log finished runs to Weights & Biases",
+    "import": "read explanations and scores of others: OpenAI's records, Neuronpedia, delphi, ...",
     "check": "check that an explainer keeps to the interface",
     "sanity": "test which metrics notice that an explanation was corrupted",
     "cache": "show what the cache of activations holds and how large it is, and prune it",
 }
+
+# Verbs whose name no module can be imported by.
+MODULES = {"import": "importing"}
 
 HELP = """\
 Benchmark of neuron simulators: methods that explain single neurons of a language model
@@ -97,7 +101,7 @@ def _run(words: Sequence[str]) -> int:
             raise unknown("verb", verb, VERBS, hint)
         check_words(words)
         find_own_packages()
-        module = importlib.import_module(f"benchmark.cli.{verb}")
+        module = importlib.import_module(f"benchmark.cli.{MODULES.get(verb, verb)}")
         status: int = module.command(words[1:])
         return status
     except HelpShown:

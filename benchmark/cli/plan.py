@@ -7,12 +7,14 @@ import sys
 
 from benchmark.cli.finished import named_dead
 from benchmark.cli.plan_costs import asked, known_blocks, measuring, print_forecast
+from benchmark.cli.plan_models import print_model_costs
 from benchmark.config.run_config import MAXIMUM, RunConfig
 from benchmark.corpus.copies import copies
 from benchmark.engine.options import engine_options
 from benchmark.evaluation.experiment import Experiment, open_experiment
 from benchmark.evaluation.explain import build_explainer, evidence_of
 from benchmark.evaluation.record import run_folder, run_identity
+from benchmark.evaluation.simulators import is_own
 from benchmark.interface import SAMPLE, includes
 from benchmark.terminal.table import print_rows
 from leaderboards.cells import marked
@@ -28,6 +30,7 @@ def print_plan(config: RunConfig) -> None:
     experiment.sampled = includes(evidence, SAMPLE)
     rows = [
         ["explainer", f"{config.explainer['name']} ({config.explainer['_target_']})"],
+        *_simulator(config),
         ["evidence", evidence],
         ["subject", f"{subject.name} ({subject.source}), site {subject.site}"],
         ["device", f"{subject.device}, {config.dtype}, {subject.batch_tokens:,} tokens at once"],
@@ -53,6 +56,14 @@ def print_plan(config: RunConfig) -> None:
     sys.stdout.write("plan (nothing is computed or written but the time of one batch):\n")
     print_rows(["what", "how much"], rows, text_columns=2)
     print_forecast(experiment)
+    print_model_costs(config, asked(experiment))
+
+
+def _simulator(config: RunConfig) -> list[list[str]]:
+    """Return who predicts from explanations that are text."""
+    if is_own(config.simulator):
+        return []
+    return [["simulator", f"{config.simulator['name']} ({config.simulator['_target_']})"]]
 
 
 def _small(experiment: Experiment) -> str:

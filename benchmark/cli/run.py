@@ -32,6 +32,7 @@ what is chosen by name (`python -m benchmark list ...` shows the names):
   metrics=standard|[pearson,f1]   tracking=none|wandb
   engine=local|processes|submitit|ray
   llm=none|openai|local           the language model that explains, simulates or judges
+  simulator=own|all_at_once|json|token_by_token|first_logits
 
 often used keys:
   neurons.per_layer=64            neurons drawn from each layer (null: all)
@@ -113,6 +114,9 @@ class _Session:
 
         config = check_config(composed)
         import_whole("benchmark.evaluation.run", "benchmark.subject.build", "pyarrow.parquet")
+        from benchmark.evaluation.completion import completed
+
+        config = completed(config)
         if config.dry_run:
             from benchmark.cli.plan import print_plan
 

@@ -63,12 +63,16 @@ def command(words: Sequence[str]) -> int:
     names, changes = _options(given.change)
     if given.metrics is not None:
         names = _metrics(given.metrics)
-    from benchmark.analysis.sanity import check_metrics
+    from benchmark.analysis.sanity import check_metrics, check_recorded
     from benchmark.cli.find import find_run
     from benchmark.cli.score import config_of
 
     run = find_run(given.run)
-    print_verdicts(check_metrics(run, config_of(run, changes), names, seed=given.seed))
+    if run.record.imported is None:
+        verdicts = check_metrics(run, config_of(run, changes), names, seed=given.seed)
+    else:
+        verdicts = check_recorded(run, names, seed=given.seed)
+    print_verdicts(verdicts)
     return 0
 
 

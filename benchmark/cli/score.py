@@ -109,8 +109,9 @@ def config_of(
 
     from benchmark.config.literal import literal
     from benchmark.config.run_config import recorded_config
-    from benchmark.evaluation.reopen import checked_config
+    from benchmark.evaluation.reopen import check_not_imported, checked_config
 
+    check_not_imported(run)
     composed: Any = recorded_config(literal({**run.record.config, **(keys or {})}))
     for change in changes:
         key, separator, value = change.partition("=")

@@ -165,6 +165,7 @@ def _graph_last(words: Sequence[str]) -> list[str]:
 def show_run(run: Run) -> None:
     """Print an overview, a table per layer, and the best and worst neurons."""
     from benchmark.cli.finished import print_table
+    from benchmark.cli.imported import print_imported
     from benchmark.cli.scorer_tables import print_calibration, print_scorers
     from benchmark.cli.support import (
         CORRELATION_LEGEND,
@@ -179,6 +180,9 @@ def show_run(run: Run) -> None:
 
     for line in _overview(run.record):
         say(line, indent=10)
+    if run.record.imported is not None:
+        print_imported([run])
+        return
     print_table([run])
     print_calibration(run)
     _print_intervals(run)
@@ -334,6 +338,16 @@ def draw_neuron(
 
 def _overview(record: RunRecord) -> list[str]:
     subject, environment = record.subject, record.environment
+    if record.imported is not None:
+        lines = [
+            f"run {record.run_id}, imported on {record.finished} by benchmark "
+            f"{record.benchmark_version}",
+            f"from      {record.imported.files:,} files of {record.imported.format}, SHA-256 "
+            f"{record.imported.sha256[:12]}",
+            f"subject   {subject.name}, {subject.site}; neither it nor its text is here",
+            f"explainer {record.explainer.name}",
+        ]
+        return [f"{one_line(line)}\n" for line in lines]
     lines = [
         f"run {record.run_id}, finished {record.finished}, benchmark {record.benchmark_version}",
         f"command   {shlex.join(record.command)}",

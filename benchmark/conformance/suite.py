@@ -29,8 +29,8 @@ from benchmark.conformance.results import (
 from benchmark.conformance.sameness import blocks, contexts, order, repeats, saves
 from benchmark.conformance.setting import make_setting
 from benchmark.conformance.trial import Trial
-from benchmark.evaluation.explain import build_explainer
-from benchmark.evaluation.simulators import with_simulator
+from benchmark.evaluation.completion import completed
+from benchmark.evaluation.language_models import explainer_of
 from benchmark.plugins.isolation import contained, reason_of
 
 Check = Callable[[Trial], str]
@@ -65,7 +65,8 @@ def check_explainer(config: RunConfig) -> Iterator[Result]:
         BenchmarkError: the explainer cannot be made, or the setting not be loaded.
     """
     # First: without them all else would be for nothing.
-    with_simulator(build_explainer(config.explainer), config.simulator)
+    config = completed(config)
+    explainer_of(config)
     trial = Trial(make_setting(config))
     _ = trial.explainer
     first = _result(FIRST, explains, trial)

@@ -26,6 +26,7 @@ from benchmark.evaluation.explain import (
     name_of,
     prepare_explainer,
 )
+from benchmark.evaluation.language_models import give_model
 from benchmark.evaluation.predictions import is_unchanged, numbers_of
 from benchmark.evaluation.simulate import simulate
 from benchmark.evaluation.simulators import SimulatedExplainer, with_simulator
@@ -82,7 +83,9 @@ class Trial:
 
     def build(self) -> Explainer:
         """Return the explainer, made again, and prepared where its evidence includes text."""
-        explainer = build_explainer(self.setting.config.explainer)
+        config = self.setting.config
+        explainer = build_explainer(config.explainer)
+        give_model(explainer, "explainer", config.explainer, config)
         storage = HandedStorage(self.setting.store.cache)
         with opened_files() as opened:
             prepare_explainer(explainer, self.setting.explain_text, storage)
@@ -160,7 +163,12 @@ class Trial:
     @cached_property
     def simulator(self) -> SimulatedExplainer | None:
         """Return the explainer with its simulator, None where explanations simulate themselves."""
-        found = with_simulator(self.explainer, self.setting.config.simulator)
+        config = self.setting.config
+        found = with_simulator(
+            self.explainer,
+            config.simulator,
+            lambda made: give_model(made, "simulator", config.simulator, config),
+        )
         if not isinstance(found, SimulatedExplainer):
             return None
         found.bind(self.subject)

@@ -80,7 +80,8 @@ class KeptAnswers:
             answer: Explanation | Failure = Failure(line.error or "")
             if line.explanation is not None:
                 answer = restore(line.explanation, line.name)
-            self.answers[line.neuron] = Explained(answer, Costs(entry["costs"]))
+            others = tuple(restore(one, line.name) for one in entry.get("candidates", ()))
+            self.answers[line.neuron] = Explained(answer, Costs(entry["costs"]), others)
             self._add(entry["spent"])
 
     def add(self, answers: Sequence[tuple[int, Explained, dict[str, Any] | None]]) -> None:
@@ -96,7 +97,10 @@ class KeptAnswers:
         for neuron, explained, data in answers:
             error = explained.answer.error if isinstance(explained.answer, Failure) else None
             line = explanation_line(self._layer, neuron, data, error)
-            entries.append({**line, "costs": explained.costs, "spent": spent})
+            entry = {**line, "costs": explained.costs, "spent": spent}
+            if explained.candidates:
+                entry["candidates"] = [saved_form(one)[1] for one in explained.candidates]
+            entries.append(entry)
             spent = dict.fromkeys(spent, 0)
         if self._journal is not None:
             self._journal.append(entries)
@@ -271,7 +275,8 @@ def _checked(given: Answer, explainer: str) -> tuple[Explained, dict[str, Any] |
         raise BenchmarkError(f"explainer '{explainer}': {error}") from error
     if not isinstance(answer, Failure):
         checked, data = saved_form(answer)
-        return Explained(checked, costs), data
+        others = [one for one in explained.candidates if saved_form(one)[1] is not None]
+        return Explained(checked, costs, () if data is None else tuple(others)), data
     reason = answer.error if isinstance(answer.error, str) else ""
     if not reason.strip():
         reason = "the explainer failed and gave no reason"

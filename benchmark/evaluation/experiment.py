@@ -27,6 +27,7 @@ from benchmark.evidence import (
 from benchmark.files.cache_folder import user_cache_folder
 from benchmark.files.tensor_cache import TensorCache
 from benchmark.interface import ExplainText, Scorer, SubjectModel
+from benchmark.llm.handing import MakeModel
 from benchmark.plugins.handed import handed
 from benchmark.scorers.chosen import added_scorers, check_subject, own_scorers, scorers_of
 
@@ -42,6 +43,7 @@ class Experiment:
         sampled: whether activations on the sample are wanted; without them none are captured.
         trust: language models that may be asked although a record names them; None where the
             user named them all.
+        make_model: makes other language models for scorers, such as some that only count.
     """
 
     config: RunConfig
@@ -51,6 +53,7 @@ class Experiment:
     layers: list[int]
     sampled: bool = True
     trust: Collection[str] | None = None
+    make_model: MakeModel | None = None
     _selections: list[Selection] | None = field(default=None, repr=False)
 
     def selections(self) -> list[Selection]:
@@ -107,7 +110,7 @@ class Experiment:
         """
         found = scorers_of(self.config)
         for one in added_scorers(found):
-            one.give_model(self.config.llm, cache_folder(self.config), self.trust)
+            one.give_model(self.config.llm, cache_folder(self.config), self.trust, self.make_model)
         check_subject(added_scorers(found), self.handed_subject)
         return found
 

@@ -10,23 +10,27 @@ from benchmark.evaluation.experiment import cache_folder
 from benchmark.evaluation.explain import build_explainer
 from benchmark.evaluation.simulators import is_own, with_simulator
 from benchmark.interface import Explainer
-from benchmark.llm.handing import chosen_identity, hand_over, without_model
+from benchmark.llm.handing import MakeModel, chosen_identity, hand_over, without_model
 from benchmark.plugins.making import imported_class
 from benchmark.plugins.objects import TARGET
 
 
-def explainer_of(config: RunConfig) -> Explainer:
+def explainer_of(config: RunConfig, make: MakeModel | None = None) -> Explainer:
     """Return the explainer of a run, with its simulator, and both with their language models.
+
+    Args:
+        config: of the run.
+        make: makes other models, such as some that only count; see `hand_over`.
 
     Raises:
         BenchmarkError: one of them cannot be made, or asks a language model and none is chosen.
     """
     explainer = build_explainer(config.explainer)
-    give_model(explainer, "explainer", config.explainer, config)
+    give_model(explainer, "explainer", config.explainer, config, make=make)
     return with_simulator(
         explainer,
         config.simulator,
-        lambda simulator: give_model(simulator, "simulator", config.simulator, config),
+        lambda simulator: give_model(simulator, "simulator", config.simulator, config, make=make),
     )
 
 
@@ -36,13 +40,14 @@ def give_model(
     options: Mapping[str, Any],
     config: RunConfig,
     trust: Collection[str] | None = None,
+    make: MakeModel | None = None,
 ) -> None:
     """Give an explainer or a simulator its language model; nothing if it asks none.
 
     Raises:
         BenchmarkError: it asks one and none is chosen.
     """
-    hand_over(asking, kind, options, config.llm, cache_folder(config), trust)
+    hand_over(asking, kind, options, config.llm, cache_folder(config), trust, make)
 
 
 def models_identity(config: RunConfig) -> dict[str, Any]:

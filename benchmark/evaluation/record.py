@@ -53,7 +53,10 @@ def run_identity(experiment: Experiment, blocks: Sequence[Block]) -> dict[str, A
     """Return all that determines the numbers of a run: equal identities give equal results."""
     config = experiment.config
     settings = dataclasses.asdict(experiment.store.settings)
-    del settings["calibrate"]  # counts only where it is used: the calibration scorer has it
+    if is_own(config.simulator):
+        # Counts only where it is used: the calibration scorer has it; candidates of sentences may
+        # be chosen on it.
+        del settings["calibrate"]
     for name in ("small", "small_tokens"):
         if settings[name] == getattr(EvidenceSettings, name):
             del settings[name]
@@ -122,13 +125,21 @@ def summarise(config: RunConfig, scores: Scores) -> dict[str, MetricSummary | in
     for column in (column for one in own_scorers(config) for column in one.columns()):
         if column.summary and not _is_younger(column) and column.name not in scores.columns:
             raise KeyError(column.name)
+    return summaries(
+        scores,
+        resamples=config.bootstrap.resamples,
+        level=config.bootstrap.confidence,
+        seed=config.seed,
+    )
+
+
+def summaries(
+    scores: Scores, *, resamples: int, level: float, seed: int
+) -> dict[str, MetricSummary | int]:
+    """Summarise every column that there is over neurons; the options as `mean_with_intervals`."""
     summary: dict[str, MetricSummary | int] = {}
     layers = scores.column("layer")
-    options: dict[str, Any] = {
-        "resamples": config.bootstrap.resamples,
-        "level": config.bootstrap.confidence,
-        "seed": config.seed,
-    }
+    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     for column in scores.described:
         values = scores.column(column.name)
         if column.summary == MEAN:

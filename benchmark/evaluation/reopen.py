@@ -187,12 +187,30 @@ def config_of(run: Run) -> RunConfig:
     """Return the configuration of a run.
 
     Raises:
-        BenchmarkError: this version cannot read it.
+        BenchmarkError: this version cannot read it, or the run was imported.
     """
     from benchmark.config.run_config import recorded_config
 
+    check_not_imported(run)
+
     recorded = recorded_config({**literal(run.record.config), "dry_run": False})
     return checked_config(run, recorded)
+
+
+def check_not_imported(run: Run) -> None:
+    """Check that a run was made here, on a subject and a corpus that can be opened again.
+
+    Raises:
+        BenchmarkError: it was imported.
+    """
+    if run.record.imported is not None:
+        raise BenchmarkError(
+            f"the run in '{run.folder}' was imported ({run.record.imported.format}): its language "
+            "model and its text are not here, so nothing can be simulated or scored again. show, "
+            "compare and sanity read it, and run explainer=sentences "
+            f"explainer.path={run.folder}/sentences.jsonl simulates its sentences on a text that "
+            "is here."
+        )
 
 
 def checked_config(run: Run, composed: Any) -> RunConfig:

@@ -18,6 +18,7 @@ from benchmark.engine import Engine, Shard, Work, make_engine, run_shards
 from benchmark.engine.local import LocalEngine
 from benchmark.engine.options import LOCAL
 from benchmark.errors import BenchmarkError
+from benchmark.evaluation.completion import completed
 from benchmark.evaluation.experiment import Experiment, cache_folder, open_experiment
 from benchmark.evaluation.explain import OutageError
 from benchmark.evaluation.language_models import explainer_of
@@ -80,6 +81,7 @@ def run(
         BenchmarkError: for whatever the user can fix.
     """
     session = begin_session()
+    config = completed(config)
     explainer = explainer_of(config)
     tracker = make_tracker(config.tracking)
     cache, results = cache_folder(config), Path(config.results_dir).expanduser()

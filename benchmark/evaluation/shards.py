@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.config.run_config import RunConfig
 from benchmark.errors import BenchmarkError
 from benchmark.evaluation.answers import KeptAnswers, cost_columns, explain_block, restoring
+from benchmark.evaluation.choosing import choose
 from benchmark.evaluation.experiment import Experiment, open_experiment
 from benchmark.evaluation.explain import evidence_of, prepare_explainer
 from benchmark.evaluation.language_models import explainer_of
@@ -98,8 +99,9 @@ class RunShards:
         answers = explain_block(explains, evidence, handed, again, kept)
         kept.lap()
         costs = cost_columns(answers, kept.spent)
-        explanations = [explained.answer for explained in answers]
         del evidence
+        explanations, choosing = choose(self.experiment, self.explainer, block, answers)
+        costs = [row | more for row, more in zip(costs, choosing, strict=True)]
         scored = score_explanations(self.experiment, self.explainer, block, explanations, costs)
         files.save(block.index, *scored)
 

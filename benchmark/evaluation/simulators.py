@@ -88,6 +88,9 @@ def with_simulator(
 ) -> Explainer:
     """Return an explainer together with the simulator that a configuration names.
 
+    Programs simulate themselves, and where their text is complete a simulator that is chosen reads
+    the text instead.
+
     Args:
         explainer: the explainer.
         config: of the simulator.
@@ -95,17 +98,18 @@ def with_simulator(
 
     Raises:
         BenchmarkError: the simulator cannot be made; its explanations need one and none is chosen,
-            or they simulate themselves and one is.
+            or one is, and they simulate themselves and have no complete text.
     """
     itself = simulates_itself(explainer)
     if is_own(config):
         if not itself:
             raise needs_simulator(name_of(explainer))
         return explainer
-    if itself:
+    if itself and not states_complete_text(explainer):
         raise BenchmarkError(
-            f"simulator={config.get('name')} has nothing to do: the explanations of explainer "
-            f"'{name_of(explainer)}' simulate themselves; leave simulator= out."
+            f"simulator={config.get('name')} has nothing to read: the explanations of explainer "
+            f"'{name_of(explainer)}' simulate themselves, and their text is not complete; leave "
+            "simulator= out."
         )
     simulator = build_simulator(config)
     prepare(simulator)
@@ -133,12 +137,22 @@ def simulates_itself(explainer: Explainer) -> bool:
         return callable(getattr(explainer.explanation_class, "simulate", None))
 
 
+def states_complete_text(explainer: Explainer) -> bool:
+    """Return whether the text of all explanations of an explainer's class is complete."""
+    with reading(name_of(explainer), "explanation_class"):
+        kind = explainer.explanation_class
+        return getattr(kind, "text_is_complete", False) is True and callable(
+            getattr(kind, "from_text", None)
+        )
+
+
 def needs_simulator(explainer: str) -> BenchmarkError:
     """Return the error for explanations that nobody simulates."""
     return BenchmarkError(
         f"the explanations of explainer '{explainer}' do not simulate themselves (they "
         "have no 'simulate'), so a simulator must predict from them; choose one: "
-        "simulator._target_=package.module.Class."
+        "simulator._target_=package.module.Class, or name a language model, for which there is a "
+        "default: llm=openai llm.model=<name>, or llm=local llm.source=<hub id or folder>."
     )
 
 

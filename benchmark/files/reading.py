@@ -9,6 +9,7 @@ deeper than anything of ours is.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import json
@@ -16,9 +17,10 @@ import math
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from benchmark.errors import BenchmarkError
 from benchmark.token_text import one_line
@@ -137,6 +139,20 @@ def parse_json(data: bytes, where: str) -> Any:
     return value
 
 
+def parse_foreign_json(data: bytes, where: str) -> Any:
+    """Return a JSON value that a program of others wrote, which may hold NaN, Infinity and NUL.
+
+    Raises:
+        BenchmarkError: it is not JSON; a number has too many digits; an object names something
+            twice; text is no Unicode; it is nested too deep.
+    """
+    hooks = {"parse_int": _integer, "parse_constant": float, "object_pairs_hook": _object}
+    value = _parsed(data, where, hooks)
+    if _SURROGATE.search(data):
+        _check(value, where, nul=True)
+    return value
+
+
 def parse_json_line(data: bytes, where: str) -> Any:
     """Return the JSON value of a line of a large file, checked for what a parser lets through.
 
@@ -155,11 +171,15 @@ def parse_json_line(data: bytes, where: str) -> Any:
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a regular file with their numbers from 1, one at a time.
 
+    A file whose name ends with `.gz` is decompressed.
+
     Raises:
         BenchmarkError: the file cannot be read, or a line is larger than any of ours.
     """
     try:
-        with opened(path) as file:
+        with opened(path) as plain:
+            packed = path.suffix == ".gz"
+            file = cast("IO[bytes]", gzip.GzipFile(fileobj=plain)) if packed else plain
             number = 0
             while line := file.readline(LARGEST_LINE + 1):
                 number += 1
@@ -168,6 +188,10 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
                         f"'{one_line(path)}' line {number} is longer than {LARGEST_LINE:,} bytes."
                     )
                 yield number, line
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BenchmarkError(
+            f"'{one_line(path)}' is damaged: it is no whole gzip file ({first_line(error)})."
+        ) from error
     except OSError as error:
         raise BenchmarkError(f"'{one_line(path)}' cannot be read: {error.strerror}.") from error
 

@@ -38,6 +38,7 @@ from benchmark.interface.explanations import (
     has_complete_text,
 )
 from benchmark.interface.language_models import (
+    LabelError,
     LabelReply,
     LabelRequest,
     LanguageModel,
@@ -88,6 +89,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "HeldOut",
+    "LabelError",
     "LabelReply",
     "LabelRequest",
     "LanguageModel",

@@ -254,6 +254,9 @@ class Explained:
     Attributes:
         answer: the explanation, or why there is none.
         costs: named numbers of at least 0; see `Costs`.
+        candidates: other explanations of the same neuron. The run keeps the one, of these and the
+            answer, whose simulation correlates best with the neuron on a few contexts of the
+            `calibrate` split; what that costs stands in columns `cost/choose_<name>`.
 
     Example:
         >>> import benchmark
@@ -264,6 +267,7 @@ class Explained:
 
     answer: Explanation | Failure
     costs: Mapping[str, float] = field(default_factory=Costs)
+    candidates: tuple[Explanation, ...] = ()
 
     @classmethod
     def of(cls, answer: Answer) -> Explained:

@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from benchmark.errors import BenchmarkError
+
 
 @dataclass(frozen=True)
 class Message:
@@ -171,6 +173,10 @@ class LabelReply:
     usage: Usage = field(default_factory=Usage)
 
 
+class LabelError(BenchmarkError):
+    """A label is not one token of the language model where it should be read."""
+
+
 @runtime_checkable
 class LanguageModel(Protocol):
     """A language model that answers, behind an endpoint or in this process.
@@ -211,8 +217,8 @@ class LanguageModel(Protocol):
         """Return the probabilities of labels in the order of the requests.
 
         Raises:
-            BenchmarkError: as `ask`; the model gives no probabilities of a prompt; a label is not
-                one token where it is read.
+            BenchmarkError: as `ask`; the model gives no probabilities of a prompt.
+            LabelError: a label is not one token where it is read.
         """
         ...
 
@@ -221,11 +227,17 @@ class LanguageModel(Protocol):
 class ReadsTokenIds(Protocol):
     """A language model whose logits can be read at each token id of a text, in this process.
 
+    Attributes:
+        tokenizer: the model's own, to compare its token ids with those of a subject.
+
     Example:
         >>> import benchmark
         >>> isinstance(object(), benchmark.ReadsTokenIds)
         False
     """
+
+    @property
+    def tokenizer(self) -> Any: ...  # noqa: D102
 
     def first_logits(
         self, prefixes: Sequence[str], tokens: Int[Tensor, "batch pos"], n: int

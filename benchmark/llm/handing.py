@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import NeedsLanguageModel
+from benchmark.interface import LanguageModel, NeedsLanguageModel
 from benchmark.llm.making import WAYS, language_model, llm_identity
 from benchmark.llm.options import NO_MODEL, llm_options, own_config
 
+MakeModel: TypeAlias = Callable[[Mapping[str, Any], str], LanguageModel]
 OWN = "llm"  # the option of an explainer, a simulator or a scorer that names one of its own
 
 
@@ -21,6 +22,7 @@ def hand_over(
     shared: Mapping[str, Any],
     cache_folder: Path,
     trust: Collection[str] | None = None,
+    make: MakeModel | None = None,
 ) -> None:
     """Give an explainer, a simulator or a scorer its language model; nothing if it asks none.
 
@@ -31,13 +33,15 @@ def hand_over(
         shared: the run's own config group `llm`.
         cache_folder: where answers are kept.
         trust: as `language_model` takes it.
+        make: makes another model of the chosen config, such as one that only counts.
 
     Raises:
         BenchmarkError: it asks a language model and none is chosen.
     """
     if isinstance(asking, NeedsLanguageModel):
         config = chosen_config(kind, options, shared)
-        asking.use_language_model(language_model(config, cache_folder, trust))
+        model = language_model(config, cache_folder, trust) if make is None else make(config, kind)
+        asking.use_language_model(model)
 
 
 def chosen_config(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from benchmark.errors import BenchmarkError
-from benchmark.interface import LabelReply, LabelRequest, Reply, Request, Usage
+from benchmark.interface import LabelError, LabelReply, LabelRequest, Reply, Request, Usage
+from benchmark.llm.canonical import canonical
 from benchmark.llm.reply_store import ReplyStore
 from benchmark.terminal.progress import progress
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from benchmark.llm.local_client import LocalClient
 
 FORMAT = 1  # of kept answers
 Asked = TypeVar("Asked")
@@ -84,16 +86,27 @@ class KeptModel:
         """Return the probabilities of labels in the order of the requests.
 
         Raises:
-            BenchmarkError: as `ask`; the model gives no probabilities of a text; a label is not
-                one token where it is read.
+            BenchmarkError: as `ask`; the model gives no probabilities of a text.
+            LabelError: a label is not one token where it is read.
         """
-        return self._answered(
-            "read_labels",
-            requests,
-            lambda missing: self._client.label_answers(missing),
-            lambda reply: json.dumps(_packed(reply.logprobs)),
-            lambda text, usage: LabelReply(_unpacked(json.loads(text)), usage),
+        replies = self._answered(
+            "read_labels", requests, self._label_answers, _text_of_labels, _labels_of
         )
+        for reply in replies:
+            if isinstance(reply, LabelError):
+                raise reply
+        return [reply for reply in replies if isinstance(reply, LabelReply)]
+
+    def _label_answers(
+        self, missing: Sequence[LabelRequest]
+    ) -> Iterator[tuple[int, LabelReply | LabelError]]:
+        """Yield answers; that the labels of a single request cannot be read is one, too."""
+        try:
+            yield from self._client.label_answers(missing)
+        except LabelError as error:
+            if len(missing) > 1:
+                raise
+            yield 0, error
 
     @cached_property
     def _client(self) -> Client:
@@ -144,7 +157,8 @@ class KeptModel:
         written: Callable[[Any], str],
         read: Callable[[str, Usage], Given],
     ) -> Given:
-        if self._store.keep(key, self.name, written(answer), answer.usage):
+        usage = getattr(answer, "usage", Usage())
+        if self._store.keep(key, self.name, written(answer), usage):
             return cast(Given, answer)
         return self._read([key], read)[key]  # another process was first, and its answer counts
 
@@ -155,6 +169,15 @@ class KeptModel:
 
 class KeptLocalModel(KeptModel):
     """A language model in this process, whose logits can be read at each token id of a text."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Return the model's own tokenizer.
+
+        Raises:
+            BenchmarkError: the model is not there.
+        """
+        return self._local.tokenizer
 
     def first_logits(self, prefixes: Sequence[str], tokens: Tensor, n: int) -> Tensor:
         """Return the logits of the vocabulary's first `n` tokens at each of the given tokens.
@@ -170,17 +193,15 @@ class KeptLocalModel(KeptModel):
         Raises:
             BenchmarkError: the model is not there, or the budget is used up.
         """
+        return self._local.first_logits(prefixes, tokens, n)
+
+    @property
+    def _local(self) -> LocalClient:
         from benchmark.llm.local_client import LocalClient
 
         client = self._client
         assert isinstance(client, LocalClient)
-        return client.first_logits(prefixes, tokens, n)
-
-
-def canonical(value: Any) -> str:
-    """Return a request or an identity as JSON text that is the same for equal values."""
-    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return client
 
 
 def _text_of(reply: Reply) -> str:
@@ -196,6 +217,16 @@ def _reply_of(text: str, usage: Usage) -> Reply:
     return Reply(
         data["text"], data["finished"], usage, None if logprobs is None else tuple(logprobs)
     )
+
+
+def _text_of_labels(reply: LabelReply | LabelError) -> str:
+    said = {"error": str(reply)} if isinstance(reply, LabelError) else _packed(reply.logprobs)
+    return json.dumps(said)
+
+
+def _labels_of(text: str, usage: Usage) -> LabelReply | LabelError:
+    data = json.loads(text)
+    return LabelError(data["error"]) if "error" in data else LabelReply(_unpacked(data), usage)
 
 
 def _packed(tensor: Tensor) -> dict[str, Any]:

@@ -11,10 +11,8 @@ from benchmark.interface import LanguageModel
 from benchmark.llm.errors import NotKeptError
 from benchmark.llm.kept_model import Client, KeptLocalModel, KeptModel
 from benchmark.llm.options import LocalOptions, OpenAIOptions, Options, llm_options
-from benchmark.llm.reply_store import ReplyStore
+from benchmark.llm.reply_store import ReplyStore, reply_file
 from benchmark.llm.spending import Spending
-
-FOLDER, FILE = "llm", "replies.sqlite"
 
 
 def language_model(
@@ -32,7 +30,7 @@ def language_model(
         BenchmarkError: the config names none, or has a value that it cannot have.
     """
     options = llm_options(config)
-    store = ReplyStore(cache_folder / FOLDER / FILE)
+    store = ReplyStore(reply_file(cache_folder))
     if isinstance(options, OpenAIOptions):
         return KeptModel(
             options.model,
@@ -94,6 +92,7 @@ def _server(options: OpenAIOptions, store: ReplyStore, trust: Collection[str] | 
 
 
 def _local(options: LocalOptions, store: ReplyStore, download: bool) -> Client:
-    from benchmark.llm.local_client import LocalClient, loaded
+    from benchmark.llm.local_client import LocalClient
+    from benchmark.llm.local_model import load_model
 
-    return LocalClient(loaded(options, download), Spending.of(options, store))
+    return LocalClient(lambda: load_model(options, download), Spending.of(options, store))

@@ -121,7 +121,7 @@ def llm_options(config: Mapping[str, Any], key: str = "llm") -> Options:
         if entry not in [one.name for one in fields]:
             raise unknown(f"option of {key}={name}", str(entry)[:60], [one.name for one in fields])
         _check(f"{key}.{entry}", value, hints[entry])
-        if str in (hints[entry], *typing.get_args(hints[entry])) and value is not None:
+        if isinstance(value, int) and hints[entry] in (str, str | None):
             given[entry] = str(value)  # YAML reads a model called 2024 as a number
     for one in fields:
         if one.default is one.default_factory is dataclasses.MISSING and one.name not in given:

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmark.errors import BenchmarkError
 from benchmark.interface import Usage
 
+FOLDER, FILE = "llm", "replies.sqlite"  # in the cache
 AT_ONCE = 500  # keys of one query
 PATIENCE = 60.0  # seconds that a process waits for another one that writes
 _TABLES = """
@@ -26,6 +27,11 @@ CREATE TABLE IF NOT EXISTS spending (
     reserved_tokens INTEGER NOT NULL, reserved_usd REAL NOT NULL, at REAL NOT NULL
 ) WITHOUT ROWID;
 """
+
+
+def reply_file(cache_folder: Path) -> Path:
+    """Return the file of a cache that holds the answers of language models."""
+    return cache_folder / FOLDER / FILE
 
 
 class ReplyStore:
@@ -126,6 +132,38 @@ class ReplyStore:
             ).fetchone()
         return (0, 0.0) if row is None else (int(row[0]), float(row[1]))
 
+    def held(self, older_than: float | None = None) -> list[tuple[str, int, int, float]]:
+        """Return what is kept of each model: its name, answers, tokens and US dollars.
+
+        Args:
+            older_than: only what was kept so many seconds ago; None for all.
+
+        Raises:
+            BenchmarkError: the file cannot be read, or is damaged.
+        """
+        if not self.path.exists():
+            return []
+        with self._opened() as connection:
+            rows = connection.execute(
+                "SELECT model, count(*), sum(prompt_tokens + completion_tokens), sum(usd) "
+                "FROM replies WHERE at <= ? GROUP BY model ORDER BY model",
+                (_until(older_than),),
+            ).fetchall()
+        return [(str(row[0]), int(row[1]), int(row[2]), float(row[3])) for row in rows]
+
+    def remove(self, older_than: float | None = None) -> int:
+        """Remove what is kept, for good; return how many answers were removed.
+
+        Raises:
+            BenchmarkError: the file cannot be written, or is damaged.
+        """
+        if not self.path.exists():
+            return 0
+        with self._opened() as connection:
+            done = connection.execute("DELETE FROM replies WHERE at <= ?", (_until(older_than),))
+            connection.execute("VACUUM")
+        return done.rowcount
+
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
         with self._lock:
@@ -161,14 +199,20 @@ class ReplyStore:
         """Make one sentence of what is wrong with the file."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise BenchmarkError(
-                f"the kept answers in '{self.path}' cannot be used: {error}. Look at the disk and "
-                "the rights of the folder; the same command tries again."
-            ) from error
         except sqlite3.DatabaseError as error:
+            passing = isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
+            if passing:
+                raise BenchmarkError(
+                    f"the kept answers in '{self.path}' cannot be used: {error}. Look at the disk "
+                    "and the rights of the folder; the same command tries again."
+                ) from error
             raise BenchmarkError(
                 f"the kept answers in '{self.path}' are damaged ({error}), and nothing of them was "
                 "removed, since answers cost money. Repair the file with `sqlite3 <file> .recover`,"
                 " or move it away to ask everything again."
             ) from error
+
+
+def _until(older_than: float | None) -> float:
+    """Return until when something was kept that was kept so many seconds ago."""
+    return float("inf") if older_than is None else time.time() - older_than

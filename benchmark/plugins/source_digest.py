@@ -12,22 +12,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.files.reading import read_bytes
 from benchmark.plugins.objects import class_of
 
 
 def source_digest(config: Mapping[str, Any]) -> str:
     """Digest of the Python files an explainer is made of, so that changed code is a new run.
 
-    Classes that its options name by `_target_`, as `shuffled` names another explainer, count too.
+    Classes that its options name by `_target_`, as `shuffled` names another explainer, count too,
+    and so do files of other kinds that a class reads: `files_of(options)`, a method of the class,
+    returns their paths.
+
+    Raises:
+        BenchmarkError: such a file cannot be read.
     """
     digest = hashlib.sha256()
-    for target in _targets(config):
+    for target, options in _targets(config):
         kind = class_of(target)
         if kind is not None and not _is_in_a_file(kind):
             digest.update(class_source(kind).encode())
             continue
         for path in _source_files(target):
             digest.update(path.read_bytes())
+        for path in _files_read(target, options):
+            digest.update(read_bytes(path))
     return digest.hexdigest()
 
 
@@ -78,20 +86,29 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*inside)
 
 
-def _targets(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every class that a config names, from the outside in."""
+def _targets(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every class that a config names, with its options, from the outside in."""
     for key, value in config.items():
         if key == "_target_":
-            yield str(value)
+            yield str(value), config
         elif isinstance(value, Mapping):
             yield from _targets(value)
+
+
+def _files_read(target: str, options: Mapping[str, Any]) -> list[Path]:
+    """Return the files that a class says it reads under some options."""
+    module_name, _, class_name = target.rpartition(".")
+    kind = class_of(target) or getattr(importlib.import_module(module_name), class_name)
+    files_of = getattr(kind, "files_of", None)
+    return [Path(path) for path in files_of(options)] if callable(files_of) else []
 
 
 def _source_files(target: str) -> list[Path]:
     """Return the files of a class: those of its package, or its own where it is in none.
 
     Where a package's `__init__` only names the class, the files beside the class count as well,
-    and so does what any of them imports from the same top-level package, as deep as it goes.
+    and so does what any of them imports from the same top-level package, as deep as it goes. Of a
+    class of the benchmark itself its room counts; what else `benchmark` holds has its version.
     """
     module_name, _, class_name = target.rpartition(".")
     handed_over = class_of(target)
@@ -106,12 +123,22 @@ def _source_files(target: str) -> list[Path]:
         if file is not None:
             files.update(Path(file).parent.glob("*.py") if each.__package__ else [Path(file)])
     folders = {Path(path) for path in getattr(_top(home), "__path__", ())}
+    room = _room(home.__name__, folders)
     waiting = list(files)
     while waiting:
         found = set(_imported(waiting.pop(), folders)) - files
+        found = {path for path in found if room is None or room in path.parents}
         files |= found
         waiting += found
     return sorted(files)
+
+
+def _room(module: str, folders: set[Path]) -> Path | None:
+    """Return the folder of a module's room of `benchmark`; None for a module of others."""
+    package, _, below = module.partition(".")
+    if package != "benchmark" or not below:
+        return None
+    return next(iter(folders)) / below.partition(".")[0]
 
 
 def _top(module: Any) -> Any:

@@ -13,13 +13,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.config.catalogue import DOTTED
+from benchmark.config.catalogue import DOTTED, OF_CLASSES
 from benchmark.errors import BenchmarkError
 from benchmark.files.reading import read_yaml
 from benchmark.plugins.objects import is_handed_over, is_importable
 
-BUILT_IN = "explainers"
+BUILT_IN = ("explainers.", "benchmark.simulators.")
 TARGET = "_target_"
+RECORDED = "explainers.recorded.Recorded"
+"""What reads imported explanations: built in, and no explainer that can be chosen."""
 # Keys that a configuration gives a meaning of its own: a class, its arguments, how it is called.
 SPECIAL = re.compile(r"_\w+_")
 
@@ -71,7 +73,7 @@ def canonical(target: str) -> str:
     `explainers.n2g.explainer.N2G` is `explainers.n2g.N2G`. Only built-in modules are imported.
     """
     package, _, name = target.rpartition(".")
-    if target.partition(".")[0] != BUILT_IN or not re.fullmatch(DOTTED, target):
+    if not target.startswith(BUILT_IN) or not re.fullmatch(DOTTED, target):
         return target
     for known in _built_in():
         home, _, known_name = known.rpartition(".")
@@ -83,7 +85,7 @@ def canonical(target: str) -> str:
 
 
 def built_in_config(target: str) -> _Config | None:
-    """Return the configuration of a built-in explainer by its class, None for another class."""
+    """Return the configuration of a built-in explainer or simulator, None for another class."""
     return _built_in().get(canonical(target))
 
 
@@ -146,14 +148,16 @@ def _check_class(target: str, place: str, where: str, trust: Collection[str]) ->
 
 @functools.cache
 def _built_in() -> dict[str, _Config]:
-    """Return the configurations of the built-in explainers by their class."""
+    """Return the configurations of the built-in explainers and simulators by their class."""
     from benchmark.config.catalogue import config_folder
 
-    paths = sorted((config_folder() / "explainer").glob("*.yaml"))
+    folders = [config_folder() / group for group in OF_CLASSES]
+    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
     configs = [read_yaml(path) or {} for path in paths]
     targets = [str(config.get(TARGET, "")) for config in configs]
     known = zip(targets, configs, strict=True)
-    return {target: config for target, config in known if target.startswith(f"{BUILT_IN}.")}
+    found = {target: config for target, config in known if target.startswith(BUILT_IN)}
+    return {**found, RECORDED: {TARGET: RECORDED}}
 
 
 def _installed() -> set[str]:

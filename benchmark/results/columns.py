@@ -107,6 +107,11 @@ def simulation_cost(name: str) -> str:
     return cost_column(f"simulate_{name}")
 
 
+def choosing_cost(name: str) -> str:
+    """Return the column of what choosing among candidates cost, such as `cost/choose_usd`."""
+    return cost_column(f"choose_{name}")
+
+
 SIMULATED_TOKENS = cost_column("simulated_tokens")
 """The column of how many tokens a simulator predicted of a neuron."""
 

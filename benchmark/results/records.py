@@ -117,6 +117,18 @@ class SimulatorRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportedRecord:
+    """Where a run was imported from: explanations of others, whose subject and text are not here.
+
+    `sha256` is of the `files` that were read.
+    """
+
+    format: str
+    files: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class GitRecord:
     """The commit that ran; `dirty` means that files differed from it or were not part of it."""
 
@@ -211,7 +223,7 @@ class RunRecord:
     `metrics=causal`. `started` and `finished` are ISO 8601 in UTC, `timings` seconds
     and what was done in them. `size_measure` says how `cost/bytes` was measured. A run of an
     earlier version, which counted bytes of JSON text, has none; its sizes are not read, because
-    they cannot be compared.
+    they cannot be compared. `imported` is None but for a run that was imported from others.
     """
 
     run_id: str
@@ -219,6 +231,7 @@ class RunRecord:
     corpus: CorpusRecord
     explainer: ExplainerRecord
     simulator: SimulatorRecord | None = None
+    imported: ImportedRecord | None = None
     neurons: NeuronsRecord = field(default_factory=NeuronsRecord)
     summary: dict[str, MetricSummary | int] = field(default_factory=dict)
     columns: list[Column] = field(default_factory=list)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from benchmark.column import BOOL, INT, Column
 from benchmark.errors import BenchmarkError
 from benchmark.interface import NeedsLanguageModel, ScoredBlock, Scorer, SubjectModel
-from benchmark.llm.handing import chosen_identity, hand_over, without_model
+from benchmark.llm.handing import MakeModel, chosen_identity, hand_over, without_model
 from benchmark.plugins.isolation import contained, isolated, reason_of
 from benchmark.plugins.making import make
 from benchmark.plugins.source_digest import source_digest
@@ -59,7 +59,11 @@ class AddedScorer:
         }
 
     def give_model(
-        self, shared: Mapping[str, Any], cache_folder: Path, trust: Collection[str] | None
+        self,
+        shared: Mapping[str, Any],
+        cache_folder: Path,
+        trust: Collection[str] | None = None,
+        make: MakeModel | None = None,
     ) -> None:
         """Give it the language model that it asks, if it asks one; see `hand_over`.
 
@@ -68,7 +72,7 @@ class AddedScorer:
         """
         kind = f"scorers.{self.name}"
         if isinstance(self._scorer, NeedsLanguageModel):
-            hand_over(self._scorer, kind, self.options, shared, cache_folder, trust)
+            hand_over(self._scorer, kind, self.options, shared, cache_folder, trust, make)
             self._model_identity = chosen_identity(kind, self.options, shared)
 
     def check(self, subject: SubjectModel) -> None:

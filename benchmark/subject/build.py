@@ -28,6 +28,8 @@ from benchmark.subject.fast_paths import mlps_of, with_fast_paths
 from benchmark.subject.fingerprint import tokenizer_fingerprint, weights_fingerprint
 from benchmark.subject.mlp_units import MlpUnits, site_of
 from benchmark.subject.output_path import output_path_of
+from benchmark.subject.packed_linear import pack_linears
+from benchmark.subject.prefix_cache import KeyValues
 from benchmark.subject.site_reader import SiteReader
 from benchmark.subject.subject import Subject
 from benchmark.subject.tokenizer import (
@@ -73,6 +75,7 @@ def assemble(
     if kind == "local":
         kind = guess_kind(config, files.source)
     loaded = _LOADERS[kind](files, config, device, dtype)
+    pack_linears(loaded.plain)
     cfg = loaded.bridge.cfg
     output_path = output_path_of(loaded.bridge, loaded.plain)
     site, paths = site_of(loaded.bridge, files.source)
@@ -98,6 +101,12 @@ def assemble(
         without_outputs = "the way from its neurons to its logits is not known"
     elif not loaded.has_unembedding:
         without_outputs = "its checkpoint has no unembedding"
+    attentions = None if kind == "transformers" else native.native_attentions(loaded.plain)
+    key_values: KeyValues | None = None
+    if kind == "transformers":
+        key_values = huggingface.CachedKeyValues()
+    elif attentions is not None:
+        key_values = native.NativeKeyValues(attentions)
     return Subject(
         name=name,
         source=files.source,
@@ -117,9 +126,8 @@ def assemble(
             SiteReader(loaded.plain, units),
             layers[-1],
             mlps_of(loaded.bridge, loaded.plain),
-            huggingface.CachedKeyValues()
-            if kind == "transformers"
-            else native.native_key_values(loaded.plain),
+            attentions,
+            key_values,
             trial_tokens(loaded.bos, cfg, device),
         ),
         passes=ForwardPasses(

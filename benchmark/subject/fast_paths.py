@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmark.subject.prefix_cache import KeyValues
-from benchmark.subject.site_reader import SiteReader
+from benchmark.subject.site_reader import AsksLast, SiteReader
 
 # Both ways compute the same numbers in another order.
 TOLERANCE, TOLERANCE_OF_HALF = 1e-3, 0.1
@@ -21,6 +21,7 @@ def with_fast_paths(
     reader: SiteReader,
     top: int,
     mlps: list[nn.Module] | None,
+    attentions: Sequence[AsksLast] | None,
     key_values: KeyValues | None,
     tokens: Int[Tensor, "1 pos"],
 ) -> SiteReader:
@@ -30,6 +31,7 @@ def with_fast_paths(
         reader: the slow one.
         top: the highest layer that has units.
         mlps: for each layer, the MLP, if the architecture names it.
+        attentions: for each layer, the attention, if it can be asked by the last position alone.
         key_values: how the model continues after earlier tokens, if it can.
         tokens: a context to try them on.
     """
@@ -53,6 +55,10 @@ def with_fast_paths(
         narrowed = dataclasses.replace(reader, mlps=mlps)
         if _same(lambda: last(narrowed), whole):
             reader = narrowed
+    if attentions is not None:
+        asked = dataclasses.replace(reader, attentions=attentions)
+        if _same(lambda: last(asked), whole):
+            reader = asked
     if key_values is not None and _same(continued, whole):
         reader = dataclasses.replace(reader, key_values=key_values)
     return reader

@@ -22,10 +22,13 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
     Attributes:
         past: keys and values of the tokens before those it is called with, None without any.
         keeps: whether it records the keys and values that it computes, in `kept`.
+        last_only: whether only the last position is wanted: its output is added to all positions,
+            where the others no longer hold what they should.
     """
 
     past: KeysValues | None = None
     keeps = False
+    last_only = False
     kept: KeysValues | None = None
 
     def forward(
@@ -33,29 +36,51 @@ class FusedAttention(NativeAttention):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor]:
         """Attend causally over contexts without padding; no attention pattern is returned."""
         batch, position = hidden_states.shape[:2]
+        asking = hidden_states[:, -1:] if self.last_only else hidden_states
         q, k, v = (
-            project(hidden_states).view(batch, position, -1, self.d_head).transpose(1, 2)
-            for project in (self.q, self.k, self.v)
+            project(states).view(batch, states.shape[1], -1, self.d_head).transpose(1, 2)
+            for project, states in (
+                (self.q, asking),
+                (self.k, hidden_states),
+                (self.v, hidden_states),
+            )
         )
         if self.rotary is not None:
             # Without a past they are the first positions, which needs no look-up.
             places = None if self.past is None else position_ids
-            q, k = self.rotary.apply_rope(q, k, position_ids=places)
+            q, k = self._rotated(q, position, places), self._rotated(k, position, places)
         if self.keeps:
             self.kept = (k, v)
         mask = None
         if self.past is not None:
             k, v = (torch.cat(both, dim=2) for both in zip(self.past, (k, v), strict=True))
+        if self.past is not None and not self.last_only:
             mask = hidden_states.new_ones(position, k.shape[2], dtype=torch.bool)
             mask = mask.tril(k.shape[2] - position)
         if self.kv_repeats > 1:
             k = k.repeat_interleave(self.kv_repeats, dim=1)
             v = v.repeat_interleave(self.kv_repeats, dim=1)
+        scale = 1 / self.scale
         mixed = nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None, scale=1 / self.scale
+            q, k, v, attn_mask=mask, is_causal=mask is None and not self.last_only, scale=scale
         )
-        out = self.o(mixed.transpose(1, 2).reshape(batch, position, -1))
+        out = self.o(mixed.transpose(1, 2).reshape(batch, asking.shape[1], -1))
         return out, out.new_empty(0)
+
+    def _rotated(self, heads: Tensor, n_positions: int, places: Tensor | None) -> Tensor:
+        """Return queries or keys, `[batch, heads, pos, d_head]`, turned by the last positions."""
+        rotary, last = self.rotary, heads.shape[2]
+        cos, sin = (
+            table[n_positions - last : n_positions] if places is None else table[places[0, -last:]]
+            for table in (rotary.cos_cached, rotary.sin_cached)
+        )
+        turned = heads[..., : rotary.rotary_dim]
+        pairs = turned.unflatten(-1, (-1, 2))
+        # Each pair of neighbours turns together: (x, y) also adds (-y, x).
+        across = torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
+        turned = turned * cos.to(heads.dtype) + across * sin.to(heads.dtype)
+        rest = heads[..., rotary.rotary_dim :]
+        return torch.cat([turned, rest], dim=-1) if rest.shape[-1] else turned
 
 
 class NativeKeyValues:
@@ -90,12 +115,12 @@ class NativeKeyValues:
                 attention.past = None
 
 
-def native_key_values(plain: nn.Module) -> NativeKeyValues | None:
-    """Return the keys and values of a plain native model; None if its attention is not fused."""
+def native_attentions(plain: nn.Module) -> list[FusedAttention] | None:
+    """Return each layer's attention of a plain native model; None if it is not fused."""
     attentions = [cast(Any, block).attn for block in cast(Any, plain).layers]
     if not all(isinstance(attention, FusedAttention) for attention in attentions):
         return None
-    return NativeKeyValues(attentions)
+    return attentions
 
 
 def boot_native(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +19,12 @@ class _HighestLayerDoneError(Exception):
     """Ends a forward pass at the highest layer that is wanted."""
 
 
+class AsksLast(Protocol):
+    """Attention that can leave out all queries but the last one, while `last_only` is true."""
+
+    last_only: bool
+
+
 @dataclass(eq=False)
 class SiteReader:
     """A plain PyTorch model and the units that are read from it.
@@ -29,6 +35,8 @@ class SiteReader:
         call: further keyword arguments of every call of `model`.
         mlps: for each layer, the MLP, where it is known to work on each position alone, so that
             only positions that are wanted need to enter it; None where that is not known.
+        attentions: for each layer, the attention, where it can be told that only the last position
+            is wanted; None where it cannot.
         key_values: how the model continues after tokens that it ran before; None where it cannot.
     """
 
@@ -36,6 +44,7 @@ class SiteReader:
     units: Units
     call: Mapping[str, Any] = field(default_factory=dict)
     mlps: Sequence[nn.Module] | None = None
+    attentions: Sequence[AsksLast] | None = None
     key_values: KeyValues | None = None
 
     def read(
@@ -57,8 +66,8 @@ class SiteReader:
             layers: the layers to read.
             select: given a layer's activations, what is kept of them.
             chosen: which units of each layer are read; None for all.
-            last: `select` is given the last position alone; the other positions do not enter the
-                highest layer's MLP.
+            last: `select` is given the last position alone; the other positions ask nothing of the
+                highest layer's attention and do not enter its MLP.
             options: of this call of the model, beside those of every call.
 
         Raises:
@@ -94,6 +103,8 @@ class SiteReader:
                 handles.append(self.units.hook_point(layer).read(reader(layer)))
             if narrowed and self.mlps is not None:
                 handles.append(self.mlps[top].register_forward_pre_hook(narrow))
+            if last and self.attentions is not None:
+                self.attentions[top].last_only = True
             with torch.no_grad():
                 self.model(tokens, **self.call, **(options or {}))
         except _HighestLayerDoneError:
@@ -101,6 +112,8 @@ class SiteReader:
         finally:
             for handle in handles:
                 handle.remove()
+            if self.attentions is not None:
+                self.attentions[top].last_only = False
         if missing := sorted(set(layers) - set(kept)):
             raise BenchmarkError(
                 f"the model ran without reaching the units of layer {missing[0]}: "

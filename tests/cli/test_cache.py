@@ -13,6 +13,8 @@ import torch
 
 from benchmark.files.cache_folder import cache_entries
 from benchmark.files.tensor_cache import TensorCache
+from benchmark.interface import Usage
+from benchmark.llm.reply_store import ReplyStore, reply_file
 from tests.command import Command, call
 
 
@@ -168,3 +170,22 @@ def test_what_cannot_be_done_is_said(folder: Path, words: tuple[str, ...], part:
 def test_a_file_is_no_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert "is no folder" in call("cache", "--cache-dir", str(tmp_path / "file")).message
+
+
+def test_answers_of_language_models_are_removed_by_a_word_of_their_own(folder: Path) -> None:
+    store = ReplyStore(reply_file(folder))
+    for number in range(3):
+        store.keep(f"key {number}", "gpt", "{}", Usage(10, 0, 2, 0.5))
+    answer = call("cache", "--cache-dir", str(folder))
+    assert re.search(r" gpt +3 +36 +1\.50", answer.out)
+    assert "3 kept answers of language models, in" in answer.out
+    assert call("cache", "--cache-dir", str(folder), "--prune", "--all").status == 0
+    assert len(store.read([f"key {number}" for number in range(3)])) == 3
+    words = ("cache", "--cache-dir", str(folder), "--prune", "--replies")
+    assert "would remove 3 kept answers" in call(*words, "--dry-run").out
+    assert "removed 0 kept answers" in call(*words, "--older-than", "1d").out
+    assert "removed 3 kept answers" in call(*words).out
+    assert store.held() == []
+    for wrong in (("--replies",), ("--prune", "--replies", "--all")):
+        said = call("cache", "--cache-dir", str(folder), *wrong).message
+        assert said.startswith("--replies belongs to --prune alone")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from benchmark.config.catalogue import entries
 from benchmark.conformance.suite import CHECKS, FIRST, LAST
+from benchmark.interface import Request
 from tests.command import Command, call
 from tests.conformance.test_each_check import NoProcess
+from tests.language_models import ScriptedModel, hand_out
 
 # Options with which an explainer learns from less text, and shows no progress.
 QUICKER = {"fasttext": ["explainer.max_train_words=100_000", "explainer.epochs=1"]}
+LANGUAGE_MODEL = ["llm=openai", "llm.model=scripted"]
 SHIPPED = [entry.name for entry in entries("explainer") if entry.name != "custom"]
 
 
@@ -24,14 +30,35 @@ def statuses(out: str) -> dict[str, str]:
     return found
 
 
+def scripted(request: Request) -> str:
+    """A sentence of its own for each neuron, and levels that depend on the sentence."""
+    if request.schema is None:
+        return f"text of {len(request.messages[-1].content)} letters"
+    asked = json.loads(request.messages[-1].content)
+    level = len(asked["looks for"]) % 7
+    listed = [{"token": one, "level": len(one) % 3 + level} for one in asked["tokens"]]
+    return json.dumps({"levels": listed})
+
+
+def options_of(name: str, folder: Path) -> list[str]:
+    """What an explainer cannot do without, or is quicker with."""
+    if name == "sentences":
+        path = folder.with_name("sentences.jsonl")
+        lines = [json.dumps({"neuron": f"0.{n}", "text": f"words {n}"}) for n in range(40, 48)]
+        path.write_text("\n".join(lines))
+        return [f"explainer.path={path}", *LANGUAGE_MODEL]
+    return LANGUAGE_MODEL if name == "llm" else QUICKER.get(name, [])
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_explainer_of_the_benchmark_passes(
     name: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmark.conformance.suite.OtherProcess", NoProcess)
+    hand_out(ScriptedModel(scripted), monkeypatch)
     cache = tmp_path_factory.getbasetemp() / "check-cache"  # shared: what is measured is the same
-    answer = call("check", f"explainer={name}", f"cache_dir={cache}", *QUICKER.get(name, []))
-    assert answer.status == 0, answer.out
+    answer = call("check", f"explainer={name}", f"cache_dir={cache}", *options_of(name, cache))
+    assert answer.status == 0, answer.out + answer.err
     assert answer.err == ""
     assert "failed" not in statuses(answer.out).values()
     assert answer.out.startswith(f"explainer {name} on neurons of subject solu-tiny\n")

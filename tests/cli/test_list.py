@@ -13,6 +13,7 @@ from tests.command import call
 
 KINDS = {
     "explainers": "explainer",
+    "simulators": "simulator",
     "models": "model",
     "datasets": "dataset",
     "engines": "engine",

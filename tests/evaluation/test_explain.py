@@ -180,6 +180,22 @@ class TestSourceDigest:
         (package / "script.py").write_text("class Class: value = 2\n")
         assert source_digest(config) != before
 
+    def test_files_that_a_class_reads_count(self, package: Path) -> None:
+        method = "@staticmethod\n    def files_of(options): return [options['words']]\n"
+        (package / "script.py").write_text(f"class Class:\n    {method}")
+        (package / "words.txt").write_text("rain")
+        config = {"_target_": "script.Class", "words": str(package / "words.txt")}
+        before = source_digest(config)
+        assert source_digest(config) == before
+        (package / "words.txt").write_text("snow")
+        assert source_digest(config) != before
+
+    def test_of_a_class_of_the_benchmark_its_room_counts(self) -> None:
+        from benchmark.plugins.source_digest import _source_files
+
+        files = {path.parent.name for path in _source_files("benchmark.simulators.AllAtOnce")}
+        assert files == {"simulators"}
+
 
 class TestExplaining:
     def test_answers_are_in_the_order_of_the_neurons(self) -> None:

@@ -34,9 +34,10 @@ ON_THE_TRACK = {
     "n2g_plus": {},
     "rules": {"max_characters": 300},
     "context_tree": {"max_characters": 300},
+    "describe": {},
 }
 """Explainers whose texts are complete, with the options that this needs."""
-ONE_LINE = {("zero", 2), ("mean", 2)}
+ONE_LINE = {("zero", 2), ("mean", 2), ("describe", 2)}
 
 
 @pytest.fixture(scope="module")

@@ -226,6 +226,18 @@ def test_who_simulates_is_a_part_of_the_run(whole: Run, part: Run, shared: Comma
     assert "simulator.contexts=12" in board.out
 
 
+def test_a_program_with_a_complete_text_can_be_read_by_a_simulator(shared: Command) -> None:
+    counts = f"simulator._target_={TEXTS}.CountsCharacters"
+    run = shared.finished("explainer=mean", counts)
+    assert run.record.simulator is not None
+    alone = shared.finished("explainer=mean")
+    assert alone.record.run_id != run.record.run_id
+    assert [row["uniform/undefined"] for row in alone.scores.rows()] == [True] * len(
+        run.scores.rows()
+    )
+    assert not any(row["uniform/undefined"] for row in run.scores.rows())
+
+
 def test_reopening_imports_a_simulator_only_where_it_is_trusted(part: Run) -> None:
     message = call("score", str(part.folder), "--trust", f"{TEXTS}.Writes").message
     assert f"names the class '{TEXTS}.Reads' (simulator.options._target_ of run.json)" in message
@@ -247,7 +259,7 @@ def test_reopening_imports_a_simulator_only_where_it_is_trusted(part: Run) -> No
     ("words", "part_of_message"),
     [
         ((EXPLAINER,), "so a simulator must predict from them; choose one: simulator._target_="),
-        (("explainer=zero", SIMULATOR), "simulate themselves; leave simulator= out"),
+        (("explainer=token_lookup", SIMULATOR), "their text is not complete; leave simulator= out"),
         ((EXPLAINER, "simulator=owm"), "simulator 'owm' is not known; did you mean 'own'?"),
         ((EXPLAINER, "simulator._target_=no.such.Class"), "simulator 'no.such.Class': module"),
         ((EXPLAINER, f"simulator._target_={TEXTS}.Text", "+simulator.text=x"), "has no 'simulate'"),

@@ -101,6 +101,15 @@ class ReadsBadly(Reads):
         return super().one(text, tokens)
 
 
+class CountsCharacters:
+    """Predicts the length of a text plus the token, of any explanation."""
+
+    def simulate(self, explanations, tokens):
+        return Prediction(
+            torch.stack([len(one.describe()) + tokens.float() for one in explanations])
+        )
+
+
 class GivesATensor(Reads):
     def simulate(self, explanations, tokens):
         return super().simulate(explanations, tokens).values

@@ -293,7 +293,9 @@ class _Forgetful:
 def test_a_fast_path_that_changes_something_is_not_taken() -> None:
     model = _Mixing()
     reader = SiteReader(model, MlpUnits("site", [model.down], 1))
-    reader = with_fast_paths(reader, 0, [model.mlp], _Forgetful(), torch.tensor([[1, 2, 3, 4]]))
+    reader = with_fast_paths(
+        reader, 0, [model.mlp], None, _Forgetful(), torch.tensor([[1, 2, 3, 4]])
+    )
     assert reader.mlps is None
     assert reader.key_values is None
     found = reader.read(torch.tensor([[1, 2, 3]]), [0], lambda neurons: neurons, last=True)
@@ -307,7 +309,7 @@ def test_a_fast_path_that_fails_is_not_taken() -> None:
 
     model = _Mixing()
     reader = SiteReader(model, MlpUnits("site", [model.down], 1))
-    reader = with_fast_paths(reader, 0, None, Broken(), torch.tensor([[1, 2, 3, 4]]))
+    reader = with_fast_paths(reader, 0, None, None, Broken(), torch.tensor([[1, 2, 3, 4]]))
     assert reader.key_values is None
 
 

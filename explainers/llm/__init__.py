@@ -1,0 +1,5 @@
+"""Sentences that a language model writes about neurons."""
+
+from explainers.llm.explainer import LLM
+
+__all__ = ["LLM"]

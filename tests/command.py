@@ -21,6 +21,8 @@ from benchmark.results import Run, find_runs, load_run
 from tests.subject import checkpoints
 
 N_LAYERS, D_MLP, N_CTX = 2, 24, 32
+# Contexts that a run takes of each split, with those of `uniform_small` that `uniform` lacks.
+EXPLAIN, HELD_OUT = 96, 40 + 3
 # Libraries that take long to load, or that only some commands need.
 HEAVY = (
     "datasets",

@@ -42,6 +42,7 @@ def print_plan(config: RunConfig) -> None:
         ["  sample", _sample(experiment)],
         ["  held out", _contexts(len(store.held_out), length, len(corpus.splits["held_out"]))],
         ["  uniform", _contexts(len(store.uniform_rows), length, len(store.held_out))],
+        ["  uniform_small", _small(experiment)],
         ["  copied", copies(corpus.counts)],
         ["firing", f"from {config.firing_threshold:g} of the {_reference(config)} on"],
         *_calibration(experiment),
@@ -63,6 +64,11 @@ def _simulator(config: RunConfig) -> list[list[str]]:
     if is_own(config.simulator):
         return []
     return [["simulator", f"{config.simulator['name']} ({config.simulator['_target_']})"]]
+
+
+def _small(experiment: Experiment) -> str:
+    text = experiment.store.small_text
+    return f"{len(text):,} contexts, {int(text.sum()):,} tokens, the same whatever the seed"
 
 
 def _neurons(experiment: Experiment) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,11 +118,12 @@ def _beside(scores: Scores) -> dict[str, list[Column]]:
 
 
 def _legend(columns: Sequence[Column]) -> str:
-    return "".join(
-        f"{one_line(column.title or column.metric)}: {one_line(column.description)}.\n"
+    lines = (
+        f"{one_line(column.title or column.metric)}: {one_line(column.description)}."
         for column in columns
         if column.description
     )
+    return "".join(f"{textwrap.fill(line, 100)}\n" for line in lines)
 
 
 def _print_by_layer(scores: Scores, columns: Sequence[Column], title: str, legend: str) -> None:

@@ -409,7 +409,8 @@ _DETECTED = {
 def _detection(name: str) -> Column:
     what, drawn = _DETECTION_COLUMNS[name]
     small = drawn == UNIFORM_SMALL
-    score, count = what == "auc", what.endswith("activating")
+    count = what.endswith("activating")
+    title = {"auc": DETECTION, "balanced_accuracy": "balanced"}.get(what, "")
     return Column(
         name=name,
         description=_DETECTED[what] + (" (windows of uniform_small alone)" if small else ""),
@@ -418,8 +419,8 @@ def _detection(name: str) -> Column:
         higher_is_better=None if count else True,
         summary=MEAN_AND_MEDIAN if count else MEAN,
         comparable_on=[*FIRING_KEYS, *(SMALL_KEYS if small else ())],
-        title=("small detection" if small else DETECTION) if score else "",
-        in_tables=score,
+        title=f"small {title}" if small and title else title,
+        in_tables=what == "auc",
         scorer=SIMULATED_DETECTION,
     )
 

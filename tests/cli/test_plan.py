@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.command import Command
+from tests.command import EXPLAIN, HELD_OUT, Command
 
 
 def plan(command: Command, *words: str) -> dict[str, str]:
@@ -31,9 +31,10 @@ def test_before_anything_is_measured(command: Command) -> None:
     assert found["sample"] == "48 contexts, 768 tokens, of 96 contexts"
     assert found["held out"] == "40 contexts, 640 tokens, of 65 contexts"
     assert found["uniform"] == "32 contexts, 512 tokens, of 40 contexts"
+    assert found["uniform_small"].startswith("8 contexts, ")
     tokens = re.search(r"([\d,]+) to measure", found["subject tokens"])
     assert tokens
-    assert int(tokens[1].replace(",", "")) == (96 + 40) * 16  # a pass over either split
+    assert int(tokens[1].replace(",", "")) == (EXPLAIN + HELD_OUT) * 16  # a pass over either split
     assert found["cache"] == "0 of 2 profiles will be used"
     assert f" at most, in {command.folder / 'cache'}, which has " in found["disk"]
     assert found["storage"] == "float32, exact"
@@ -86,8 +87,10 @@ def test_what_takes_less_room(command: Command) -> None:
     assert megabytes(parts["disk"]) < 0.7 * megabytes(whole["disk"])
     assert parts["storage"] == "float32, exact, 8 neurons at a time, each with a pass of its own"
     # The profile, and for each of six groups of eight neurons both splits.
-    assert parts["subject tokens"].startswith(f"{(96 + 6 * (96 + 40)) * 16:,} to measure")
-    assert whole["subject tokens"].startswith(f"{(96 + 40) * 16:,} to measure")
+    assert parts["subject tokens"].startswith(
+        f"{(EXPLAIN + 6 * (EXPLAIN + HELD_OUT)) * 16:,} to measure"
+    )
+    assert whole["subject tokens"].startswith(f"{(EXPLAIN + HELD_OUT) * 16:,} to measure")
 
 
 def test_a_disk_that_is_too_small_is_seen_before(

@@ -113,6 +113,8 @@ def test_every_key_of_the_summary_is_documented(
         "<metric>": r"[a-z0-9_]+",
     }
     places |= {"<contexts>": "(uniform|firing)", "<ablation>": "(mean|zero)"}
+    places |= {"<detected>": "(small_)?(auc|balanced_accuracy)"}
+    places |= {"<windows>": "(small_)?(non_)?activating"}
     patterns = []
     for key in keys:
         for place, pattern in places.items():

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmark.results import Run, load_run
+from benchmark.results.columns import SCORING_SETS
 from metrics import fit_calibration
 from tests.command import Command, call, explanations, table
 from tests.runs.methods import Constant, Method
@@ -110,7 +111,7 @@ def test_no_other_column_changes(plain: Run, linear: Run) -> None:
     with_calibration, without = linear.scores.columns, plain.scores.columns
     assert [name for name in with_calibration if name in without] == without
     new = {name for name in with_calibration if name not in without}
-    sets = [f"{one}_calibrated" for one in ("uniform", "novel", "top", "top_and_random")]
+    sets = [f"{one}_calibrated" for one in SCORING_SETS]
     names = ("pearson", "r2", "mse", "f1", "undefined")
     assert new == {f"{one}/{name}" for one in sets for name in names} | {
         "calibration/slope",
@@ -223,7 +224,7 @@ def test_score_fits_again_and_a_block_changes_nothing(shared: Command, method: s
     run = shared.finished(METRICS, f"calibration={method}", "seed=1")
     answer = call("score", str(run.folder))
     assert answer.status == 0, answer.err
-    assert "32 columns of scores compared" in answer.out
+    assert "44 columns of scores compared" in answer.out
     assert "largest difference 0\n" in answer.out
     assert table(load_run(run.folder)) == table(run)
     other = shared.finished(METRICS, f"calibration={method}", "seed=1", "neurons.block_size=1")
@@ -241,10 +242,10 @@ def test_score_adds_it_to_a_run_that_has_none_also_to_an_old_one(
     assert call("show", str(run.folder)).status == 0
     answer = call("score", str(run.folder), "calibration=linear")
     assert answer.status == 0, answer.err
-    assert "16 columns of scores compared" in answer.out
+    assert "24 columns of scores compared" in answer.out
     assert table(load_run(run.folder)) == table(linear)
     answer = call("score", str(run.folder), "calibration=isotonic")
-    assert "16 columns of scores compared" in answer.out
+    assert "24 columns of scores compared" in answer.out
     assert "largest difference 0\n" in answer.out
     answer = call("score", str(run.folder), "calibration=none")
     assert answer.status == 0

@@ -61,7 +61,11 @@ def test_each_run_with_all_metrics_has_the_other_one_in_further_columns(
         (median, maximum, "maximum"),
         (maximum, median, "median_exemplar"),
     ):
-        further = [column for column in run.scores.columns if column.startswith("uniform_")]
+        further = [
+            column
+            for column in run.scores.columns
+            if column.startswith("uniform_") and not column.startswith("uniform_small/")
+        ]
         assert further == [f"uniform_{name}/{metric}" for metric in FIRING]
         for metric in FIRING:
             np.testing.assert_array_equal(
@@ -85,7 +89,8 @@ def test_the_median_exemplar_has_more_positives_than_the_maximum(median: Run, ma
 
 def test_standard_metrics_have_one_reference(shared: Command, median: Run) -> None:
     run = shared.finished("explainer=zero")
-    assert not [name for name in run.scores.columns if name.startswith("uniform_")]
+    groups = {name.partition("/")[0] for name in run.scores.columns}
+    assert {name for name in groups if name.startswith("uniform")} == {"uniform", "uniform_small"}
     assert "novel/pearson" in run.scores.columns
 
 
@@ -217,13 +222,17 @@ def test_show_prints_what_a_correlation_rests_on(median: Run) -> None:
     assert answer.status == 0, answer.err
     lines = [line.split() for line in answer.out.splitlines()]
     place = next(number for number, line in enumerate(lines) if line[:1] == ["pearson"])
-    low, high = row["uniform/pearson_low"], row["uniform/pearson_high"]
-    assert lines[place + 1] == ["over", "documents", f"[{low:.3f},", f"{high:.3f}]"]
-    assert lines[place + 2] == ["effective", "tokens", f"{row['uniform/effective_tokens']:,.1f}"]
+    drawn = ("uniform", "uniform_small")
+    ends = [(row[f"{one}/pearson_low"], row[f"{one}/pearson_high"]) for one in drawn]
+    shown = [text for low, high in ends for text in (f"[{low:.3f},", f"{high:.3f}]")]
+    assert lines[place + 1] == ["over", "documents", *shown]
+    effective = [f"{row[f'{one}/effective_tokens']:,.1f}" for one in drawn]
+    assert lines[place + 2] == ["effective", "tokens", *effective]
+    low, high = ends[0]
     assert low <= row["uniform/pearson"] <= high
     assert "whole documents drawn again" in answer.out
     (positives,) = (line for line in lines if line[:1] == ["positives"])
-    sets = ("uniform", "novel", "top", "top_and_random")
+    sets = ("uniform", "novel", "uniform_small", "top", "top_and_random")
     assert positives[1:] == [str(row[f"{name}/positives"]) for name in sets]
 
 

@@ -8,7 +8,16 @@ import pytest
 
 from benchmark.results import load_run
 from benchmark.subject import Subject
-from tests.command import Command, call, explanations, table, write_checkpoint, write_texts
+from tests.command import (
+    EXPLAIN,
+    HELD_OUT,
+    Command,
+    call,
+    explanations,
+    table,
+    write_checkpoint,
+    write_texts,
+)
 from tests.runs.methods import Method
 
 
@@ -34,14 +43,14 @@ def tokens_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_cold_run_measures_and_says_so(command: Command, tokens_run: list[int]) -> None:
     answer = command.run("explainer=zero")
     assert "0 tables from the cache, 4 measured" in answer.out  # profile and truth of 2 layers
-    assert tokens_run == [96 * 16, 40 * 16]  # each split once
+    assert tokens_run == [EXPLAIN * 16, HELD_OUT * 16]  # each split once
     assert not (command.folder / "cache" / "sample").exists()  # nobody asked for it
 
 
 def test_the_sample_takes_no_pass_of_its_own(command: Command, tokens_run: list[int]) -> None:
     answer = command.run("explainer=token_lookup", "neurons.per_layer=null")
     assert "0 tables from the cache, 6 measured" in answer.out
-    assert tokens_run == [96 * 16, 40 * 16]
+    assert tokens_run == [EXPLAIN * 16, HELD_OUT * 16]
 
 
 def test_the_same_command_again_computes_nothing(command: Command, tokens_run: list[int]) -> None:

@@ -27,6 +27,12 @@ MARK = "†"
 # Stands behind an interval over neurons alone, where one over documents as well is the rule.
 NEURONS_ONLY = "ⁿ"
 
+LLM_TOKENS, USD = "llm_tokens", "usd"
+LLM_LEGEND = (
+    "LLM tokens/n., USD/n.: tokens that language models read and wrote for one neuron, and US "
+    "dollars paid for them, in explaining, choosing and simulating; what a server or this process "
+    "had read before counts too."
+)
 TEXT_LEGEND = (
     "characters, lines: of the text of one explanation, the mean; - unless the text of every "
     "explanation is the whole explanation, which simulates the same when it is read back."
@@ -51,6 +57,10 @@ def score_table(
     columns += ["tokens/n.", "s/n.", "bytes"]
     readable = any(is_readable(record) for record in records)
     columns += ["characters", "lines"] if readable else []
+    asking = [record for record in records if llm_cost(record, LLM_TOKENS) is not None]
+    columns += ["LLM tokens/n."] if asking else []
+    paid = any(llm_cost(record, USD) for record in asking)
+    columns += ["USD/n."] if paid else []
     beside = beside_columns(records)
     at = columns.index("tokens/n.")
     columns[at:at] = [column.heading for column in beside]
@@ -81,6 +91,8 @@ def score_table(
             cost(record, "explain_seconds", ".4f"),
             cost(record, "bytes", ",.0f"),
             *(_text_cells(record) if readable else []),
+            *([_amount(llm_cost(record, LLM_TOKENS), ",.0f")] if asking else []),
+            *([_amount(llm_cost(record, USD), ",.4f")] if paid else []),
         ]
         if several:
             row.insert(1, record.subject.name)
@@ -203,6 +215,25 @@ def cost(record: RunRecord, name: str, form: str) -> str:
     """A mean cost per neuron."""
     summary = record.metric(cost_column(name))
     return "-" if summary is None or summary.mean is None else format(summary.mean, form)
+
+
+def llm_cost(record: RunRecord, name: str) -> float | None:
+    """Return a mean cost per neuron of language models: of explaining, choosing and simulating.
+
+    Args:
+        record: of the run.
+        name: `llm_tokens` or `usd`.
+
+    Returns:
+        The sum of what there is; None where no language model was asked.
+    """
+    found = [record.metric(cost_column(f"{part}{name}")) for part in ("", "choose_", "simulate_")]
+    means = [one.mean for one in found if one is not None and one.mean is not None]
+    return sum(means) if means else None
+
+
+def _amount(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def is_readable(record: RunRecord) -> bool:

@@ -17,6 +17,7 @@ from benchmark.results.columns import CHARACTERS, UNIFORM, cost_column, drawn_se
 from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
 from leaderboards.cells import (
+    LLM_LEGEND,
     TEXT_LEGEND,
     beside_columns,
     intervals_legend,
@@ -144,12 +145,15 @@ def print_table(runs: Sequence[Run], *, report: bool = False) -> None:
         say(f"{textwrap.fill(one_line(note), 100)}\n")
     if "lines" in columns:
         say(f"{textwrap.fill(TEXT_LEGEND, 100)}\n")
+    if "LLM tokens/n." in columns:
+        say(f"{textwrap.fill(LLM_LEGEND, 100)}\n")
     for sentence in _copied(records):
         say(f"{sentence}\n")
     headline = score_column(drawn_set(bool(alone)), "pearson")
     sys.stdout.write(intervals_legend(record.metric(headline) for record in records))
     for column in beside_columns(records):
-        say(f"{one_line(f'{column.heading}: {column.description}')} (`show` prints all of it).\n")
+        about = f"{column.heading}: {column.description} (`show` prints all of it)."
+        say(f"{textwrap.fill(one_line(about), 100)}\n")
     for run in unverified:
         _say(f"unverified, {run.record.explainer.name} {run.record.run_id}: {run.unverified}")
     # The example shown after the table is no control where there is another run.

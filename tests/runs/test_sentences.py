@@ -426,3 +426,18 @@ def eights(text: str) -> set[tuple[str, ...]]:
         words = part.split()
         found |= {tuple(words[at : at + 8]) for at in range(len(words) - 7)}
     return found
+
+
+def test_the_table_tells_the_simulator_and_what_language_models_cost(
+    runs: Folder, perfect: ScriptedModel
+) -> None:
+    run = runs.run("explainer=llm", *MODEL)
+    runs.run("explainer=token_lookup")
+    shown = call("show", str(runs.folder / "results"))
+    assert shown.status == 0, shown.err
+    assert "LLM tokens/n., USD/n.: tokens that language models" in shown.out
+    costs = ("llm_tokens", "simulate_llm_tokens")
+    mean = sum(float(run.scores.column(f"cost/{name}").mean()) for name in costs)
+    row = next(line for line in shown.out.splitlines() if line.strip().startswith("llm"))
+    assert row.startswith(" llm simulated by json ")
+    assert row.rstrip().endswith(f" {mean:,.0f}")

@@ -236,7 +236,8 @@ def reason_to_exclude(first: Run, run: Run, column: str) -> str | None:
         return f"its record has schema version {now} instead of {then}"
     there, here = (column in each.scores.metric_columns for each in (first, run))
     if there and not here:
-        again = "; score it again" if column == SMALL_HEADLINE else ""
+        old = column == SMALL_HEADLINE and run.record.imported is None
+        again = "; score it again" if old else ""
         return f"{_without(run, column)}{again}"
     if here and not there:
         return f"it has scores '{column}', which the others lack"

@@ -57,6 +57,7 @@ SLOW = (
     "llm/test_forecast.py",
     "llm/test_handing.py",
     "llm/test_independent_server.py",
+    "llm/test_whole_runs.py",
     "perf",
     "runs",
     "subject/test_hub_loading.py",

@@ -8,6 +8,7 @@ with the results of a small `make run`, but for these rules:
   right; nothing is downloaded or computed. One `run`, of all explainers, has made the results.
 - `make`: the target exists, and make knows how to reach it.
 - `submit --hub`: there is no network, so it ends with one message, after the checks of the run.
+- Files of others that are imported are written by the tests in the format of each.
 - `received/`, which docs/submitting.md calls a folder that somebody sent, is a copy of runs.
 - Blocks between a pair of marks (`<!-- ... -->`) are printed by `make published`, by the command
   above each of them, and have tests of their own; so have the pages in `ELSEWHERE`.
@@ -15,6 +16,7 @@ with the results of a small `make run`, but for these rules:
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -26,6 +28,13 @@ import pytest
 
 from benchmark.config.run_config import RunConfig
 from tests.command import call
+from tests.importing.files_of_others import (
+    neuronpedia_line,
+    transluce_record,
+    write_delphi,
+    write_lines,
+    write_openai,
+)
 
 PROJECT = Path(__file__).parents[1]
 ELSEWHERE = ("adding-an-explainer.md", "python.md")
@@ -77,7 +86,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         answer = call("run", "-m", f"explainer={explainers[1]}", "metrics=causal", *SMALL)
         assert answer.status == 0, answer.err
         shutil.copytree(folder / "results" / "solu-tiny" / "stdlib", folder / "received")
+        write_files_of_others(folder)
         yield folder
+
+
+def write_files_of_others(folder: Path) -> None:
+    """Write what the examples of `import` name."""
+    write_openai(folder / "data" / "explanations", [(0, 3), (7, 11)])
+    write_lines(folder / "batch-0.jsonl.gz", [neuronpedia_line(1)])
+    write_delphi(folder / "delphi" / "results" / "run", [1, 2])
+    (folder / "observatory").mkdir()
+    record = transluce_record(3, 4, ("valid", "random_valid"))
+    (folder / "observatory" / "neuron.json").write_text(json.dumps(record))
 
 
 @pytest.fixture

@@ -120,6 +120,9 @@ def test_a_command_of_the_readme_lacks_nothing_but_its_run(
     if words[0] in ("list", "cache", "forecast"):
         assert (answer.status, answer.err) == (0, "")
         return
+    if words[0] == "import":
+        assert answer.message == f"'{words[1]}' does not exist."
+        return
     assert re.search(r"^(there is no run in )?'results|^the folder 'results", answer.message)
     assert re.search(r"does not exist\.$|has no run\.json", answer.message)
 

@@ -22,6 +22,8 @@ _WIDTH = 100
 
 Type = Callable[[str], Any]
 
+LANGUAGE_MODEL = r"https?://\S+|[\w-][\w.-]*/[\w.-]+"  # an address, or a repository id
+
 
 class HelpShown(SystemExit):
     """The help of a verb was printed, and nothing else is to be done."""
@@ -202,7 +204,8 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
         type=class_name,
         help=(
             "read explanations of this class, package.module.Class, although it is neither built "
-            "in nor an installed plug-in: its code is imported and run; repeatable"
+            "in nor an installed plug-in: its code is imported and run; or ask the language model "
+            "at this address, or of this repository, again, which a run names; repeatable"
         ),
     )
 
@@ -293,11 +296,13 @@ def metric_list(value: str, key: str = "metrics") -> list[str]:
 
 
 def class_name(word: str) -> str:
-    """Check that a word names a class.
+    """Check that a word names a class, or a language model by its address or repository.
 
     Raises:
         BenchmarkError: it does not.
     """
+    if re.fullmatch(LANGUAGE_MODEL, word):
+        return word.rstrip("/")
     if not re.fullmatch(DOTTED, word):
         raise BenchmarkError(f"--trust {word:.60} names no class; write package.module.Class.")
     return word

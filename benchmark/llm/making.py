@@ -83,8 +83,8 @@ def _server(options: OpenAIOptions, store: ReplyStore, trust: Collection[str] | 
     if trust is not None and options.url not in trust:
         raise NotKeptError(
             f"an answer of the language model '{options.model}' at {options.url} is not kept here, "
-            "and the address is named by a file of results, so nothing is sent there. If you know "
-            f"it and trust it: --trust {options.url}"
+            "and a file of results names the address, so nothing is sent there, nor the key "
+            f"in {options.api_key_variable}. If you know it and trust it: --trust {options.url}"
         )
     from benchmark.llm.openai_client import OpenAIClient
 

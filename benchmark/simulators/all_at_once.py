@@ -58,8 +58,9 @@ class AllAtOnce(LevelSimulator):
             return [], Spent(Usage(), 0)
         labels = self.labels()
         prefixes = {one.explanation: prefix(one.explanation, labels) for one in asked}
+        texts = {one.tokens: pieces(one.tokens) for one in asked}
         requests = [
-            LabelRequest(prefixes[one.explanation], pieces(one.tokens), UNKNOWN, labels)
+            LabelRequest(prefixes[one.explanation], texts[one.tokens], UNKNOWN, labels)
             for one in asked
         ]
         replies = self.model.read_labels(requests)

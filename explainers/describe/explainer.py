@@ -63,12 +63,18 @@ class Describe:
 
     explanation_class: ClassVar[type[Any]] = Description
 
-    def __init__(self, of: str | Explainer = "context_tree", max_characters: int = 200) -> None:
+    def __init__(
+        self,
+        of: str | Explainer = "context_tree",
+        max_characters: int = 200,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         """Choose whose structure is said, and in how many characters.
 
         Args:
-            of: an explainer by name, or in a config a nested `_target_`.
+            of: an explainer by name, or in Python any that offers a neuron graph.
             max_characters: characters that the sentence may have.
+            options: of the explainer that is named.
 
         Raises:
             BenchmarkError: an option has a value that it cannot have.
@@ -80,7 +86,7 @@ class Describe:
                 f"max_characters of describe must be at least {LEAST_CHARACTERS}, "
                 f"not {max_characters}."
             )
-        self.inner = _made(of) if isinstance(of, str) else of
+        self.inner = _made(of, options or {}) if isinstance(of, str) else of
         if not isinstance(self.inner, Explainer):
             raise BenchmarkError(f"of of describe is no explainer: {self.inner!r:.80}.")
         self.evidence = self.inner.evidence
@@ -157,11 +163,19 @@ class Describe:
         return sentence(taken)
 
 
-def _made(name: str) -> Explainer:
+def _made(name: str, options: Mapping[str, Any]) -> Explainer:
+    """Make an explainer by its name.
+
+    Raises:
+        BenchmarkError: it is not known, or refuses its options.
+    """
     if name not in KNOWN:
         raise unknown("of of describe", name, tuple(KNOWN))
     module, _, kind = KNOWN[name].rpartition(".")
-    made: Explainer = getattr(import_module(module), kind)()
+    try:
+        made: Explainer = getattr(import_module(module), kind)(**options)
+    except TypeError as error:
+        raise BenchmarkError(f"options of describe do not fit {name}: {error}.") from error
     return made
 
 

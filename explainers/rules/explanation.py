@@ -54,6 +54,11 @@ class RulesExplanation:
 
     text_is_complete = True
 
+    @property
+    def max_activation(self) -> float:
+        """Return the largest activation, by which a simulator that reads the text scales levels."""
+        return self.maximum
+
     @classmethod
     def made(
         cls,

@@ -56,6 +56,12 @@ def test_a_row_has_the_same_numbers_in_every_batch_and_on_any_number_of_threads(
         torch.set_num_threads(threads)
 
 
+def test_few_numbers_of_rows_are_met() -> None:
+    found = {packed_linear.rounded(n) for n in range(5000)}
+    assert all(n <= packed_linear.rounded(n) <= 1.07 * n + 1 for n in range(5000))
+    assert len(found) < 180
+
+
 @torch.no_grad()
 def test_weights_that_change_are_packed_again(packed: nn.Linear) -> None:
     rows = torch.randn(4, 64)

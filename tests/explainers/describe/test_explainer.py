@@ -149,6 +149,10 @@ def test_it_sees_what_the_other_explainer_sees() -> None:
     assert [one.text for one in given[0]] == [one.text for one in given[1]]
 
 
+def test_options_are_those_of_the_explainer_that_is_named() -> None:
+    assert Describe("token_lookup", options={"evidence": EXEMPLARS}).evidence == EXEMPLARS
+
+
 def test_a_failure_stays_one_and_a_dead_neuron_is_described() -> None:
     subject = PlantedSubject()
     evidence = make_evidence(subject, neurons=(0, 6))
@@ -168,6 +172,7 @@ def test_every_explainer_that_is_known_by_name_exists(name) -> None:
     [
         ({"of": "rule"}, "did you mean 'rules'"),
         ({"of": 3}, "no explainer"),
+        ({"options": {"max_byte": 3}}, "options of describe do not fit context_tree: .*max_byte"),
         ({"max_characters": 59}, "at least 60"),
         ({"max_characters": "many"}, "no number"),
     ],

@@ -15,7 +15,7 @@ import metrics
 from benchmark.column import BOOL, COUNT, INT, MEASURE, PLAIN_MEAN, Column
 from benchmark.errors import BenchmarkError, is_out_of_memory
 from benchmark.interface import Failure, LanguageModel, Reply, Request, ScoredBlock
-from benchmark.results.columns import FIRING_KEYS, TOP, UNIFORM
+from benchmark.results.columns import FIRING_KEYS, TOP, UNIFORM, score_column
 from benchmark.scorers.judging.answers import Question, Verdict, read_answer
 from benchmark.scorers.judging.items import ItemDraw, Items
 
@@ -171,7 +171,7 @@ class Judge:
         return self._column("auc")
 
     def _column(self, name: str) -> str:
-        return f"{self.group}/{self.prefix}{name}"
+        return score_column(self.group, f"{self.prefix}{name}")
 
     def _asked(self, block: ScoredBlock, place: int) -> list[Question] | None:
         """Return the questions about a neuron; None for one that has no explanation to judge."""

@@ -68,6 +68,8 @@ def model_costs(config: RunConfig) -> list[ModelCosts]:
 
     with tempfile.TemporaryDirectory(prefix="neuron-benchmark-") as folder:
         explainer = explainer_of(config, make)
+        if not models and not any("llm" in options for options in config.scorers.values()):
+            return []
         experiment = open_experiment(reduced(config, folder))
         experiment.make_model = make
         _ = experiment.scorers

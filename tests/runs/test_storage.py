@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmark.errors import BenchmarkError
+from benchmark.files.tensor_stream import TensorStream
 from benchmark.results import load_run
 from tests.command import Command, call, explanations, table
 from tests.sealing import reseal
@@ -83,20 +84,16 @@ def test_a_full_disk_for_results(
 def test_a_full_disk_for_the_cache(
     command: Command, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    import safetensors
-    import safetensors.torch
+    write, seen = TensorStream.write, []
 
-    save, seen = safetensors.torch.save_file, []
-
-    def limited(tensors, filename, *arguments):
-        seen.append(filename)
+    def limited(self, tensor):
+        seen.append(tensor)
         if len(seen) >= number:
-            Path(filename).write_bytes(b"half")
-            text = "Error while serializing: I/O error: No space left on device (os error 28)"
-            raise safetensors.SafetensorError(text)
-        save(tensors, filename, *arguments)
+            self._file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, tensor)
 
-    monkeypatch.setattr(safetensors.torch, "save_file", limited)
+    monkeypatch.setattr(TensorStream, "write", limited)
     message = command.run("explainer=token_lookup").message
     assert f"cannot write to '{command.folder / 'cache'}': the disk is full" in message
     assert not [name for name in command.files() if name.endswith(".partial")]

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 # Which built-in subject to train.
 SUBJECT ?= solu-tiny
-EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree,rules
+EXPLAINERS ?= zero,mean,random,shuffled,oracle,token_lookup,n2g,n2g_plus,max_examples,local_search,fasttext,context_tree,rules,describe
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast lint types fuzz perf train clean published

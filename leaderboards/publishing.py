@@ -35,7 +35,7 @@ PUBLISHED = PROJECT / "leaderboards" / "published"
 SUBJECTS = ("solu-tiny", "gelu-tiny")
 METHODS = (
     *("context_tree", "rules", "token_lookup", "n2g_plus"),
-    *("max_examples", "local_search", "n2g", "fasttext"),
+    *("max_examples", "local_search", "n2g", "fasttext", "describe"),
 )
 CONTROLS = ("zero", "mean", "random", "shuffled", "oracle")
 # Of `context_tree`, besides the one that it has by default.

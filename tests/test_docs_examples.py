@@ -35,6 +35,7 @@ from tests.importing.files_of_others import (
     write_lines,
     write_openai,
 )
+from tests.llm.tiny import tiny_checkpoint
 
 PROJECT = Path(__file__).parents[1]
 ELSEWHERE = ("adding-an-explainer.md", "python.md")
@@ -87,6 +88,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert answer.status == 0, answer.err
         shutil.copytree(folder / "results" / "solu-tiny" / "stdlib", folder / "received")
         write_files_of_others(folder)
+        tiny_checkpoint(folder / "path" / "to" / "model", n_ctx=16384)
         yield folder
 
 

@@ -27,7 +27,7 @@ from benchmark.results.columns import (
     of_set,
     score_column,
 )
-from benchmark.terminal.table import print_rows
+from benchmark.terminal.table import print_rows, terminal_width
 from benchmark.token_text import one_line
 from leaderboards.cells import marked, marks_legend, neuron_interval, number
 
@@ -123,7 +123,7 @@ def _legend(columns: Sequence[Column]) -> str:
         for column in columns
         if column.description
     )
-    return "".join(f"{textwrap.fill(line, 100)}\n" for line in lines)
+    return "".join(f"{textwrap.fill(line, min(100, terminal_width() or 100))}\n" for line in lines)
 
 
 def _print_by_layer(scores: Scores, columns: Sequence[Column], title: str, legend: str) -> None:

@@ -40,9 +40,11 @@ PLAIN_OF_BOARD = (
 
 def render(page: Page) -> str:
     """Return the page as one JSON object; see `docs/leaderboards.md` for its keys."""
+    # The tracks of a subject and a corpus are the same for every scoring set.
+    first = {(one.subject, one.corpus, one.group): id(one) for one in reversed(page.boards)}
     data = {
         "format_version": VERSION,
-        "leaderboards": [_board(board) for board in page.boards],
+        "leaderboards": [_board(one, id(one) in first.values()) for one in page.boards],
         "across_subjects": {
             "ranked_by": page.averages.ranked_by,
             "places": [
@@ -73,7 +75,7 @@ def _written(value: Any, indent: str = "") -> str:
     return f"{opening}\n{inside}\n{indent}{closing}"
 
 
-def _board(board: Leaderboard) -> dict[str, Any]:
+def _board(board: Leaderboard, tracks: bool) -> dict[str, Any]:
     return {
         **{name: getattr(board, name) for name in PLAIN_OF_BOARD},
         "copied": board.rows[0].run.record.corpus.counts.get("copied") if board.rows else None,
@@ -101,7 +103,7 @@ def _board(board: Leaderboard) -> dict[str, Any]:
                     for row in track.rows
                 ],
             }
-            for track in board.tracks
+            for track in (board.tracks if tracks else ())
         ],
     }
 

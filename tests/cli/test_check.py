@@ -47,7 +47,8 @@ def options_of(name: str, folder: Path) -> list[str]:
         lines = [json.dumps({"neuron": f"0.{n}", "text": f"words {n}"}) for n in range(40, 48)]
         path.write_text("\n".join(lines))
         return [f"explainer.path={path}", *LANGUAGE_MODEL]
-    return LANGUAGE_MODEL if name == "llm" else QUICKER.get(name, [])
+    asks = name in ("llm", "fasttext_llm")
+    return [*(LANGUAGE_MODEL if asks else []), *QUICKER.get(name, [])]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

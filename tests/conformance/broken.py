@@ -639,11 +639,12 @@ class EarnsMoney(Costs):
 
 
 class CostsNowAndThen(Costs):
-    made = 0
+    explained = 0
 
-    def __init__(self):
-        CostsNowAndThen.made += 1
-        self.costs = {"usd": 1} if CostsNowAndThen.made > 2 else {}
+    def explain(self, evidence, subject):
+        CostsNowAndThen.explained += 1
+        self.costs = {"usd": 1} if CostsNowAndThen.explained > 1 else {}
+        return super().explain(evidence, subject)
 
 
 class IsDown(Sound):

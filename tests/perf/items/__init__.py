@@ -47,6 +47,13 @@ ITEMS = (
         warm_up=False,
     ),
     Item(
+        "capture-packed",
+        "the same, against a forward that multiplies as the subject does",
+        partial(capture.of_every_layer, None, packed=True),
+        rounds=1,
+        warm_up=False,
+    ),
+    Item(
         "capture-256",
         "capture evidence and truth, 256 neurons a layer",
         partial(capture.of_every_layer, 256),

@@ -12,6 +12,7 @@ import torch
 from benchmark.evidence import Block, EvidenceSettings, EvidenceStore
 from benchmark.files.tensor_cache import TensorCache
 from benchmark.subject.native import plain_native
+from benchmark.subject.packed_linear import pack_linears
 from tests.perf.comparison import Comparison
 from tests.perf.items.evidence import bare_forward
 from tests.perf.workload import Workload
@@ -21,8 +22,13 @@ HELD_OUT = 0.5
 SAMPLED = 0.5
 
 
-def of_every_layer(per_layer: int | None, workload: Workload) -> Comparison:
-    """So many neurons of each layer, or all: one pass over each split, files written."""
+def of_every_layer(
+    per_layer: int | None, workload: Workload, *, packed: bool = False
+) -> Comparison:
+    """So many neurons of each layer, or all: one pass over each split, files written.
+
+    With `packed` the bare forward multiplies by packed weights as well, where the subject does.
+    """
     subject, n = workload.subject, workload.sizes.captured
     held_out = max(1, int(HELD_OUT * n))
     settings = EvidenceSettings(
@@ -44,6 +50,8 @@ def of_every_layer(per_layer: int | None, workload: Workload) -> Comparison:
             EvidenceStore(subject, workload.corpus, settings, cache).prepare(blocks)
 
     model = plain_native(subject.model)
+    if packed:
+        pack_linears(model)
     last = model.get_submodule(f"layers.{subject.n_layers - 1}.mlp.ln")
     batch = max(1, subject.batch_tokens // workload.context_length)
 

@@ -27,7 +27,7 @@ from benchmark.results.columns import (
     of_set,
     score_column,
 )
-from benchmark.terminal.table import print_rows, terminal_width
+from benchmark.terminal.table import print_rows, say
 from benchmark.token_text import one_line
 from leaderboards.cells import marked, marks_legend, neuron_interval, number
 
@@ -78,7 +78,7 @@ def print_neuron_scorers(run: Run, row: Mapping[str, Any]) -> None:
                 for place in rows
             ],
         )
-        sys.stdout.write(CAUSAL_NEURON_LEGEND if scorer == CAUSAL else _legend(columns))
+        say(CAUSAL_NEURON_LEGEND if scorer == CAUSAL else _legend(columns))
     _print_map(row)
 
 
@@ -123,7 +123,7 @@ def _legend(columns: Sequence[Column]) -> str:
         for column in columns
         if column.description
     )
-    return "".join(f"{textwrap.fill(line, min(100, terminal_width() or 100))}\n" for line in lines)
+    return "".join(f"{textwrap.fill(line, 100)}\n" for line in lines)
 
 
 def _print_by_layer(scores: Scores, columns: Sequence[Column], title: str, legend: str) -> None:

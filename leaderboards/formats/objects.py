@@ -59,7 +59,7 @@ def render(page: Page) -> str:
     return json_text(_written(_short(data))) + "\n"
 
 
-def _written(value: Any, indent: str = "") -> str:
+def _written(value: Any) -> str:
     """Return a value as JSON: what holds no other object or list is one line, to be short."""
     if not isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -69,10 +69,9 @@ def _written(value: Any, indent: str = "") -> str:
         named = [("", entry) for entry in value]
     if not any(isinstance(entry, dict | list) for _, entry in named):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    inner = f"{indent} "
-    inside = ",\n".join(f"{inner}{name}{_written(entry, inner)}" for name, entry in named)
+    inside = ",\n".join(f"{name}{_written(entry)}" for name, entry in named)
     opening, closing = "{}" if isinstance(value, dict) else "[]"
-    return f"{opening}\n{inside}\n{indent}{closing}"
+    return f"{opening}\n{inside}\n{closing}"
 
 
 def _board(board: Leaderboard, tracks: bool) -> dict[str, Any]:
